@@ -1,0 +1,24 @@
+/*
+ * escape: one escaper a sink, for text that strangers wrote. Nothing else in the program prints
+ * such text. All write into memory of the caller, cut with "..." when it does not fit, and return
+ * that memory, so that they can stand in the argument list of a printf. Pure.
+ */
+#ifndef POSTERN_BASE_ESCAPE_H
+#define POSTERN_BASE_ESCAPE_H
+
+#include "base/buf.h"
+
+/*
+ * For logs and terminals: C0, DEL, C1, bidirectional and zero-width controls, invalid UTF-8 and the
+ * backslash become \xHH or \u{HHHH}; other UTF-8 passes. A log value with a blank or a quote in it is the caller's to put in quotes;
+ * the double quote is escaped too.
+ */
+const char *escape_text(struct str s, char *out, size_t size);
+/* A buffer for one line of source: printf("helo=%s", ESC(s)). Cut after 255 octets. */
+#define ESC(s) escape_text((s), (char[256]){ 0 }, 256)
+/* For SMTP reply texts and header comments: printable ASCII only, the rest becomes '?'. */
+const char *escape_ascii(struct str s, char *out, size_t size);
+/* A JSON string with its quotes; invalid UTF-8 octets become \u00HH. False when b ran over. */
+bool escape_json(struct buf *b, struct str s);
+
+#endif
