@@ -1,0 +1,1 @@
+# bench/: sources and headers, appended by hand, sorted.

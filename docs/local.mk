@@ -1,0 +1,1 @@
+# docs/: sources and headers, appended by hand, sorted.

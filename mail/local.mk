@@ -1,0 +1,2 @@
+# mail/: sources and headers, appended by hand, sorted.
+# Headers of this folder are installed: nobase_pkginclude_HEADERS += mail/session.h

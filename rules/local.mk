@@ -1,0 +1,1 @@
+# rules/: sources and headers, appended by hand, sorted.

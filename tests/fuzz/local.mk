@@ -1,0 +1,17 @@
+# A target is tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput() and a corpus in
+# tests/fuzz/NAME/. In a usual build replay.c is its main and runs the corpus in make check;
+# with --enable-fuzzing libFuzzer's main is linked instead:
+#
+#   fuzz_programs += tests/fuzz/fuzz_NAME
+#   tests_fuzz_fuzz_NAME_SOURCES = tests/fuzz/fuzz_NAME.c $(fuzz_main)
+#   tests_fuzz_fuzz_NAME_LDADD = $(fuzz_ldadd)
+fuzz_ldadd = libpostern.a $(POSTERN_LIBS) $(FUZZ_ENGINE)
+fuzz_programs =
+if FUZZING
+fuzz_main =
+noinst_PROGRAMS += $(fuzz_programs)
+else
+fuzz_main = tests/fuzz/replay.c
+check_PROGRAMS += $(fuzz_programs)
+endif
+EXTRA_DIST += tests/fuzz/replay.c

@@ -1,0 +1,13 @@
+# tests/: mirrors the folders.
+EXTRA_DIST += tests/README.md
+include tests/base/local.mk
+include tests/mail/local.mk
+include tests/db/local.mk
+include tests/filters/local.mk
+include tests/rules/local.mk
+include tests/proxy/local.mk
+include tests/cli/local.mk
+include tests/fuzz/local.mk
+include tests/scenario/local.mk
+include tests/e2e/local.mk
+include tests/style/local.mk

@@ -1,0 +1,1 @@
+# tests/style: scripts that hold the house style; each a TAP test.
