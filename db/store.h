@@ -1,0 +1,33 @@
+/*
+ * store: where greylist entries and counters live. One const struct per backend; the db thread runs
+ * SQLite's, on its own connection. A backend answers a batch of questions as one transaction: all of
+ * them, or none. Not to be called from a loop thread.
+ */
+#ifndef POSTERN_DB_STORE_H
+#define POSTERN_DB_STORE_H
+
+#include "base/err.h"
+#include "mail/question.h"
+
+struct store; /* an open one; each backend has its own inside */
+
+struct store_ask {
+	const struct question *question; /* SEEN or COUNT */
+	struct answer *answer;           /* seen or count is filled */
+};
+
+struct store_backend {
+	const char *name; /* "sqlite" */
+	/* where: a path, or an address. Creates and migrates what is there. */
+	struct store *(*open)(const char *where, struct err *e);
+	void (*close)(struct store **store);
+	/* now: wall milliseconds. False: nothing of the batch was done. */
+	bool (*ask)(struct store *store, struct store_ask *batch, size_t n, int64_t now,
+	    struct err *e);
+	/* Removes some of what has expired, a small step; true while there may be more. */
+	bool (*clean)(struct store *store, int64_t now, struct err *e);
+};
+
+extern const struct store_backend store_sqlite;
+
+#endif

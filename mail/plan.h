@@ -1,0 +1,42 @@
+/*
+ * plan: how much an account (or network) may send: what the configuration's `plan NAME { ... }` says. Const after load. The counting is the
+ * volume stage's.
+ */
+#ifndef POSTERN_MAIL_PLAN_H
+#define POSTERN_MAIL_PLAN_H
+
+#include "mail/list.h"
+
+enum plan_what { PLAN_MESSAGES, PLAN_RECIPIENTS };
+enum plan_window { PLAN_MINUTE, PLAN_HOUR, PLAN_DAY };
+
+struct plan_limit {
+	enum plan_what what;
+	enum plan_window window;
+	int64_t most;
+};
+
+#define PLAN_LIMITS 6
+
+struct plan {
+	struct str name;
+	struct plan_limit limit[PLAN_LIMITS];
+	size_t n_limits;
+	int64_t recipients_per_message; /* 0: no limit */
+	int warn_percent;               /* `near` from here on; default 80 */
+	const struct list *accounts;    /* `for accounts in NAME`: whom it applies to */
+	const struct list *clients;     /* `for clients in NAME` */
+	bool everyone;                  /* `for everyone`: every authenticated account without another plan */
+};
+
+struct plans {
+	const struct plan *plan;
+	size_t n;
+};
+
+/*
+ * The plan of an account (first), else of the client's address, else (with an account) the one for everyone; NULL: none.
+ */
+const struct plan *plan_of(const struct plans *plans, struct str account, const struct ip *client);
+
+#endif

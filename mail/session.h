@@ -1,0 +1,112 @@
+/*
+ * session: one client connection, with the transaction inside. Filled by whichever front has the
+ * client, read by stages, rules and journal. Text in it belongs to one of its two arenas: `conn` for
+ * what holds as long as the connection, `txn` for what ends with the transaction. No I/O.
+ */
+#ifndef POSTERN_MAIL_SESSION_H
+#define POSTERN_MAIL_SESSION_H
+
+#include "mail/fact.h"
+#include "mail/header.h"
+#include "mail/mailbox.h"
+#include "mail/plan.h"
+#include "mail/verdict.h"
+
+enum front { FRONT_PROXY, FRONT_MILTER };
+const char *front_name(enum front front);
+
+enum recipient_state {
+	RECIPIENT_ASKED,    /* its RCPT is being decided */
+	RECIPIENT_ACCEPTED, /* rules and MTA took it */
+	RECIPIENT_REFUSED,  /* rules or MTA did not */
+	RECIPIENT_UNKNOWN,  /* the MTA said 550 5.1.1 or the like */
+};
+
+struct recipient {
+	struct mailbox mailbox;
+	struct str key; /* mailbox_key() */
+	enum recipient_state state;
+	struct facts facts; /* LIFE_RECIPIENT */
+	struct recipient *next;
+};
+
+/* A field that rules or stages want added in front. */
+struct added_field {
+	struct str name, value;
+	struct added_field *next;
+};
+
+struct mark {
+	struct str name;
+	struct mark *next;
+};
+
+struct transaction {
+	bool open;                  /* MAIL was accepted */
+	unsigned serial;            /* 1, 2, ... in the session */
+	struct arena *arena;
+	struct answers answers;
+	struct facts facts;         /* LIFE_TRANSACTION and, at message, LIFE_RECIPIENT */
+	struct mailbox sender;
+	struct str sender_key;      /* mailbox_key(); "" for <> */
+	uint64_t size_declared;     /* SIZE= (RFC 1870); 0: none */
+	bool body_8bit;             /* BODY=8BITMIME */
+	struct recipient *recipients, *last_recipient;
+	struct recipient *current;  /* the one whose RCPT is decided; NULL elsewhere */
+	size_t n_asked, n_accepted, n_unknown; /* recipients */
+	struct message message;
+	int64_t score;              /* of all steps so far */
+	struct mark *marks;
+	struct added_field *added;
+	struct str queue_id;        /* the MTA's, where it is known */
+	void **stage_state;         /* one pointer a stage */
+};
+
+struct session {
+	char id[12];                /* of the connection, for logs and the journal */
+	enum front front;
+	struct arena *conn;
+	int64_t began_ms;           /* wall */
+	struct ip client_ip;
+	uint16_t client_port;
+	struct ip server_ip;        /* our side, or the MTA's as the milter tells */
+	struct str client_name;     /* reverse name as the MTA told (milter), or found by us; "" unknown */
+	struct str helo;            /* as given; "" before */
+	bool esmtp;                 /* EHLO */
+	struct str account;         /* authenticated as; "" none */
+	struct str hostname;        /* ours: authserv-id */
+	bool trusted;               /* client is in `trust` */
+	bool rules_over;            /* accept session was said */
+	struct answers answers;     /* asked at connect and helo */
+	struct facts facts;         /* LIFE_SESSION, LIFE_HELO */
+	const struct fact_table *table;
+	size_t n_stages;
+	const struct plans *plans;  /* the configuration's, or NULL */
+	struct transaction txn;
+	/* errors and refusals so far, for limits and facts */
+	unsigned n_errors, n_refused, n_messages;
+};
+
+#define SESSION_CONN_LIMIT (64 * 1024)
+#define SESSION_TXN_LIMIT (1024 * 1024)
+
+/* Makes the arenas; table and n_stages are the configuration's. Everything else is zero. */
+void session_init(struct session *s, enum front front, const struct fact_table *table,
+    size_t n_stages);
+void session_free(struct session *s);
+/* HELO or EHLO: forgets the facts of LIFE_HELO, and the transaction. */
+void session_helo(struct session *s, struct str name, bool esmtp);
+/* Begins a transaction with its sender. */
+void session_mail(struct session *s, const struct mailbox *sender);
+/* Adds a recipient, which becomes current. */
+struct recipient *session_rcpt(struct session *s, const struct mailbox *mailbox);
+/* The one place that ends a transaction: RSET, HELO, end of message, every failure. */
+void session_reset(struct session *s);
+/* The ask of a step: fills everything but conf and state, which fact_get() sets. */
+struct ask session_ask(struct session *s, enum step step, int64_t now);
+
+/* The session's own facts: client.ip, client.name, helo, sender, sender.domain, recipient, ..., message.size. One const table, NULL conf. */
+extern const struct fact_def session_facts[];
+extern const size_t n_session_facts;
+
+#endif
