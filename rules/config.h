@@ -7,33 +7,10 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/setting.h"
-#include "mail/fact.h"
+#include "mail/part.h"
 #include "mail/plan.h"
 
 struct ruleset;
-
-/*
- * What the language knows besides itself, handed in because rules/ sees no filters/: one part a stage (and one
- * for the session's own facts, without settings).
- */
-struct config_part {
-	const char *name; /* of the block, or "" */
-	const struct fact_def *facts;
-	size_t n_facts;
-	const struct setting *settings;
-	size_t n_settings;
-	size_t conf_size;
-	bool (*configure)(void *conf, struct arena *arena, struct err *e);
-	const void *stage; /* the struct stage, for the gate */
-};
-
-struct config_vocabulary {
-	const struct config_part *part;
-	size_t n;
-	/* `stage "path"`: fills *out (its memory is static or the plugin's). */
-	bool (*load)(const char *path, struct config_part *out, struct err *e);
-};
 
 enum listen_kind { LISTEN_PROXY, LISTEN_MILTER };
 

@@ -1,0 +1,31 @@
+/*
+ * part: what the configuration's language knows besides itself, as rows: facts and settings. rules/
+ * sees no filters/, so the stages are handed to it in this form. Const after it was made; who
+ * makes a vocabulary says how long it lives.
+ */
+#ifndef POSTERN_MAIL_PART_H
+#define POSTERN_MAIL_PART_H
+
+#include "base/setting.h"
+#include "mail/fact.h"
+
+/* One stage; or the session's own facts, without settings. */
+struct config_part {
+	const char *name; /* of the block of settings, or "" */
+	const struct fact_def *facts;
+	size_t n_facts;
+	const struct setting *settings;
+	size_t n_settings;
+	size_t conf_size;
+	bool (*configure)(void *conf, struct arena *arena, struct err *e);
+	const void *stage; /* the struct stage, for the gate; NULL: the session's own */
+};
+
+struct config_vocabulary {
+	const struct config_part *part;
+	size_t n;
+	/* `stage "path"`: fills *out (its memory is static or the plugin's). */
+	bool (*load)(const char *path, struct config_part *out, struct err *e);
+};
+
+#endif
