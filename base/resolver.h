@@ -34,6 +34,7 @@ struct lookup {
 	struct dns_answer answer;   /* out */
 	/* the resolver's own: */
 	struct resolver *resolver;
+	struct lookup *next, *prev; /* of those waiting */
 	struct event *deadline;
 	int id;
 	bool waiting;
