@@ -9,11 +9,11 @@
 #include "base/str.h"
 
 struct buf {
-	char *p;     /* NUL-terminated once anything was added */
-	size_t n;    /* octets in use */
-	size_t cap;  /* octets allocated */
-	size_t max;  /* never more than these */
-	bool over;   /* something did not fit */
+	char *p;    /* NUL-terminated once anything was added */
+	size_t n;   /* octets in use */
+	size_t cap; /* octets allocated */
+	size_t max; /* never more than these */
+	bool over;  /* something did not fit */
 };
 
 void buf_init(struct buf *b, size_t max);

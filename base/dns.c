@@ -98,8 +98,8 @@ dns_reverse_name(struct arena *arena, const struct ip *ip)
 {
 	if (ip->version == 6)
 		return reverse_name6(arena, ip->b);
-	return arena_printf(arena, "%u.%u.%u.%u.in-addr.arpa", ip->b[3], ip->b[2], ip->b[1],
-	    ip->b[0]);
+	return arena_printf(
+	    arena, "%u.%u.%u.%u.in-addr.arpa", ip->b[3], ip->b[2], ip->b[1], ip->b[0]);
 }
 
 static bool

@@ -19,15 +19,17 @@ enum dns_status {
 };
 
 struct dns_rr {
-	struct str data; /* A: 4 octets, AAAA: 16, MX and PTR: a name, TXT: its strings joined (RFC 7208 3.3) */
+	/* A: 4 octets, AAAA: 16, MX and PTR: a name, TXT: its strings joined (RFC 7208 3.3) */
+	struct str data;
 	uint16_t preference; /* MX only */
 };
 
 struct dns_answer {
 	enum dns_status status;
-	uint32_t ttl;   /* seconds, the least of the records */
-	bool secure;    /* validated by DNSSEC */
-	const char *why; /* for TEMPFAIL: "timeout", "servfail", "bogus", "budget"; static text, else NULL */
+	uint32_t ttl; /* seconds, the least of the records */
+	bool secure;  /* validated by DNSSEC */
+	/* for TEMPFAIL: "timeout", "servfail", "bogus", "malformed", "budget"; static; else NULL */
+	const char *why;
 	size_t n;
 	struct dns_rr *rr; /* in the order they came; at most DNS_RR_MAX */
 };
@@ -42,8 +44,10 @@ bool dns_name_ok(struct str name);
 /* The name under in-addr.arpa or ip6.arpa (RFC 1035 3.5, RFC 3596 2.5). */
 struct str dns_reverse_name(struct arena *arena, const struct ip *ip);
 /*
- * Reads the records of `type` that answer the question of a packet, following its CNAMEs, into arena.
- * An rcode other than NOERROR and NXDOMAIN, or a packet that cannot be read, gives TEMPFAIL.
+ * Reads the records of `type` that answer the question of a packet, following its CNAMEs, into
+ * arena. An rcode other than NOERROR and NXDOMAIN, or a packet that cannot be read, gives
+ * TEMPFAIL. A record whose data is a name with a dot or NUL inside a label is left out, since
+ * text could not say it. The name of the root is the empty text (a null MX, RFC 7505).
  */
 void dns_parse(struct arena *arena, struct str packet, enum dns_type type, struct dns_answer *out);
 

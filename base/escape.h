@@ -9,9 +9,9 @@
 #include "base/buf.h"
 
 /*
- * For logs and terminals: C0, DEL, C1, bidirectional and zero-width controls, invalid UTF-8 and the
- * backslash become \xHH or \u{HHHH}; other UTF-8 passes. A log value with a blank or a quote in it is the caller's to put in quotes;
- * the double quote is escaped too.
+ * For logs and terminals: C0, DEL, C1, bidirectional and zero-width controls, invalid UTF-8, the
+ * backslash and the double quote become \xHH or \u{HHHH}; other UTF-8 passes. A log value that may
+ * hold a blank is the caller's to put in quotes.
  */
 const char *escape_text(struct str s, char *out, size_t size);
 /* A buffer for one line of source: printf("helo=%s", ESC(s)). Cut after 255 octets. */

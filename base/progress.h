@@ -1,6 +1,6 @@
 /*
- * progress: the answer of everything that may have to wait. Nothing in Postern blocks: what lacks an
- * answer says PENDING after noting at least one question, and is called again from the top.
+ * progress: the answer of everything that may have to wait. Nothing in Postern blocks: what lacks
+ * an answer says PENDING after noting at least one question, and is called again from the top.
  */
 #ifndef POSTERN_BASE_PROGRESS_H
 #define POSTERN_BASE_PROGRESS_H

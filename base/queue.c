@@ -64,8 +64,7 @@ attach(struct queue *queue, struct event_base *base)
 }
 
 struct queue *
-queue_new(struct event_base *base, void (*take)(void *owner, struct queue_item *items),
-    void *owner)
+queue_new(struct event_base *base, void (*take)(void *owner, struct queue_item *items), void *owner)
 {
 	struct queue *queue = xcalloc(1, sizeof(*queue));
 	pthread_condattr_t attr;

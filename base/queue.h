@@ -2,7 +2,9 @@
  * queue: hands items from any thread to one. The only place with a lock: a list of items that the
  * producers append to and the consumer takes whole. The consumer is either an event loop (an event
  * wakes it and calls take() there) or a thread that waits.
- * An item embeds struct queue_item as its first member and belongs to whoever has it: pushing gives it away.
+ *
+ * An item embeds struct queue_item as its first member and belongs to whoever has it: pushing
+ * gives it away.
  */
 #ifndef POSTERN_BASE_QUEUE_H
 #define POSTERN_BASE_QUEUE_H
@@ -18,13 +20,19 @@ struct queue_item {
 
 struct queue;
 
-/* With base: take(owner, items) is called from that loop with all that is waiting, oldest first. Without (NULL): use queue_wait(). */
-struct queue *queue_new(struct event_base *base,
-    void (*take)(void *owner, struct queue_item *items), void *owner);
+/*
+ * With base: take(owner, items) is called from that loop with all that is waiting, oldest first.
+ * Without (both NULL): use queue_wait().
+ */
+struct queue *queue_new(
+    struct event_base *base, void (*take)(void *owner, struct queue_item *items), void *owner);
 /* Nobody may push any more. Items still inside are the caller's loss: take them first. */
 void queue_free(struct queue **queue);
 void queue_push(struct queue *queue, struct queue_item *item);
-/* Waits up to timeout_ms (-1: for ever) for items; takes all of them, oldest first; NULL when none came or the queue was closed. */
+/*
+ * Waits up to timeout_ms (-1: for ever) for items; takes all of them, oldest first; NULL when none
+ * came or the queue was closed and is empty.
+ */
 struct queue_item *queue_wait(struct queue *queue, int timeout_ms);
 /* Wakes the waiter for good: queue_wait() returns at once from now on. */
 void queue_close(struct queue *queue);

@@ -59,16 +59,31 @@ static const struct option options_forward[] = {
  * local-zone: "test." nodefault, which ub_ctx_set_option() cannot be given.
  */
 static const char *const local_zones[] = {
-	"localhost.", "127.in-addr.arpa.", "home.arpa.", "onion.", "test.", "invalid.",
-	"10.in-addr.arpa.", "168.192.in-addr.arpa.", "0.in-addr.arpa.", "254.169.in-addr.arpa.",
-	"2.0.192.in-addr.arpa.", "100.51.198.in-addr.arpa.", "113.0.203.in-addr.arpa.",
+	"localhost.",
+	"127.in-addr.arpa.",
+	"home.arpa.",
+	"onion.",
+	"test.",
+	"invalid.",
+	"10.in-addr.arpa.",
+	"168.192.in-addr.arpa.",
+	"0.in-addr.arpa.",
+	"254.169.in-addr.arpa.",
+	"2.0.192.in-addr.arpa.",
+	"100.51.198.in-addr.arpa.",
+	"113.0.203.in-addr.arpa.",
 	"255.255.255.255.in-addr.arpa.",
 	"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
 	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
-	"d.f.ip6.arpa.", "8.e.f.ip6.arpa.", "9.e.f.ip6.arpa.", "a.e.f.ip6.arpa.",
-	"b.e.f.ip6.arpa.", "8.b.d.0.1.0.0.2.ip6.arpa.",
+	"d.f.ip6.arpa.",
+	"8.e.f.ip6.arpa.",
+	"9.e.f.ip6.arpa.",
+	"a.e.f.ip6.arpa.",
+	"b.e.f.ip6.arpa.",
+	"8.b.d.0.1.0.0.2.ip6.arpa.",
 	/* of other versions */
-	"resolver.arpa.", "service.arpa.",
+	"resolver.arpa.",
+	"service.arpa.",
 };
 
 static bool
@@ -127,8 +142,8 @@ set_up_forward(struct ub_ctx *ctx, const struct resolver_settings *settings, str
 	if (r != 0)
 		return err_set(e, ERR_SYNTAX, "cannot forward DNS questions to %s port %u: %s",
 		    settings->host, settings->port, ub_strerror(r));
-	if (!set_options(ctx, options_forward, sizeof(options_forward) / sizeof(options_forward[0]),
-		e))
+	if (!set_options(
+		ctx, options_forward, sizeof(options_forward) / sizeof(options_forward[0]), e))
 		return false;
 	return forward_everything(ctx, e);
 }
@@ -170,8 +185,8 @@ resolver_new(struct event_base *base, const struct resolver_settings *settings, 
 	}
 	/* It writes lines of its own kind to stderr. */
 	ub_ctx_debugout(resolver->ctx, NULL);
-	ok = set_options(resolver->ctx, options_common,
-	    sizeof(options_common) / sizeof(options_common[0]), e);
+	ok = set_options(
+	    resolver->ctx, options_common, sizeof(options_common) / sizeof(options_common[0]), e);
 	if (ok && settings->forward)
 		ok = set_up_forward(resolver->ctx, settings, e);
 	else if (ok)
@@ -279,8 +294,8 @@ answered(void *arg, int rcode, void *packet, int size, int sec, char *why_bogus,
 
 /*
  * libunbound reads names with the escapes of a zone file, so whatever is not a letter, digit,
- * hyphen, underscore or the dot between labels goes as \DDD. It leaks a question that it refuses for its syntax;
- * hence none that dns_name_ok() does not like gets here.
+ * hyphen, underscore or the dot between labels goes as \DDD. It leaks a question that it refuses
+ * for its syntax; hence none that dns_name_ok() does not like gets here.
  */
 static void
 escape_name(struct str name, char out[4 * (DNS_NAME_MAX + 1) + 1])
@@ -305,8 +320,8 @@ ask(struct resolver *resolver, struct lookup *lookup)
 
 	escape_name(lookup->name, name);
 	lookup->inside = true;
-	r = ub_resolve_event(resolver->ctx, name, (int)lookup->type, CLASS_IN, lookup, answered,
-	    &id);
+	r = ub_resolve_event(
+	    resolver->ctx, name, (int)lookup->type, CLASS_IN, lookup, answered, &id);
 	lookup->inside = false;
 	if (lookup->id == ID_ANSWERED)
 		return;

@@ -1,7 +1,7 @@
 /*
  * setting: a row that describes one thing an admin can set. The parser of the configuration, its
- * checker and the man page read the same rows. A row says where in a struct the value goes; the struct belongs to whoever owns
- * the block (the core, or a stage). Const tables only.
+ * checker and the man page read the same rows. A row says where in a struct the value goes; the
+ * struct belongs to whoever owns the block (the core, or a stage). Const tables only.
  */
 #ifndef POSTERN_BASE_SETTING_H
 #define POSTERN_BASE_SETTING_H
@@ -14,12 +14,12 @@ enum setting_type {
 	SETTING_NUMBER,   /* 100                               -> int64_t */
 	SETTING_SIZE,     /* 256k, 10M (1024s)                 -> int64_t, octets */
 	SETTING_DURATION, /* 5m, 36d, 500ms                    -> int64_t, milliseconds */
-	SETTING_TEXT,     /* "quoted"                          -> char *, owned by the config's arena */
+	SETTING_TEXT,     /* "quoted"                          -> char *, of the config's arena */
 	SETTING_WORD,     /* one of the row's words            -> int64_t, its index */
 };
 
 struct setting {
-	const char *name;         /* as written, may hold blanks: "retry within" */
+	const char *name; /* as written, may hold blanks: "retry within" */
 	enum setting_type type;
 	size_t offset;            /* in the block's struct */
 	int64_t least, most;      /* both 0: no range */

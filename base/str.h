@@ -46,7 +46,7 @@ struct str str_trim(struct str s);
 bool str_pop(struct str *rest, char sep, struct str *part);
 /* Decimal digits only, no sign, no blanks, at least one; false when not so or above max. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out);
-/* Copies with a terminating NUL; false (and an empty string) when it does not fit or holds a NUL. */
+/* Copies and adds a NUL; false (and an empty string) when it does not fit or holds a NUL. */
 bool str_copy(struct str s, char *out, size_t size);
 
 bool ascii_isalpha(char c);
