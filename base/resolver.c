@@ -273,7 +273,10 @@ parse(struct lookup *lookup, struct str packet)
 		lookup->resolver->counts.failures++;
 }
 
-/* rcode is libunbound's own success or failure; that of the DNS is in the packet. */
+/*
+ * rcode is libunbound's own success or failure; that of the DNS is in the packet.
+ * WHY: seven parameters because libunbound has them.
+ */
 static void
 answered(void *arg, int rcode, void *packet, int size, int sec, char *why_bogus, int ratelimited)
 {

@@ -1,1 +1,10 @@
 # tests/style: scripts that hold the house style; each a TAP test.
+style_tests = \
+	tests/style/arrows.sh \
+	tests/style/comments.sh \
+	tests/style/forbidden.sh \
+	tests/style/format.sh \
+	tests/style/length.sh \
+	tests/style/words.sh
+TESTS += $(style_tests)
+EXTRA_DIST += $(style_tests) tests/style/lib.sh
