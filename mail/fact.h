@@ -46,6 +46,8 @@ struct fact_def {
 	/* DONE with *out filled (its memory from ask->arena), or PENDING. Never fails: an error is a value, such as temperror. */
 	enum progress (*compute)(struct ask *ask, const struct fact_call *call, struct value *out);
 	const char *help;                /* a sentence for the man page */
+	/* What types cannot say of the arguments, asked once when a rule is loaded; may be NULL. */
+	bool (*check)(const struct fact_call *call, struct err *e);
 };
 
 /* A fact with the settings of the stage it belongs to; the configuration holds a table of these. */
@@ -112,6 +114,9 @@ enum progress ask_dns(struct ask *ask, struct str name, enum dns_type type,
 enum progress ask_seen(struct ask *ask, struct str key, const struct seen_question *q,
     const struct seen_answer **out);
 enum progress ask_count(struct ask *ask, struct str key, int64_t add,
+    const struct count_answer **out);
+/* The same for the n-th of several equal events, each of which counts: n tells them apart. */
+enum progress ask_count_nth(struct ask *ask, struct str key, int64_t add, unsigned n,
     const struct count_answer **out);
 
 #endif

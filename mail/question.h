@@ -52,6 +52,7 @@ struct question {
 	enum dns_type type;  /* DNS */
 	struct seen_question seen;
 	int64_t add;         /* COUNT */
+	unsigned serial;     /* COUNT: tells equal questions apart that are to count each */
 };
 
 struct answer {

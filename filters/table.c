@@ -1,0 +1,16 @@
+/*
+ * table: the stages that are built in, in the order in which they are told of events. The one
+ * line that a new stage needs outside of its own file is here.
+ */
+#include "filters/stage.h"
+
+extern const struct stage greylist_stage;
+extern const struct stage listed_stage;
+extern const struct stage volume_stage;
+
+const struct stage *const stages[] = {
+	&listed_stage,
+	&greylist_stage,
+	&volume_stage,
+};
+const size_t n_stages = sizeof(stages) / sizeof(stages[0]);
