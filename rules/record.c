@@ -1,0 +1,270 @@
+#include "rules/record.h"
+
+#include <inttypes.h>
+
+#include "base/escape.h"
+
+/* Room kept at the end of a text for its closing: ,{"cut":18446744073709551615}] */
+#define CLOSING 40
+
+/* An object or array being written, element by element. */
+struct series {
+	struct buf *out;
+	struct buf element; /* the one being built */
+	char close;
+	size_t n, cut;
+};
+
+static void
+series_open(struct series *s, struct buf *out, char open, char close)
+{
+	*s = (struct series){ .out = out, .close = close };
+	buf_init(&s->element, out->max);
+	buf_addc(out, open);
+}
+
+/* Takes the element that was built, if the text still has room for it. */
+static void
+series_next(struct series *s)
+{
+	struct buf *b = s->out;
+
+	/* After the first that is left out all are: the beginning of a story is worth more. */
+	if (s->cut > 0 || s->element.over || b->n + s->element.n + CLOSING > b->max) {
+		s->cut++;
+	} else {
+		if (s->n++ > 0)
+			buf_addc(b, ',');
+		buf_add(b, buf_str(&s->element));
+	}
+	buf_clear(&s->element);
+}
+
+static void
+series_close(struct series *s)
+{
+	if (s->cut > 0)
+		buf_printf(s->out, s->close == ']' ? "%s{\"cut\":%zu}" : "%s\"(cut)\":%zu",
+		    s->n > 0 ? "," : "", s->cut);
+	buf_addc(s->out, s->close);
+	buf_free(&s->element);
+}
+
+/* "key":"text" */
+static void
+pair(struct buf *b, const char *key, struct str text)
+{
+	buf_printf(b, "\"%s\":", key);
+	escape_json(b, text);
+}
+
+static void
+call_json(struct buf *b, const struct fact_call *call)
+{
+	struct buf name;
+
+	buf_init(&name, 1024);
+	fact_call_print(call, &name);
+	escape_json(b, buf_str(&name));
+	buf_free(&name);
+}
+
+static void
+facts_of(struct series *s, const struct facts *facts)
+{
+	for (const struct fact *f = facts->first; f; f = f->next) {
+		call_json(&s->element, &f->call);
+		buf_addc(&s->element, ':');
+		value_json(&f->value, &s->element);
+		series_next(s);
+	}
+}
+
+void
+record_facts(const struct session *s, struct buf *out)
+{
+	struct series series;
+
+	series_open(&series, out, '{', '}');
+	facts_of(&series, &s->facts);
+	facts_of(&series, &s->txn.facts);
+	if (s->txn.current)
+		facts_of(&series, &s->txn.current->facts);
+	series_close(&series);
+}
+
+static void
+trace_fact(struct buf *b, const struct fact_call *call, const struct fact *fact)
+{
+	buf_add(b, STR("{\"fact\":"));
+	call_json(b, call);
+	buf_add(b, STR(",\"value\":"));
+	if (fact) {
+		value_json(&fact->value, b);
+		buf_printf(b, ",\"us\":%" PRId64, fact->took_us);
+	} else {
+		buf_add(b, STR("null"));
+	}
+	buf_addc(b, '}');
+}
+
+void
+record_trace(const struct decision *d, struct buf *out)
+{
+	struct series series;
+	struct buf *b = &series.element;
+
+	series_open(&series, out, '[', ']');
+	for (size_t i = 0; i < d->trace.n; i++) {
+		const struct trace_entry *e = &d->trace.entry[i];
+
+		buf_addc(b, '{');
+		pair(b, "rule", e->rule);
+		buf_addc(b, ',');
+		pair(b, "source", e->source);
+		buf_addc(b, ',');
+		pair(b, "action", str_of(e->action));
+		buf_printf(b, ",\"hit\":%s,\"observed\":%s,\"facts\":[", e->hit ? "true" : "false",
+		    e->observed ? "true" : "false");
+		for (size_t k = 0; k < e->n_facts; k++) {
+			if (k > 0)
+				buf_addc(b, ',');
+			trace_fact(b, e->fact[k], e->value[k]);
+		}
+		buf_add(b, STR("]}"));
+		series_next(&series);
+	}
+	series_close(&series);
+}
+
+static void
+rr_json(struct buf *b, enum dns_type type, const struct dns_rr *rr)
+{
+	struct ip ip = { .version = type == DNS_A ? 4 : 6 };
+	size_t n = type == DNS_A ? 4 : 16;
+
+	if (type == DNS_A || type == DNS_AAAA) {
+		memcpy(ip.b, rr->data.p, rr->data.n < n ? rr->data.n : n);
+		escape_json(b, str_of(IP_TEXT(&ip)));
+	} else if (type == DNS_MX) {
+		struct buf text;
+
+		buf_init(&text, 1024);
+		buf_printf(&text, "%u ", rr->preference);
+		buf_add(&text, rr->data);
+		escape_json(b, buf_str(&text));
+		buf_free(&text);
+	} else {
+		escape_json(b, rr->data);
+	}
+}
+
+static void
+dns_json(struct buf *b, const struct question *q, const struct dns_answer *a)
+{
+	struct buf name;
+
+	buf_init(&name, 1024);
+	buf_add(&name, q->name);
+	buf_printf(&name, " %s", dns_type_name(q->type));
+	pair(b, "dns", buf_str(&name));
+	buf_free(&name);
+	buf_addc(b, ',');
+	pair(b, "status", str_of(dns_status_name(a->status)));
+	if (a->why) {
+		buf_addc(b, ',');
+		pair(b, "why", str_of(a->why));
+	}
+	buf_printf(b, ",\"ttl\":%" PRIu32 ",\"secure\":%s,\"records\":[", a->ttl,
+	    a->secure ? "true" : "false");
+	for (size_t i = 0; i < a->n; i++) {
+		if (i > 0)
+			buf_addc(b, ',');
+		rr_json(b, q->type, &a->rr[i]);
+	}
+	buf_addc(b, ']');
+}
+
+const char *
+record_seen_state(enum seen_state state)
+{
+	static const char *const names[] = {
+		[SEEN_NEVER] = "never",
+		[SEEN_FIRST] = "first",
+		[SEEN_EARLY] = "early",
+		[SEEN_RETRIED] = "retried",
+		[SEEN_PROVEN] = "proven",
+	};
+
+	return names[state];
+}
+
+static void
+seen_json(struct buf *b, const struct answer *a)
+{
+	const struct seen_question *q = &a->question.seen;
+	const struct seen_answer *s = &a->seen;
+
+	pair(b, "seen", a->question.name);
+	buf_printf(b, ",\"delay\":%" PRId64 ",\"retry\":%" PRId64 ",\"remember\":%" PRId64,
+	    q->delay, q->retry, q->remember);
+	if (q->look_only)
+		buf_add(b, STR(",\"look_only\":true"));
+	if (q->prove)
+		buf_add(b, STR(",\"prove\":true"));
+	if (a->failed)
+		return;
+	buf_addc(b, ',');
+	pair(b, "state", str_of(record_seen_state(s->state)));
+	buf_printf(b, ",\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"hits\":%" PRId64, s->first,
+	    s->last, s->hits);
+	buf_printf(b, ",\"wait\":%" PRId64, s->wait);
+}
+
+static void
+count_json(struct buf *b, const struct answer *a)
+{
+	const struct count_answer *c = &a->count;
+
+	pair(b, "count", a->question.name);
+	buf_printf(b, ",\"add\":%" PRId64, a->question.add);
+	if (a->failed)
+		return;
+	buf_printf(b, ",\"minute\":%" PRId64 ",\"hour\":%" PRId64 ",\"day\":%" PRId64, c->minute,
+	    c->hour, c->day);
+	buf_printf(
+	    b, ",\"usual_hour\":%.17g,\"hours_known\":%" PRId64, c->usual_hour, c->hours_known);
+}
+
+static void
+answers_of(struct series *series, const struct answers *answers)
+{
+	struct buf *b = &series->element;
+
+	for (const struct answer *a = answers->first; a; a = a->next) {
+		if (a->state != ANSWER_HERE)
+			continue;
+		buf_addc(b, '{');
+		if (a->question.kind == QUESTION_DNS)
+			dns_json(b, &a->question, &a->dns);
+		else if (a->question.kind == QUESTION_SEEN)
+			seen_json(b, a);
+		else
+			count_json(b, a);
+		if (a->failed)
+			buf_add(b, STR(",\"failed\":true"));
+		buf_printf(b, ",\"us\":%" PRId64 "}", a->took_us);
+		series_next(series);
+	}
+}
+
+void
+record_answers(const struct session *s, struct buf *out)
+{
+	struct series series;
+
+	series_open(&series, out, '[', ']');
+	answers_of(&series, &s->answers);
+	answers_of(&series, &s->txn.answers);
+	series_close(&series);
+}
