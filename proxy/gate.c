@@ -1,0 +1,637 @@
+#include "proxy/gate.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "mail/reply.h"
+#include "proxy/gate_record.h"
+#include "proxy/questions.h"
+
+/* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
+#define SCRATCH_LIMIT (4 * 1024 * 1024)
+
+/* A resolver lives as long as a session that began with it, a reload or not. */
+struct shared_resolver {
+	struct resolver *resolver;
+	struct resolver_settings settings;
+	size_t users;
+};
+
+struct gate {
+	struct event_base *base;
+	struct db *db;
+	struct db_link *link;
+	struct config *config;
+	struct shared_resolver *resolver;
+	struct arena *scratch;
+	struct event *due_event;
+	struct gate_session *due; /* sessions to resume, newest first */
+	struct gate_counts counts;
+	size_t sessions;
+};
+
+enum gate_state {
+	GATE_IDLE,
+	GATE_DECIDING,    /* rules lack answers */
+	GATE_JOURNALLING, /* the verdict is on its way to the disk */
+	GATE_JOURNALLED,
+};
+
+struct gate_session {
+	struct session session;
+	struct gate *gate;
+	struct config *config;
+	struct shared_resolver *resolver;
+	struct questions questions;
+	void (*resume)(void *owner);
+	void *owner;
+	enum gate_state state;
+	enum step step;
+	int64_t now;      /* wall seconds of the decision */
+	struct verdict verdict;
+	struct db_request *journalling;
+	struct gate_story story;
+	struct gate_session *due_next;
+	bool due;
+};
+
+/* ---- the gate ---- */
+
+static void
+resume_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)fd;
+	(void)what;
+	while (gate->due) {
+		struct gate_session *gs = gate->due;
+
+		gate->due = gs->due_next;
+		gs->due = false;
+		/* The front may close the session, or others, in here. */
+		if (gs->state != GATE_IDLE)
+			gs->resume(gs->owner);
+	}
+}
+
+static struct shared_resolver *
+shared_resolver_new(struct event_base *base, const struct config *config, struct err *e)
+{
+	struct shared_resolver *shared = xcalloc(1, sizeof(*shared));
+	struct resolver_settings *settings = &shared->settings;
+
+	settings->forward = config->resolver.forward;
+	settings->port = config->resolver.port;
+	settings->deadline_ms = (unsigned)config->core.dns_timeout;
+	if (config->resolver.host)
+		str_copy(str_of(config->resolver.host), settings->host, sizeof(settings->host));
+	if (config->core.trust_anchor)
+		str_copy(str_of(config->core.trust_anchor), settings->trust_anchor,
+		    sizeof(settings->trust_anchor));
+	shared->resolver = resolver_new(base, settings, e);
+	if (!shared->resolver) {
+		free(shared);
+		return NULL;
+	}
+	shared->users = 1;
+	return shared;
+}
+
+static void
+shared_resolver_release(struct shared_resolver **shared)
+{
+	if (--(*shared)->users == 0) {
+		resolver_free(&(*shared)->resolver);
+		free(*shared);
+	}
+	*shared = NULL;
+}
+
+struct gate *
+gate_new(struct event_base *base, struct db *db, struct config *config, struct err *e)
+{
+	struct shared_resolver *resolver = shared_resolver_new(base, config, e);
+
+	if (!resolver)
+		return NULL;
+
+	struct gate *gate = xcalloc(1, sizeof(*gate));
+
+	gate->base = base;
+	gate->db = db;
+	gate->link = db_link_new(db, base);
+	gate->config = config_use(config);
+	gate->resolver = resolver;
+	gate->scratch = arena_new(SCRATCH_LIMIT);
+	gate->due_event = event_new(base, -1, 0, resume_due, gate);
+	require(gate->due_event);
+	return gate;
+}
+
+void
+gate_free(struct gate **gate)
+{
+	struct gate *g = *gate;
+
+	if (!g)
+		return;
+	require(g->sessions == 0);
+	event_free(g->due_event);
+	db_link_free(&g->link);
+	shared_resolver_release(&g->resolver);
+	arena_free(&g->scratch);
+	config_release(&g->config);
+	free(g);
+	*gate = NULL;
+}
+
+static bool
+same_resolver(const struct config *a, const struct config *b)
+{
+	return a->resolver.forward == b->resolver.forward &&
+	    a->resolver.port == b->resolver.port &&
+	    str_eq(str_of(a->resolver.host), str_of(b->resolver.host)) &&
+	    a->core.dns_timeout == b->core.dns_timeout &&
+	    str_eq(str_of(a->core.trust_anchor), str_of(b->core.trust_anchor));
+}
+
+void
+gate_reload(struct gate *gate, struct config *config)
+{
+	struct err e;
+
+	if (!same_resolver(gate->config, config)) {
+		struct shared_resolver *resolver = shared_resolver_new(gate->base, config, &e);
+
+		if (resolver) {
+			shared_resolver_release(&gate->resolver);
+			gate->resolver = resolver;
+		} else {
+			log_error(NULL, "event=reload problem=resolver kept=old why=\"%s\"", e.text);
+		}
+	}
+	config_release(&gate->config);
+	gate->config = config_use(config);
+}
+
+const struct config *
+gate_config(const struct gate *gate)
+{
+	return gate->config;
+}
+
+struct gate_counts *
+gate_counts(struct gate *gate)
+{
+	return &gate->counts;
+}
+
+struct event_base *
+gate_base(const struct gate *gate)
+{
+	return gate->base;
+}
+
+/* ---- sessions ---- */
+
+static void
+due(struct gate_session *gs)
+{
+	struct gate *gate = gs->gate;
+
+	if (gs->due || gs->state == GATE_IDLE)
+		return;
+	gs->due = true;
+	gs->due_next = gate->due;
+	gate->due = gs;
+	event_active(gate->due_event, 0, 0);
+}
+
+static void
+answer_arrived(void *owner)
+{
+	struct gate_session *gs = owner;
+
+	if (gs->state == GATE_DECIDING)
+		due(gs);
+}
+
+/* No look-alikes: an id is read out on the telephone. */
+static void
+make_session_id(char *out, size_t size)
+{
+	static const char letters[32] = "abcdefghjkmnpqrstuvwxyz123456789";
+	uint8_t raw[16];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		die("getrandom gave no random octets");
+	for (size_t i = 0; i + 1 < size && i < sizeof(raw); i++)
+		out[i] = letters[raw[i] % sizeof(letters)];
+	out[size - 1] = '\0';
+}
+
+struct gate_session *
+gate_open(struct gate *gate, enum front front, void (*resume)(void *owner), void *owner)
+{
+	struct gate_session *gs = xcalloc(1, sizeof(*gs));
+	struct session *s = &gs->session;
+
+	gs->gate = gate;
+	gs->config = config_use(gate->config);
+	gs->resolver = gate->resolver;
+	gs->resolver->users++;
+	gs->story.revision = gs->config->revision;
+	gs->resume = resume;
+	gs->owner = owner;
+	questions_init(&gs->questions, gs->resolver->resolver, gate->link);
+	gs->questions.arrived = answer_arrived;
+	gs->questions.owner = gs;
+	session_init(s, front, &gs->config->facts, gs->config->n_parts);
+	make_session_id(s->id, sizeof(s->id));
+	s->began_ms = clock_wall_ms();
+	s->hostname = str_of(gs->config->core.hostname);
+	s->plans = &gs->config->plans;
+	gate->sessions++;
+	gate->counts.sessions++;
+	return gs;
+}
+
+/* The entry is written all the same; only nobody waits for it any more. */
+static void
+abandon_journalling(struct gate_session *gs)
+{
+	if (gs->journalling)
+		gs->journalling->owner = NULL;
+	gs->journalling = NULL;
+	gs->state = GATE_IDLE;
+}
+
+void
+gate_close(struct gate_session **pgs)
+{
+	struct gate_session *gs = *pgs;
+
+	if (!gs)
+		return;
+	questions_cancel(&gs->questions, NULL);
+	abandon_journalling(gs);
+	if (gs->due) {
+		struct gate_session **p = &gs->gate->due;
+
+		while (*p != gs)
+			p = &(*p)->due_next;
+		*p = gs->due_next;
+	}
+	session_free(&gs->session);
+	shared_resolver_release(&gs->resolver);
+	config_release(&gs->config);
+	gs->gate->sessions--;
+	free(gs);
+	*pgs = NULL;
+}
+
+struct session *
+gate_session(struct gate_session *gs)
+{
+	return &gs->session;
+}
+
+const struct config *
+gate_session_config(const struct gate_session *gs)
+{
+	return gs->config;
+}
+
+void
+gate_reset(struct gate_session *gs)
+{
+	questions_cancel(&gs->questions, &gs->session.txn.answers);
+	abandon_journalling(gs);
+	gs->story.transaction = (struct str){ 0 };
+	session_reset(&gs->session);
+}
+
+/* ---- verdicts ---- */
+
+static bool
+in_transaction(enum step step)
+{
+	return step >= STEP_MAIL;
+}
+
+static struct arena *
+arena_of(struct gate_session *gs, enum step step)
+{
+	return in_transaction(step) ? gs->session.txn.arena : gs->session.conn;
+}
+
+static size_t
+send_noted(struct gate_session *gs)
+{
+	struct session *s = &gs->session;
+	size_t at_once = questions_send(&gs->questions, &s->answers, s->conn);
+
+	return at_once + questions_send(&gs->questions, &s->txn.answers, s->txn.arena);
+}
+
+static size_t
+give_up(struct gate_session *gs)
+{
+	struct session *s = &gs->session;
+
+	return questions_give_up(&gs->questions, &s->answers, "budget") +
+	    questions_give_up(&gs->questions, &s->txn.answers, "budget");
+}
+
+static struct verdict
+local_failure(void)
+{
+	return (struct verdict){
+		.kind = VERDICT_TEMPFAIL,
+		.code = 451,
+		.enhanced = "4.3.0",
+		.text = STR("Local problem, try again later"),
+	};
+}
+
+static void
+count_and_log(struct gate_session *gs, const struct verdict *v)
+{
+	const struct session *s = &gs->session;
+	struct gate_counts *counts = &gs->gate->counts;
+	const struct recipient *rcpt = s->txn.current;
+	char text[256];
+
+	if (v->kind == VERDICT_REJECT)
+		counts->rejected++;
+	else
+		counts->tempfailed++;
+	gs->session.n_refused++;
+	log_info(s->id, "event=decision verdict=%s code=%d step=%s ip=%s helo=\"%s\" from=\"%s\" "
+	    "to=\"%s\" rule=\"%s\" entry=%s text=\"%s\"",
+	    verdict_name(v->kind), v->code, step_name(gs->step), IP_TEXT(&s->client_ip),
+	    ESC(s->helo), ESC(s->txn.sender.address), rcpt ? ESC(rcpt->mailbox.address) : "",
+	    ESC(v->rule), v->id[0] ? v->id : "-", escape_text(v->text, text, sizeof(text)));
+}
+
+static enum progress
+finish(struct gate_session *gs, struct verdict *out)
+{
+	gs->state = GATE_IDLE;
+	*out = gs->verdict;
+	count_and_log(gs, out);
+	return DONE;
+}
+
+static void
+journalled(struct db_request *request)
+{
+	struct gate_session *gs = request->owner;
+
+	if (gs) {
+		gs->journalling = NULL;
+		gs->state = GATE_JOURNALLED;
+		if (request->failed) {
+			/* Whoever is turned away must be in the journal first: so come again. */
+			gs->verdict = local_failure();
+			gs->verdict.rule = STR("failure: journal");
+		} else {
+			memcpy(gs->verdict.id, request->record->id, sizeof(gs->verdict.id));
+		}
+		due(gs);
+	}
+	db_request_free(&request);
+}
+
+/* Puts the verdict on its way to the disk. Texts are moved out of the scratch memory. */
+static enum progress
+journal_refusal(struct gate_session *gs, const struct verdict *v, const struct decision *d)
+{
+	struct arena *arena = arena_of(gs, gs->step);
+	struct journal_record *record;
+
+	gs->verdict = *v;
+	gs->verdict.text = arena_dup(arena, v->text);
+	gs->verdict.rule = arena_dup(arena, v->rule);
+	record = gate_record_refusal(&gs->session, gs->step, &gs->verdict, d, &gs->story);
+	gs->journalling = db_request_journal(record);
+	gs->journalling->done = journalled;
+	gs->journalling->owner = gs;
+	gs->state = GATE_JOURNALLING;
+	db_send(gs->gate->link, gs->journalling);
+	return PENDING;
+}
+
+static void
+journal_unwaited(struct gate_session *gs, struct journal_record *record)
+{
+	db_send(gs->gate->link, db_request_journal(record));
+}
+
+/* A rule that needs the store cannot be trusted while the store is away; others can. */
+static bool
+store_failed(const struct answers *answers)
+{
+	for (const struct answer *a = answers->first; a; a = a->next)
+		if (a->state == ANSWER_HERE && a->failed && a->question.add == 0)
+			return true;
+	return false;
+}
+
+/* The rules have spoken. */
+static enum progress
+settle(struct gate_session *gs, struct decision *d, struct verdict *out)
+{
+	struct session *s = &gs->session;
+	struct verdict v = d->verdict;
+
+	if (v.kind == VERDICT_ACCEPT &&
+	    (store_failed(&s->answers) || store_failed(&s->txn.answers))) {
+		v = local_failure();
+		v.rule = STR("failure: store");
+	}
+	if (v.kind == VERDICT_TEMPFAIL || v.kind == VERDICT_REJECT)
+		return journal_refusal(gs, &v, d);
+	gate_story_add(&gs->story, s, gs->step, d);
+	if (d->observed.kind == VERDICT_TEMPFAIL || d->observed.kind == VERDICT_REJECT)
+		journal_unwaited(gs, gate_record_observed(s, gs->step, d, &gs->story));
+	decision_apply(s, d);
+	gs->state = GATE_IDLE;
+	*out = v;
+	out->text = arena_dup(arena_of(gs, gs->step), v.text);
+	out->rule = arena_dup(arena_of(gs, gs->step), v.rule);
+	return DONE;
+}
+
+static void
+begin(struct gate_session *gs, enum step step)
+{
+	require(gs->state == GATE_IDLE);
+	gs->step = step;
+	gs->now = clock_wall_ms() / 1000;
+	gs->story.began_us = clock_mono_us();
+	gs->verdict = (struct verdict){ 0 };
+}
+
+static bool
+over_budget(const struct gate_session *gs)
+{
+	return clock_mono_us() - gs->story.began_us > gs->config->core.dns_budget * 1000;
+}
+
+static enum progress
+decide(struct gate_session *gs, struct verdict *out)
+{
+	struct session *s = &gs->session;
+	struct decision d;
+
+	for (;;) {
+		struct ask ask = session_ask(s, gs->step, gs->now);
+
+		arena_reset(gs->gate->scratch);
+		d = (struct decision){ 0 };
+		if (ruleset_decide(gs->config->ruleset, &ask, gs->gate->scratch, &d) == DONE)
+			return settle(gs, &d, out);
+		if (over_budget(gs) && give_up(gs) > 0)
+			continue;
+		if (send_noted(gs) > 0)
+			continue;
+		if (gs->questions.n_dns + gs->questions.n_store > 0)
+			return PENDING;
+		/* A stage (perhaps one we did not write) waits for nothing. */
+		log_error(s->id, "event=fault step=%s what=\"a stage is pending without a question\"",
+		    step_name(gs->step));
+		d.verdict = local_failure();
+		d.verdict.rule = STR("failure: stage");
+		return settle(gs, &d, out);
+	}
+}
+
+enum progress
+gate_decide(struct gate_session *gs, enum step step, struct verdict *out)
+{
+	if (gs->state == GATE_IDLE) {
+		begin(gs, step);
+		gs->state = GATE_DECIDING;
+	}
+	require(gs->step == step);
+	switch (gs->state) {
+	case GATE_JOURNALLING:
+		return PENDING;
+	case GATE_JOURNALLED:
+		return finish(gs, out);
+	default:
+		return decide(gs, out);
+	}
+}
+
+enum progress
+gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict,
+    const char *why, struct verdict *out)
+{
+	struct verdict v = *verdict;
+
+	if (gs->state == GATE_JOURNALLED)
+		return finish(gs, out);
+	if (gs->state == GATE_JOURNALLING)
+		return PENDING;
+	begin(gs, step);
+	v.rule = str_of(why);
+	gs->gate->counts.limits++;
+	return journal_refusal(gs, &v, NULL);
+}
+
+void
+gate_reply(const struct verdict *v, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 2048);
+	buf_add(&text, str_sub(v->text, 0, 1900));
+	if (v->id[0])
+		buf_printf(&text, " [%s]", v->id);
+	reply_write(out, v->code, v->enhanced, buf_str(&text));
+	buf_free(&text);
+}
+
+/* ---- stages ---- */
+
+void
+gate_event(struct gate_session *gs, enum stage_event event)
+{
+	struct session *s = &gs->session;
+	const struct config *config = gs->config;
+
+	for (size_t i = 0; i < config->n_parts; i++) {
+		const struct stage *stage = config->part[i].stage;
+
+		if (!stage || !stage->event || !config->part_used[i])
+			continue;
+
+		struct ask ask =
+		    session_ask(s, event == EVENT_RCPT_TAKEN || event == EVENT_RCPT_UNKNOWN ?
+			STEP_RCPT : STEP_MESSAGE, clock_wall_ms() / 1000);
+
+		ask.conf = config->part_conf[i];
+		ask.state = &s->txn.stage_state[i];
+		stage->event(&ask, event);
+	}
+	send_noted(gs);
+}
+
+struct str
+gate_authres(struct gate_session *gs)
+{
+	struct session *s = &gs->session;
+	const struct config *config = gs->config;
+	struct authres authres;
+	struct str text;
+
+	authres_init(&authres, config->core.hostname);
+	for (size_t i = 0; i < config->n_parts; i++) {
+		const struct stage *stage = config->part[i].stage;
+		struct ask ask = session_ask(s, STEP_MESSAGE, gs->now);
+
+		if (!stage || !stage->results)
+			continue;
+		ask.conf = config->part_conf[i];
+		ask.state = &s->txn.stage_state[i];
+		stage->results(&ask, &authres);
+	}
+	text = arena_dup(s->txn.arena, authres_finish(&authres));
+	authres_free(&authres);
+	return text;
+}
+
+/* ---- what became of the message ---- */
+
+void
+gate_accepted(struct gate_session *gs, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	gate_event(gs, EVENT_ACCEPTED);
+	gs->gate->counts.accepted++;
+	gs->gate->counts.messages++;
+	s->n_messages++;
+	log_info(s->id, "event=accepted ip=%s from=\"%s\" recipients=%zu size=%llu reply=\"%s\"",
+	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), s->txn.n_accepted,
+	    (unsigned long long)s->txn.message.size, ESC(reply));
+	journal_unwaited(gs, gate_record_accepted(s, reply, &gs->story));
+}
+
+void
+gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	log_info(s->id, "event=backend-refused step=%s code=%d ip=%s from=\"%s\" reply=\"%s\"",
+	    step_name(step), code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
+	journal_unwaited(gs, gate_record_backend(s, step, code, reply, &gs->story));
+}
