@@ -70,7 +70,7 @@ dns_name_ok(struct str name)
 
 	if (str_ends(name, STR(".")))
 		name.n--;
-	if (name.n == 0 || name.n > DNS_NAME_MAX)
+	if (name.n == 0 || name.n > DNS_NAME_MAX || str_find(name, '\0') != STR_NPOS)
 		return false;
 	while (str_pop(&name, '.', &label))
 		if (label.n == 0 || label.n > 63)

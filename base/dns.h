@@ -39,7 +39,7 @@ struct dns_answer {
 
 const char *dns_type_name(enum dns_type type);
 const char *dns_status_name(enum dns_status status);
-/* 1 to 253 octets, labels of 1 to 63 octets, one final dot allowed; any octet inside a label. */
+/* 1 to 253 octets in labels of 1 to 63, one final dot allowed; any octet but NUL in a label. */
 bool dns_name_ok(struct str name);
 /* The name under in-addr.arpa or ip6.arpa (RFC 1035 3.5, RFC 3596 2.5). */
 struct str dns_reverse_name(struct arena *arena, const struct ip *ip);

@@ -1,1 +1,11 @@
 # A test that is one file needs one line.
+check_PROGRAMS += \
+	tests/base/test_addr \
+	tests/base/test_arena \
+	tests/base/test_buf \
+	tests/base/test_dns \
+	tests/base/test_escape \
+	tests/base/test_log \
+	tests/base/test_queue \
+	tests/base/test_resolver \
+	tests/base/test_str
