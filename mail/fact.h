@@ -18,7 +18,7 @@ enum fact_life {
 	LIFE_SESSION,     /* the same for the whole connection: client.ip, client.name */
 	LIFE_HELO,        /* until the next HELO/EHLO */
 	LIFE_TRANSACTION, /* until the next MAIL, RSET or end of message: spf, sender */
-	LIFE_RECIPIENT,   /* until the next RCPT; at `message` computed anew, over all recipients */
+	LIFE_RECIPIENT,   /* until the next RCPT; at `mail` and at `message` computed anew, without one */
 };
 
 enum fact_cost { COST_FREE, COST_STORE, COST_DNS, COST_BODY };

@@ -1,2 +1,25 @@
 # mail/: sources and headers, appended by hand, sorted.
-# Headers of this folder are installed: nobase_pkginclude_HEADERS += mail/session.h
+nobase_pkginclude_HEADERS += \
+	mail/authres.h \
+	mail/command.h \
+	mail/eod.h \
+	mail/fact.h \
+	mail/header.h \
+	mail/list.h \
+	mail/mailbox.h \
+	mail/part.h \
+	mail/plan.h \
+	mail/question.h \
+	mail/reply.h \
+	mail/session.h \
+	mail/value.h \
+	mail/verdict.h
+libpostern_a_SOURCES += \
+	mail/fact.c \
+	mail/list.c \
+	mail/plan.c \
+	mail/question.c \
+	mail/session.c \
+	mail/session_facts.c \
+	mail/value.c \
+	mail/verdict.c

@@ -81,6 +81,8 @@ struct answers {
 const struct answer *answers_get(struct answers *a, struct arena *arena, const struct question *q);
 /* Same, but a question that is not there is not noted. */
 const struct answer *answers_peek(const struct answers *a, const struct question *q);
+/* Is q in the table, answered or not? Whoever has two tables must not note it in the second. */
+bool answers_holds(const struct answers *a, const struct question *q);
 /* Empties the table (its memory is the arena's). */
 void answers_clear(struct answers *a);
 

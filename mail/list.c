@@ -1,0 +1,339 @@
+#include "mail/list.h"
+
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "mail/mailbox.h"
+
+/* Local part, "@", domain. */
+#define LIST_TEXT_MAX 320
+
+/* What an item of text stands for; items of the same text are one with several of these. */
+enum {
+	ITEM_ITSELF = 1, /* a word or mailbox, equal to it */
+	ITEM_DOMAIN = 2, /* a domain, as such or behind an "@" */
+	ITEM_BELOW = 4,  /* every domain below it */
+};
+
+struct item {
+	struct str text; /* lower case */
+	unsigned is;
+};
+
+struct list {
+	struct arena *arena;
+	struct str name;
+	struct item *item;
+	size_t n_items, cap_items;
+	struct cidr *net;
+	size_t n_nets, cap_nets;
+	bool finished;
+};
+
+struct list *
+list_new(struct arena *arena, struct str name)
+{
+	struct list *list = ARENA_NEW(arena, struct list);
+
+	list->arena = arena;
+	list->name = arena_dup(arena, name);
+	return list;
+}
+
+struct str
+list_name(const struct list *list)
+{
+	return list->name;
+}
+
+/* Room for one more; the old memory stays the arena's. */
+static void *
+list_grow(struct arena *arena, void *old, size_t n, size_t *cap, size_t size)
+{
+	void *more;
+
+	if (n < *cap)
+		return old;
+	*cap = *cap ? *cap * 2 : 16;
+	more = arena_alloc(arena, *cap * size);
+	if (n > 0)
+		memcpy(more, old, n * size);
+	return more;
+}
+
+void
+list_add_cidr(struct list *list, const struct cidr *cidr)
+{
+	require(!list->finished);
+	list->net =
+	    list_grow(list->arena, list->net, list->n_nets, &list->cap_nets, sizeof *list->net);
+	list->net[list->n_nets++] = *cidr;
+}
+
+static void
+list_add_item(struct list *list, struct str text, unsigned is)
+{
+	list->item =
+	    list_grow(list->arena, list->item, list->n_items, &list->cap_items, sizeof *list->item);
+	list->item[list->n_items++] = (struct item){ arena_lower(list->arena, text), is };
+}
+
+static bool
+looks_like_network(struct str text)
+{
+	bool slash_or_colon = false, digit = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = ascii_lower(text.p[i]);
+
+		if (c == '/' || c == ':')
+			slash_or_colon = true;
+		else if (ascii_isdigit(c))
+			digit = true;
+		else if (c != '.' && (c < 'a' || c > 'f'))
+			return false;
+	}
+	return slash_or_colon && digit;
+}
+
+/* 192.0.2.300 is a mistyped address and no domain: there is no all-numeric top level (RFC 3696 2). */
+static bool
+looks_like_address(struct str domain)
+{
+	struct str last = domain;
+	size_t dot = str_rfind(domain, '.');
+
+	if (dot != STR_NPOS)
+		last = str_sub(domain, dot + 1, domain.n);
+	for (size_t i = 0; i < last.n; i++)
+		if (!ascii_isdigit(last.p[i]))
+			return false;
+	return true;
+}
+
+static bool
+plain_word(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
+			return false;
+	return text.n > 0 && text.n <= LIST_TEXT_MAX;
+}
+
+static bool
+add_domain(struct list *list, struct str domain, unsigned is, struct err *e)
+{
+	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
+		domain.n--;
+	if (str_startscase(domain, STR("*.")))
+		return err_set(e, ERR_SYNTAX,
+		    "no * is needed: \"example.net\" stands for it and all below, "
+		    "\".example.net\" for what is below only");
+	if (!mail_domain_ok(domain) || domain.p[0] == '[' || looks_like_address(domain))
+		return err_set(
+		    e, ERR_SYNTAX, "neither an address, a network, a domain, a mailbox nor a word");
+	list_add_item(list, domain, is);
+	return true;
+}
+
+static bool
+add_mailbox(struct list *list, struct str text, size_t at, struct err *e)
+{
+	struct str domain = str_sub(text, at + 1, text.n);
+
+	if (at == 0)
+		return err_set(e, ERR_SYNTAX,
+		    "nothing before the @: a domain is written without it, \"example.net\"");
+	if (!mail_domain_ok(domain))
+		return err_set(e, ERR_SYNTAX, "what follows the @ is not a domain");
+	list_add_item(list, text, ITEM_ITSELF);
+	return true;
+}
+
+bool
+list_add_text(struct list *list, struct str text, struct err *e)
+{
+	struct cidr cidr;
+	size_t at = str_rfind(text, '@');
+
+	require(!list->finished);
+	if (!plain_word(text))
+		return err_set(e, ERR_SYNTAX, "an item of a list is 1 to %d octets without blanks",
+		    LIST_TEXT_MAX);
+	if (cidr_parse(text, &cidr, e)) {
+		list_add_cidr(list, &cidr);
+		return true;
+	}
+	if (looks_like_network(text))
+		return false;
+	if (at != STR_NPOS)
+		return add_mailbox(list, text, at, e);
+	if (text.p[0] == '.')
+		return add_domain(list, str_sub(text, 1, text.n), ITEM_BELOW, e);
+	if (str_find(text, '.') != STR_NPOS)
+		return add_domain(list, text, ITEM_DOMAIN | ITEM_BELOW, e);
+	list_add_item(list, text, ITEM_ITSELF);
+	return true;
+}
+
+/* Without case, shorter first: what is stored is lower case, what is looked for may not be. */
+static int
+text_order(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return a.n < b.n ? -1 : 1;
+	for (size_t i = 0; i < a.n; i++) {
+		unsigned char x = ascii_lower(a.p[i]), y = ascii_lower(b.p[i]);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+static int
+item_order(const void *a, const void *b)
+{
+	return text_order(((const struct item *)a)->text, ((const struct item *)b)->text);
+}
+
+static int
+ip_order(const struct ip *a, const struct ip *b)
+{
+	if (a->version != b->version)
+		return a->version < b->version ? -1 : 1;
+	return memcmp(a->b, b->b, a->version == 4 ? 4 : 16);
+}
+
+/* By address, the widest network first among those that begin at the same. */
+static int
+net_order(const void *a, const void *b)
+{
+	const struct cidr *x = a, *y = b;
+	int order = ip_order(&x->ip, &y->ip);
+
+	return order != 0 ? order : (int)x->bits - (int)y->bits;
+}
+
+/*
+ * Afterwards no network is inside another, so that the last one that begins at or before an
+ * address is the only one that can hold it.
+ */
+void
+list_finish(struct list *list)
+{
+	size_t n = 0;
+
+	if (list->n_items > 0)
+		qsort(list->item, list->n_items, sizeof *list->item, item_order);
+	for (size_t i = 0; i < list->n_items; i++) {
+		if (n > 0 && str_eq(list->item[n - 1].text, list->item[i].text))
+			list->item[n - 1].is |= list->item[i].is;
+		else
+			list->item[n++] = list->item[i];
+	}
+	list->n_items = n;
+	n = 0;
+	if (list->n_nets > 0)
+		qsort(list->net, list->n_nets, sizeof *list->net, net_order);
+	for (size_t i = 0; i < list->n_nets; i++)
+		if (n == 0 || !cidr_has(&list->net[n - 1], &list->net[i].ip))
+			list->net[n++] = list->net[i];
+	list->n_nets = n;
+	list->finished = true;
+}
+
+size_t
+list_length(const struct list *list)
+{
+	return list->n_items + list->n_nets;
+}
+
+static bool
+has_ip(const struct list *list, const struct ip *ip)
+{
+	size_t low = 0, high = list->n_nets;
+
+	if (ip->version == 0)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ip_order(&list->net[middle].ip, ip) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && cidr_has(&list->net[low - 1], ip);
+}
+
+/* What the list says of exactly this text: ITEM_ flags, or 0. */
+static unsigned
+item_is(const struct list *list, struct str text)
+{
+	size_t low = 0, high = list->n_items;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = text_order(text, list->item[middle].text);
+
+		if (order == 0)
+			return list->item[middle].is;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return 0;
+}
+
+static bool
+has_domain(const struct list *list, struct str domain)
+{
+	size_t dot;
+
+	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
+		domain.n--;
+	if (domain.n == 0 || domain.n > MAILBOX_DOMAIN_MAX)
+		return false;
+	if (item_is(list, domain) & ITEM_DOMAIN)
+		return true;
+	while ((dot = str_find(domain, '.')) != STR_NPOS) {
+		domain = str_sub(domain, dot + 1, domain.n);
+		if (item_is(list, domain) & ITEM_BELOW)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_text(const struct list *list, struct str text)
+{
+	size_t at = str_rfind(text, '@');
+
+	if (text.n == 0)
+		return false;
+	if (item_is(list, text) & ITEM_ITSELF)
+		return true;
+	return has_domain(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));
+}
+
+bool
+list_has(const struct list *list, const struct value *value)
+{
+	require(list->finished);
+	switch (value->type) {
+	case VALUE_IP:
+		return has_ip(list, &value->ip);
+	case VALUE_TEXT:
+	case VALUE_SYMBOL:
+		return has_text(list, value->text);
+	case VALUE_LIST:
+		for (size_t i = 0; i < value->list.n; i++)
+			if (has_text(list, value->list.item[i]))
+				return true;
+		return false;
+	default:
+		return false;
+	}
+}

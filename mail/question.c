@@ -1,0 +1,101 @@
+#include "mail/question.h"
+
+#include "base/die.h"
+
+/* What a full table says: not kept in it, so that a flood of questions costs no memory. */
+static const struct answer over_budget = {
+	.state = ANSWER_HERE,
+	.failed = true,
+	.dns = { .status = DNS_TEMPFAIL, .why = "budget" },
+};
+
+static const struct answer no_such_name = {
+	.state = ANSWER_HERE,
+	.dns = { .status = DNS_NXDOMAIN },
+};
+
+/* Cheap comparisons first: 512 rows are walked in a microsecond or two. */
+static bool
+question_eq(const struct question *a, const struct question *b)
+{
+	if (a->kind != b->kind || a->name.n != b->name.n)
+		return false;
+	switch (a->kind) {
+	case QUESTION_DNS:
+		if (a->type != b->type)
+			return false;
+		break;
+	case QUESTION_SEEN:
+		/* Durations are settings: the same all over one session. */
+		if (a->seen.look_only != b->seen.look_only || a->seen.prove != b->seen.prove)
+			return false;
+		break;
+	case QUESTION_COUNT:
+		if (a->add != b->add || a->serial != b->serial)
+			return false;
+		break;
+	}
+	return a->name.n == 0 || memcmp(a->name.p, b->name.p, a->name.n) == 0;
+}
+
+static struct answer *
+answers_row(const struct answers *a, const struct question *q)
+{
+	for (struct answer *row = a->first; row != NULL; row = row->next)
+		if (question_eq(&row->question, q))
+			return row;
+	return NULL;
+}
+
+static void
+answers_note(struct answers *a, struct arena *arena, const struct question *q)
+{
+	struct answer *row = ARENA_NEW(arena, struct answer);
+
+	row->question = *q;
+	row->question.name = arena_dup(arena, q->name);
+	row->state = ANSWER_NOTED;
+	/* A table that was born zeroed has no end yet. */
+	if (a->first == NULL)
+		a->end = &a->first;
+	*a->end = row;
+	a->end = &row->next;
+	a->noted++;
+	a->total++;
+}
+
+const struct answer *
+answers_get(struct answers *a, struct arena *arena, const struct question *q)
+{
+	const struct answer *row = answers_row(a, q);
+
+	require(q->kind <= QUESTION_COUNT);
+	if (row != NULL)
+		return row->state == ANSWER_HERE ? row : NULL;
+	if (q->kind == QUESTION_DNS && !dns_name_ok(q->name))
+		return &no_such_name;
+	if (a->total >= ANSWERS_MAX)
+		return &over_budget;
+	answers_note(a, arena, q);
+	return NULL;
+}
+
+const struct answer *
+answers_peek(const struct answers *a, const struct question *q)
+{
+	const struct answer *row = answers_row(a, q);
+
+	return row != NULL && row->state == ANSWER_HERE ? row : NULL;
+}
+
+bool
+answers_holds(const struct answers *a, const struct question *q)
+{
+	return answers_row(a, q) != NULL;
+}
+
+void
+answers_clear(struct answers *a)
+{
+	*a = (struct answers){ 0 };
+}

@@ -1,0 +1,309 @@
+/* The session's own facts: what is known of a connection and a transaction without any stage. */
+#include "mail/session.h"
+
+/* Reverse names that are followed; who has more has them for no honest reason. */
+#define CLIENT_NAMES 4
+#define FROM_DOMAINS 32
+
+static struct value
+value_ip(const struct ip *ip)
+{
+	return (struct value){ .type = VALUE_IP, .ip = *ip };
+}
+
+static enum progress
+compute_client_ip(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_ip(&ask->session->client_ip);
+	return DONE;
+}
+
+static enum progress
+compute_client_port(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number(ask->session->client_port);
+	return DONE;
+}
+
+static enum progress
+compute_client_trusted(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(ask->session->trusted);
+	return DONE;
+}
+
+/* Does the answer hold the address? */
+static bool
+answer_has_ip(const struct dns_answer *answer, const struct ip *ip)
+{
+	size_t size = ip->version == 4 ? 4 : 16;
+
+	for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++)
+		if (answer->rr[i].data.n == size && memcmp(answer->rr[i].data.p, ip->b, size) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Of the names that the reverse zone gives, the first that leads back to the address. All
+ * addresses are asked for before the first is waited for.
+ */
+static enum progress
+confirm_names(struct ask *ask, const struct dns_answer *names, struct str *out)
+{
+	const struct ip *ip = &ask->session->client_ip;
+	enum dns_type type = ip->version == 4 ? DNS_A : DNS_AAAA;
+	enum progress all = DONE;
+
+	for (size_t i = 0; i < names->n && i < CLIENT_NAMES; i++) {
+		const struct dns_answer *addresses;
+		struct str name = names->rr[i].data;
+
+		if (name.n > 0 && name.p[name.n - 1] == '.')
+			name.n--;
+		if (!mail_domain_ok(name) || name.p[0] == '[')
+			continue;
+		if (ask_dns(ask, name, type, &addresses) == PENDING)
+			all = PENDING;
+		else if (out->n == 0 && answer_has_ip(addresses, ip))
+			*out = name;
+	}
+	return all;
+}
+
+static enum progress
+compute_client_name(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct session *s = ask->session;
+	const struct dns_answer *names;
+	struct str name = { "", 0 };
+
+	*out = value_text(s->client_name);
+	if (s->client_name.n > 0 || s->client_ip.version == 0)
+		return DONE;
+	if (ask_dns(ask, dns_reverse_name(ask->arena, &s->client_ip), DNS_PTR, &names) == PENDING)
+		return PENDING;
+	if (names->status == DNS_OK && confirm_names(ask, names, &name) == PENDING)
+		return PENDING;
+	/* For the journal too, which shows it whether a rule asked or not. */
+	s->client_name = arena_lower(s->conn, name);
+	*out = value_text(s->client_name);
+	return DONE;
+}
+
+static enum progress
+compute_front(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_symbol(front_name(ask->session->front));
+	return DONE;
+}
+
+static enum progress
+compute_helo(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->helo);
+	return DONE;
+}
+
+static enum progress
+compute_helo_esmtp(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(ask->session->esmtp);
+	return DONE;
+}
+
+static enum progress
+compute_account(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	/* The connection's memory, and a new AUTH may replace it. */
+	*out = value_text(arena_dup(ask->arena, ask->session->account));
+	return DONE;
+}
+
+static enum progress
+compute_errors(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number(ask->session->n_errors);
+	return DONE;
+}
+
+static enum progress
+compute_messages(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number(ask->session->n_messages);
+	return DONE;
+}
+
+static enum progress
+compute_sender(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->txn.sender_key);
+	return DONE;
+}
+
+static enum progress
+compute_sender_local(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->txn.sender.local);
+	return DONE;
+}
+
+static enum progress
+compute_sender_domain(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(arena_lower(ask->arena, ask->session->txn.sender.domain));
+	return DONE;
+}
+
+static enum progress
+compute_sender_null(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(ask->session->txn.sender.null);
+	return DONE;
+}
+
+static enum progress
+compute_size_declared(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	uint64_t size = ask->session->txn.size_declared;
+
+	*out = value_number(size > INT64_MAX ? INT64_MAX : (int64_t)size);
+	return DONE;
+}
+
+static enum progress
+compute_recipient(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->txn.current->key);
+	return DONE;
+}
+
+static enum progress
+compute_recipient_domain(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(arena_lower(ask->arena, ask->session->txn.current->mailbox.domain));
+	return DONE;
+}
+
+static enum progress
+compute_recipients(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	const struct transaction *txn = &ask->session->txn;
+	bool one_more = txn->current != NULL && txn->current->state == RECIPIENT_ASKED;
+
+	*out = value_number((int64_t)txn->n_accepted + one_more);
+	return DONE;
+}
+
+static enum progress
+compute_recipients_unknown(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number((int64_t)ask->session->txn.n_unknown);
+	return DONE;
+}
+
+static enum progress
+compute_message_size(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number((int64_t)ask->session->txn.message.size);
+	return DONE;
+}
+
+static enum progress
+compute_header_count(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number((int64_t)ask->session->txn.message.header.n);
+	return DONE;
+}
+
+static enum progress
+compute_from_count(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number((int64_t)header_count(&ask->session->txn.message.header, "From"));
+	return DONE;
+}
+
+static enum progress
+compute_from_domain(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	const struct header *header = &ask->session->txn.message.header;
+	struct str *domain = ARENA_ARRAY(ask->arena, struct str, FROM_DOMAINS);
+	const struct field *from;
+	size_t n = 0;
+
+	for (size_t i = 0; (from = header_find(header, "From", i)) != NULL; i++) {
+		if (n >= FROM_DOMAINS)
+			break;
+		n += header_from_domains(ask->arena, from->value, domain + n, FROM_DOMAINS - n);
+	}
+	*out = (struct value){ .type = VALUE_LIST, .list = { domain, n } };
+	return DONE;
+}
+
+static const char *const fronts[] = { "proxy", "milter", NULL };
+
+#define AT_ALL STEP_CONNECT, STEP_MESSAGE
+#define AT_HELO STEP_HELO, STEP_MESSAGE
+#define AT_MAIL STEP_MAIL, STEP_MESSAGE
+#define AT_RCPT STEP_RCPT, STEP_MESSAGE
+#define AT_RCPT_ONLY STEP_RCPT, STEP_RCPT
+#define AT_MESSAGE STEP_MESSAGE, STEP_MESSAGE
+
+/* clang-format off: rows */
+const struct fact_def session_facts[] = {
+	{ "account", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE, compute_account,
+	    "The name the client has authenticated as; empty when it has not." },
+	{ "client.ip", VALUE_IP, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_client_ip,
+	    "The client's address." },
+	{ "client.name", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_SESSION, COST_DNS,
+	    compute_client_name,
+	    "The client's name: the one its address leads to and that leads back to the address; empty when there is none." },
+	{ "client.port", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
+	    compute_client_port, "The client's port." },
+	{ "client.trusted", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
+	    compute_client_trusted, "Whether the client is named by the setting trust." },
+	{ "errors", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_RECIPIENT, COST_FREE, compute_errors,
+	    "How many commands of this connection were in error so far." },
+	{ "from.count", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
+	    compute_from_count,
+	    "How many From fields the message has; a proper one has exactly one." },
+	{ "from.domain", VALUE_LIST, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
+	    compute_from_domain, "The domains of all mailboxes in all From fields, lower case." },
+	{ "front", VALUE_SYMBOL, fronts, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_front,
+	    "Where the session comes from: proxy or milter." },
+	{ "header.count", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
+	    compute_header_count, "How many header fields the message has." },
+	{ "helo", VALUE_TEXT, NULL, NULL, AT_HELO, LIFE_HELO, COST_FREE, compute_helo,
+	    "The name the client gave with HELO or EHLO, as it was given." },
+	{ "helo.esmtp", VALUE_BOOL, NULL, NULL, AT_HELO, LIFE_HELO, COST_FREE, compute_helo_esmtp,
+	    "Whether the client said EHLO rather than HELO." },
+	{ "message.size", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
+	    compute_message_size, "The octets of the message, header included." },
+	{ "recipient", VALUE_TEXT, NULL, NULL, AT_RCPT_ONLY, LIFE_RECIPIENT, COST_FREE,
+	    compute_recipient,
+	    "The recipient that is being decided; its domain is in lower case." },
+	{ "recipient.domain", VALUE_TEXT, NULL, NULL, AT_RCPT_ONLY, LIFE_RECIPIENT, COST_FREE,
+	    compute_recipient_domain, "The domain of the recipient, lower case." },
+	{ "recipients", VALUE_NUMBER, NULL, NULL, AT_RCPT, LIFE_RECIPIENT, COST_FREE,
+	    compute_recipients,
+	    "How many recipients were accepted, with the one that is being decided." },
+	{ "recipients.unknown", VALUE_NUMBER, NULL, NULL, AT_RCPT, LIFE_RECIPIENT, COST_FREE,
+	    compute_recipients_unknown,
+	    "How many recipients of this message the mail server did not know." },
+	{ "sender", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE, compute_sender,
+	    "The envelope sender; its domain is in lower case; empty for a bounce." },
+	{ "sender.domain", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_sender_domain,
+	    "The domain of the envelope sender, lower case; empty for a bounce." },
+	{ "sender.local", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_sender_local,
+	    "What stands before the @ of the envelope sender, as it was given." },
+	{ "sender.null", VALUE_BOOL, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_sender_null, "Whether the envelope sender is empty, as that of a bounce is." },
+	{ "session.messages", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_messages, "How many messages this connection has delivered so far." },
+	{ "size.declared", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not." },
+};
+/* clang-format on */
+const size_t n_session_facts = sizeof session_facts / sizeof *session_facts;

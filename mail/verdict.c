@@ -1,0 +1,16 @@
+#include "mail/verdict.h"
+
+const char *
+verdict_name(enum verdict_kind kind)
+{
+	switch (kind) {
+	case VERDICT_ACCEPT:
+	case VERDICT_ACCEPT_SESSION:
+		return "accept";
+	case VERDICT_TEMPFAIL:
+		return "tempfail";
+	case VERDICT_REJECT:
+		return "reject";
+	}
+	return "unknown";
+}
