@@ -1,10 +1,11 @@
 # A target is tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput() and a corpus in
 # tests/fuzz/NAME/. In a usual build replay.c is its main and runs the corpus in make check;
-# with --enable-fuzzing libFuzzer's main is linked instead:
+# with --enable-fuzzing libFuzzer's main is linked instead. Four lines a target:
 #
 #   fuzz_programs += tests/fuzz/fuzz_NAME
 #   tests_fuzz_fuzz_NAME_SOURCES = tests/fuzz/fuzz_NAME.c $(fuzz_main)
 #   tests_fuzz_fuzz_NAME_LDADD = $(fuzz_ldadd)
+#   EXTRA_DIST += tests/fuzz/NAME
 fuzz_ldadd = libpostern.a $(POSTERN_LIBS) $(FUZZ_ENGINE)
 fuzz_programs =
 if FUZZING
@@ -14,4 +15,14 @@ else
 fuzz_main = tests/fuzz/replay.c
 check_PROGRAMS += $(fuzz_programs)
 endif
-EXTRA_DIST += tests/fuzz/replay.c
+EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md
+
+fuzz_programs += tests/fuzz/fuzz_dns
+tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(fuzz_main)
+tests_fuzz_fuzz_dns_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/dns
+
+fuzz_programs += tests/fuzz/fuzz_escape
+tests_fuzz_fuzz_escape_SOURCES = tests/fuzz/fuzz_escape.c $(fuzz_main)
+tests_fuzz_fuzz_escape_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/escape

@@ -1,5 +1,6 @@
 # Sourced by the scripts of this folder: TAP for them. Each works from the top of the sources.
 
+builddir=$(pwd)
 cd "${srcdir:-.}" || exit 1
 folders='base mail db filters rules proxy cli'
 cases=0
@@ -19,6 +20,7 @@ bad() {
 # report NAME FILE: ok when the file is empty
 report() {
 	if test -s "$2"; then bad "$1" "$2"; else ok "$1"; fi
+	: >"$2"
 }
 
 finish() {

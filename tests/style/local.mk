@@ -4,6 +4,7 @@ style_tests = \
 	tests/style/comments.sh \
 	tests/style/forbidden.sh \
 	tests/style/format.sh \
+	tests/style/hardening.sh \
 	tests/style/length.sh \
 	tests/style/words.sh
 TESTS += $(style_tests)
