@@ -6,6 +6,7 @@ style_tests = \
 	tests/style/format.sh \
 	tests/style/hardening.sh \
 	tests/style/length.sh \
+	tests/style/listed.sh \
 	tests/style/words.sh
 TESTS += $(style_tests)
 EXTRA_DIST += $(style_tests) tests/style/lib.sh

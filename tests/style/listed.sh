@@ -1,0 +1,18 @@
+#!/bin/sh
+# Every C file stands in a local.mk: what does not is missing from the tarball.
+. "${srcdir:-.}/tests/style/lib.sh"
+
+# check FOLDER: its files against the local.mk files at and below it. A test that is one file is
+# listed without its ending.
+check() {
+	listed=$(find "$1" -name local.mk -exec cat {} + | tr '[:space:]' '\n' | sort -u)
+	sources "$1" | while read -r file; do
+		echo "$listed" | grep -qxF -e "$file" -e "${file%.c}" || echo "$file"
+	done
+}
+
+for folder in $folders bench tests; do
+	check "$folder" >"$found"
+	report "all files of $folder are in a local.mk" "$found"
+done
+finish
