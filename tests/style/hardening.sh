@@ -24,7 +24,9 @@ for program in posternd postern; do
 	fi
 	readelf -sW "$binary" | grep -qE '__[a-z]+_chk(@|$)' || echo "none" >"$found"
 	report "$program is fortified" "$found"
-	readelf -nW "$binary" | grep -q 'IBT, SHSTK' || echo "none" >"$found"
+	# Debian's start files lack the note that would say so for the whole program.
+	test "$(uname -m)" = x86_64 || continue
+	objdump -d --disassemble=main "$binary" | grep -q endbr64 || echo "none" >"$found"
 	report "$program has control flow protection" "$found"
 done
 test -n "$any" || skip_all "no program is built"
