@@ -16,7 +16,10 @@ nobase_pkginclude_HEADERS += \
 	mail/verdict.h
 libpostern_a_SOURCES += \
 	mail/fact.c \
+	mail/header.c \
+	mail/header_from.c \
 	mail/list.c \
+	mail/mailbox.c \
 	mail/plan.c \
 	mail/question.c \
 	mail/session.c \

@@ -16,7 +16,7 @@ struct mailbox {
 	struct str domain;  /* as given, or "" for <postmaster>; an address literal keeps its brackets */
 };
 
-#define MAILBOX_LOCAL_MAX 64   /* RFC 5321 4.5.3.1.1 */
+#define MAILBOX_LOCAL_MAX 64   /* RFC 5321 4.5.3.1.1; longer ones (VERP, SRS) are taken if the path is not too long */
 #define MAILBOX_DOMAIN_MAX 255 /* RFC 5321 4.5.3.1.2 */
 #define MAILBOX_PATH_MAX 256   /* RFC 5321 4.5.3.1.3, with its angle brackets */
 
