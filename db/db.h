@@ -17,7 +17,7 @@ struct db_link;
 struct event_base;
 
 struct db_settings {
-	const char *folder;       /* of journal.db and store.db; must exist */
+	const char *folder; /* of journal.db and store.db; must exist */
 	int64_t journal_keep_ms;
 };
 
@@ -31,15 +31,17 @@ struct db_link *db_link_new(struct db *db, struct event_base *base);
 void db_link_free(struct db_link **link);
 
 struct db_request {
-	struct queue_item item;        /* must be first */
+	struct queue_item item; /* must be first */
 	enum { DB_STORE, DB_JOURNAL } what;
-	struct answer answer;          /* STORE: question inside, answered in place; the request owns its key */
-	struct journal_record *record; /* JOURNAL: the request's; may be NULL'ed by whoever takes it over */
+	struct answer
+	    answer; /* STORE: question inside, answered in place; the request owns its key */
+	struct journal_record
+	    *record; /* JOURNAL: the request's; may be NULL'ed by whoever takes it over */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
 	void (*done)(struct db_request *request);
-	void *owner;                   /* for done(); only the loop touches it */
-	struct db_link *link;          /* db's own */
+	void *owner;          /* for done(); only the loop touches it */
+	struct db_link *link; /* db's own */
 	int64_t sent_us;
 };
 

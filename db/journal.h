@@ -1,7 +1,8 @@
 /*
- * journal: the log of decisions, in SQLite (journal.db). Every tempfail and reject is in it before the client is
- * told; every accepted message too. The db thread appends; the command line reads with connections of its own, read-only.
- * A record owns its texts: one allocation, made by journal_record_new().
+ * journal: the log of decisions, in SQLite (journal.db). Every tempfail and reject is in it before
+ * the client is told; every accepted message too. The db thread appends; the command line reads
+ * with connections of its own, read-only, and is never in the way. A record made by
+ * journal_record_copy() holds its texts in its own allocation. One thread at a time for each.
  */
 #ifndef POSTERN_DB_JOURNAL_H
 #define POSTERN_DB_JOURNAL_H
@@ -11,64 +12,94 @@
 
 struct journal;
 
-/* All texts may be empty. facts, trace and answers are JSON texts. */
+/* All texts may be empty. facts, trace and answers are JSON texts, written by rules/record.h. */
 struct journal_record {
-	char id[8];           /* given by journal_append if "": unique among those kept */
-	int64_t serial;       /* its number, 1, 2, 3, ... without gaps; given by journal_append */
-	int64_t time_ms;      /* wall */
-	const char *front;    /* "proxy", "milter": static */
-	const char *step;     /* static */
-	const char *verdict;  /* "accept", "tempfail", "reject": static */
-	int code;             /* 250 for accepted */
-	int took_us;          /* deciding, waiting included */
-	int64_t size;         /* of the message; 0: none yet */
+	char id[8];          /* given by journal_append if "": unique among those kept */
+	int64_t serial;      /* 1, 2, 3, ... without gaps; given by journal_append */
+	int64_t time_ms;     /* wall */
+	const char *front;   /* "proxy", "milter": static */
+	const char *step;    /* static */
+	const char *verdict; /* "accept", "tempfail", "reject": static */
+	int code;            /* 250 for accepted */
+	int took_us;         /* deciding, waiting included */
+	int64_t size;        /* of the message; 0: none yet */
 	struct str session, client_ip, client_name, helo, account, sender;
 	struct str recipients; /* JSON array of texts */
 	struct str enhanced, text, rule, queue_id;
-	struct str facts;     /* JSON object: name -> value, of all facts computed */
-	struct str trace;     /* JSON array, see gate.c: rules looked at, facts each asked for, times, result, observed ones */
-	struct str answers;   /* JSON array: DNS answers and store answers */
-	struct str observed;  /* "reject", "tempfail" or "": what observed rules would have said */
-	struct str config;    /* revision: 12 hex digits of the digest of the configuration's text */
+	struct str facts;    /* JSON object: name -> value, of all facts computed */
+	struct str trace;    /* JSON array: the rules looked at */
+	struct str answers;  /* JSON array: DNS answers and store answers */
+	struct str observed; /* "reject", "tempfail" or "": what observed rules would have said */
+	struct str config;   /* revision: 12 hex digits of the digest of the configuration's text */
 };
 
 /* A deep copy, texts included, freed with free(). */
 struct journal_record *journal_record_copy(const struct journal_record *r);
 
-/* Writing: the db thread. Opens, creates, migrates; a file that is no database, is damaged, or cannot be written is an error that says which file and what to do. */
+/*
+ * Writing: the db thread. Opens, creates, migrates; a file that is no database, is damaged, or
+ * cannot be written is an error that says which file and what to do.
+ */
 struct journal *journal_open(const char *path, struct err *e);
 void journal_close(struct journal **journal);
-/* Appends all as one transaction and fills their serials and missing ids. False: none was written. */
+/*
+ * Appends all as one transaction and fills their serials and missing ids: 6 letters and digits,
+ * none of which looks like another. False: none was written, serials and ids are as they were; an
+ * id given by the caller that is taken is such an error.
+ */
 bool journal_append(struct journal *journal, struct journal_record *const *records, size_t n,
     struct err *e);
 /* Removes entries older than keep_ms, a small step; true while there may be more. */
 bool journal_clean(struct journal *journal, int64_t now_ms, int64_t keep_ms, struct err *e);
+/* False when the file was taken away from under the journal: what is written would be lost. */
+bool journal_in_place(const struct journal *journal);
 
 /* Reading. A filter's empty text and zero time mean: any. */
 struct journal_filter {
-	int64_t since_ms, until_ms;
-	int64_t after_serial;      /* only those with a higher number: for --follow */
-	struct str id, verdict, client, sender, recipient, rule, text; /* id, verdict: equal; client: an address, a network or a part of the name; rule: beginning of file:line or its end ":12"; others: contained, without case */
-	size_t last;               /* only the newest so many; 0: all */
+	int64_t since_ms, until_ms;   /* from since on, before until */
+	int64_t after_serial;         /* only those with a higher number: for --follow */
+	struct str id, verdict;       /* equal */
+	struct str client;            /* an address, a network, or a part of the name */
+	struct str sender, recipient; /* contained, without case */
+	struct str rule;              /* beginning of file:line; or its end ":12" */
+	struct str text;              /* contained in any text about client, mail or verdict */
+	size_t last;                  /* only the newest so many; 0: all */
 };
 
 struct journal *journal_open_read(const char *path, struct err *e);
-/* Calls row() for each match, oldest first, until it returns false. The record is valid during the call. */
+/*
+ * Calls row() for each match, oldest first, until it returns false. The record is valid during the
+ * call. `text` is looked for in sender, recipients, text, rule, client's name and helo, without
+ * case (ASCII).
+ */
 bool journal_read(struct journal *journal, const struct journal_filter *filter,
     bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e);
+/* Another number after every change by others, cheap to ask: for --follow. -1: it failed. */
+int64_t journal_version(struct journal *journal);
+
+/* Entries from since on, before until; 0: any. */
+struct journal_span {
+	int64_t since_ms, until_ms;
+};
+
+/* Calls hour() for each hour that has entries, oldest first; counts: accept, tempfail, reject. */
+bool journal_hours(struct journal *journal, const struct journal_span *span,
+    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner,
+    struct err *e);
+
+struct journal_ranking {
+	struct journal_span span;
+	const char *column; /* "sender", "client_ip", "rule" or "text" */
+	size_t most;        /* rows wanted */
+};
 
 struct journal_sum {
 	struct str key;
 	int64_t n;
 };
 
-/* Verdicts per hour in [since, until): calls hour() for each hour that has entries, oldest first. */
-bool journal_hours(struct journal *journal, int64_t since_ms, int64_t until_ms,
-    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner,
-    struct err *e); /* counts: accept, tempfail, reject */
-/* The most frequent of a column ("sender", "client_ip", "rule", "text") among tempfail and reject entries. */
-bool journal_top(struct journal *journal, const char *column, int64_t since_ms, int64_t until_ms,
-    size_t most, void (*row)(void *owner, const struct journal_sum *sum), void *owner,
-    struct err *e);
+/* The most frequent of a column among tempfail and reject entries, most frequent first. */
+bool journal_top(struct journal *journal, const struct journal_ranking *ranking,
+    void (*row)(void *owner, const struct journal_sum *sum), void *owner, struct err *e);
 
 #endif

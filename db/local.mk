@@ -1,2 +1,23 @@
 # db/: sources and headers, appended by hand, sorted.
 # Headers of this folder are not installed: libpostern_a_SOURCES += db/store.c db/store.h
+libpostern_a_SOURCES += \
+	db/dbfile.c db/dbfile.h \
+	db/journal.c db/journal.h \
+	db/journal_file.h \
+	db/journal_read.c \
+	db/migrate.c db/migrate.h \
+	db/schema.h \
+	db/store.h \
+	db/store_sqlite.c db/store_sqlite.h \
+	db/window.c db/window.h
+
+# The SQL files go into the programs as texts. Numbered: only ever add.
+schema_files = db/schema/journal-1.sql db/schema/store-1.sql
+nodist_libpostern_a_SOURCES = db/schema.c
+BUILT_SOURCES += db/schema.c
+CLEANFILES += db/schema.c
+EXTRA_DIST += db/schema/embed.sh $(schema_files)
+db/schema.c: db/schema/embed.sh $(schema_files)
+	$(AM_V_GEN)$(MKDIR_P) db && \
+	files= && for file in $(schema_files); do files="$$files $(srcdir)/$$file"; done && \
+	$(SHELL) $(srcdir)/db/schema/embed.sh $$files >$@.tmp && mv -f $@.tmp $@

@@ -22,8 +22,8 @@ struct store_backend {
 	struct store *(*open)(const char *where, struct err *e);
 	void (*close)(struct store **store);
 	/* now: wall milliseconds. False: nothing of the batch was done. */
-	bool (*ask)(struct store *store, struct store_ask *batch, size_t n, int64_t now,
-	    struct err *e);
+	bool (*ask)(
+	    struct store *store, struct store_ask *batch, size_t n, int64_t now, struct err *e);
 	/* Removes some of what has expired, a small step; true while there may be more. */
 	bool (*clean)(struct store *store, int64_t now, struct err *e);
 };

@@ -228,6 +228,8 @@ count_json(struct buf *b, const struct answer *a)
 
 	pair(b, "count", a->question.name);
 	buf_printf(b, ",\"add\":%" PRId64, a->question.add);
+	if (a->question.serial > 0)
+		buf_printf(b, ",\"serial\":%u", a->question.serial);
 	if (a->failed)
 		return;
 	buf_printf(b, ",\"minute\":%" PRId64 ",\"hour\":%" PRId64 ",\"day\":%" PRId64, c->minute,

@@ -1,0 +1,57 @@
+/*
+ * dbfile: a SQLite file of ours: opened, recognised, brought to the newest schema, and its errors
+ * put into words that name the file and what to do. What is in it is the business of journal.c and
+ * store_sqlite.c. One thread at a time; readers of other processes are never in the way (WAL).
+ */
+#ifndef POSTERN_DB_DBFILE_H
+#define POSTERN_DB_DBFILE_H
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "db/migrate.h"
+
+/* What kind of file it is; a const one for each. */
+struct dbfile_kind {
+	const char *name;   /* "journal" */
+	int application_id; /* in the file's header: tells ours from others' */
+	const char
+	    *synchronous; /* "FULL": committed means on disk; "NORMAL": a crash of the machine may
+				     * cost the newest transactions, never the file */
+	const struct migration *migration;
+	size_t n_migrations;
+};
+
+struct dbfile {
+	const struct dbfile_kind *kind;
+	char *path;
+	sqlite3 *handle;
+	dev_t device; /* of the file that was opened */
+	ino_t inode;
+};
+
+/* Creates the file (0640) if need be; the folder must be there. */
+bool dbfile_open(struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e);
+/* Nothing is written; the file must be there and of the newest schema. */
+bool dbfile_open_read(
+    struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e);
+void dbfile_close(struct dbfile *f);
+/* False when the path is gone or is another file by now: what is written would be lost. */
+bool dbfile_in_place(const struct dbfile *f);
+
+/* Fills e from SQLite's last error; returns false. */
+bool dbfile_failed(const struct dbfile *f, struct err *e);
+bool dbfile_prepare(const struct dbfile *f, const char *sql, sqlite3_stmt **out, struct err *e);
+/* Statements without results: BEGIN IMMEDIATE, COMMIT, pragmas. */
+bool dbfile_exec(const struct dbfile *f, const char *sql, struct err *e);
+/* Rolls back if a transaction is open; never fails. */
+void dbfile_rollback(const struct dbfile *f);
+
+/* Text that outlives the statement's use: nothing is copied. */
+void dbfile_bind(sqlite3_stmt *stmt, int index, struct str text);
+/* Borrowed until the next step. */
+struct str dbfile_text(sqlite3_stmt *stmt, int column);
+
+#endif

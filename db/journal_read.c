@@ -1,0 +1,458 @@
+#include "db/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "db/journal_file.h"
+
+#define HOUR_MS 3600000
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+/* in_network(address, network) for SQL: 1, 0. */
+static void
+in_network(sqlite3_context *context, int n, sqlite3_value **value)
+{
+	struct str text[2];
+	struct cidr network;
+	struct ip ip;
+
+	for (int i = 0; i < n && i < 2; i++) {
+		text[i].p = (const char *)sqlite3_value_text(value[i]);
+		text[i].n = text[i].p ? (size_t)sqlite3_value_bytes(value[i]) : 0;
+	}
+	sqlite3_result_int(context,
+	    ip_parse(text[0], &ip) && cidr_parse(text[1], &network, NULL) &&
+		cidr_has(&network, &ip));
+}
+
+struct journal *
+journal_open_read(const char *path, struct err *e)
+{
+	struct journal *j = xcalloc(1, sizeof(*j));
+	int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+
+	if (!dbfile_open_read(&j->file, path, &journal_kind, e)) {
+		journal_close(&j);
+		return NULL;
+	}
+	if (sqlite3_create_function_v2(j->file.handle, "in_network", 2, flags, NULL, in_network,
+		NULL, NULL, NULL) != SQLITE_OK) {
+		dbfile_failed(&j->file, e);
+		journal_close(&j);
+	}
+	return j;
+}
+
+int64_t
+journal_version(struct journal *j)
+{
+	sqlite3_stmt *stmt;
+	int64_t version = -1;
+
+	if (!dbfile_prepare(&j->file, "PRAGMA data_version", &stmt, NULL))
+		return -1;
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		version = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return version;
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+/* The static text that a column's words are in a record. */
+static const char *
+word(struct str text)
+{
+	static const char *const words[] = { "proxy", "milter", "connect", "helo", "mail", "rcpt",
+		"message", "accept", "tempfail", "reject", "" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_eq(text, str_of(words[i])))
+			return words[i];
+	return "unknown";
+}
+
+static void
+fill(sqlite3_stmt *stmt, struct journal_record *r)
+{
+	*r = (struct journal_record){
+		.serial = sqlite3_column_int64(stmt, COLUMN_SERIAL),
+		.time_ms = sqlite3_column_int64(stmt, COLUMN_TIME),
+		.front = word(dbfile_text(stmt, COLUMN_FRONT)),
+		.step = word(dbfile_text(stmt, COLUMN_STEP)),
+		.verdict = word(dbfile_text(stmt, COLUMN_VERDICT)),
+		.code = sqlite3_column_int(stmt, COLUMN_CODE),
+		.took_us = sqlite3_column_int(stmt, COLUMN_TOOK),
+		.size = sqlite3_column_int64(stmt, COLUMN_SIZE),
+	};
+	str_copy(dbfile_text(stmt, COLUMN_ID), r->id, sizeof(r->id));
+	for (size_t i = 0; i < JOURNAL_TEXTS; i++)
+		*journal_text_of(r, i) = dbfile_text(stmt, (int)journal_texts[i].column);
+}
+
+/* --- what is looked for ------------------------------------------------------------------------- */
+
+/* Entries are copied out in lots: nobody's slow terminal holds a read transaction open. */
+#define LOT 200
+
+#define CONTAINS(column, n) column " LIKE ?" #n " ESCAPE '\\'"
+
+/* Empty texts and zero times mean any. Parameters as in enum parameter. */
+#define MATCHES \
+	"serial BETWEEN ?1 AND ?2 AND (?3 = 0 OR time_ms >= ?3) AND (?4 = 0 OR time_ms < ?4) " \
+	"AND (?5 = '' OR verdict = ?5) " \
+	"AND (?6 = '' OR in_network(client_ip, ?6)) " \
+	"AND (?7 = '' OR " CONTAINS("client_name", \
+	    7) ") " \
+	       "AND (?8 = '' OR " CONTAINS("sender", \
+		   8) ") " \
+		      "AND (?9 = '' OR " CONTAINS("recipients", \
+			  9) ") " \
+			     "AND (?10 = '' OR " CONTAINS("rule", \
+				 10) ") " \
+				     "AND (?11 = '' OR " CONTAINS("sender", 11) " OR " CONTAINS( \
+					 "recipients", 12) " OR " CONTAINS("text", \
+					 11) " OR " CONTAINS("rule", \
+					 11) " OR " CONTAINS("client_name", \
+					 11) " OR " CONTAINS("helo", 11) ")"
+
+enum parameter {
+	FIRST = 1,
+	LAST,
+	SINCE,
+	UNTIL,
+	VERDICT,
+	NETWORK,
+	NAME,
+	SENDER,
+	RECIPIENT,
+	RULE,
+	ANY,
+	ANY_JSON,
+	LIMIT,
+};
+
+struct search {
+	struct journal *journal;
+	const struct journal_filter *filter;
+	int64_t first, last;       /* serials */
+	struct buf pattern[LIMIT]; /* of NAME to ANY_JSON: for LIKE */
+};
+
+/* Adds text to a pattern for LIKE, its wildcards as themselves. */
+static void
+literal(struct buf *b, struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '%' || text.p[i] == '_' || text.p[i] == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, text.p[i]);
+	}
+}
+
+static void
+contains(struct buf *b, struct str text)
+{
+	if (text.n == 0)
+		return;
+	buf_addc(b, '%');
+	literal(b, text);
+	buf_addc(b, '%');
+}
+
+/* The same for a column that holds JSON, where the text has been escaped. */
+static void
+contains_json(struct buf *b, struct str text)
+{
+	struct buf json;
+	struct str inside;
+
+	buf_init(&json, 8192);
+	escape_json(&json, text);
+	inside = buf_str(&json);
+	if (json.over)
+		b->over = true;
+	else
+		contains(b, str_sub(inside, 1, inside.n - 1));
+	buf_free(&json);
+}
+
+/* ":12" and "file:12" are an end of file:line, anything else is a beginning. */
+static void
+rule_pattern(struct buf *b, struct str rule)
+{
+	size_t colon = str_rfind(rule, ':');
+	uint64_t line;
+
+	if (rule.n == 0)
+		return;
+	if (colon != STR_NPOS && str_to_u64(str_sub(rule, colon + 1, rule.n), INT32_MAX, &line)) {
+		buf_addc(b, '%');
+		literal(b, rule);
+	} else {
+		literal(b, rule);
+		buf_addc(b, '%');
+	}
+}
+
+static bool
+patterns(struct search *s, struct err *e)
+{
+	const struct journal_filter *f = s->filter;
+	struct cidr network;
+
+	for (size_t i = 0; i < LIMIT; i++)
+		buf_init(&s->pattern[i], 16384);
+	if (cidr_parse(f->client, &network, NULL))
+		buf_add(&s->pattern[NETWORK], f->client);
+	else
+		contains(&s->pattern[NAME], f->client);
+	contains(&s->pattern[SENDER], f->sender);
+	contains_json(&s->pattern[RECIPIENT], f->recipient);
+	rule_pattern(&s->pattern[RULE], f->rule);
+	contains(&s->pattern[ANY], f->text);
+	contains_json(&s->pattern[ANY_JSON], f->text);
+	for (size_t i = 0; i < LIMIT; i++)
+		if (s->pattern[i].over)
+			return err_set(e, ERR_LIMIT, "the text to look for is too long");
+	return true;
+}
+
+static void
+bind(sqlite3_stmt *stmt, const struct search *s)
+{
+	sqlite3_bind_int64(stmt, FIRST, s->first);
+	sqlite3_bind_int64(stmt, LAST, s->last);
+	sqlite3_bind_int64(stmt, SINCE, s->filter->since_ms);
+	sqlite3_bind_int64(stmt, UNTIL, s->filter->until_ms);
+	dbfile_bind(stmt, VERDICT, s->filter->verdict);
+	for (int i = NETWORK; i < LIMIT; i++)
+		dbfile_bind(stmt, i, buf_str(&s->pattern[i]));
+}
+
+/* --- the span of serials ------------------------------------------------------------------------ */
+
+/* Ends a statement of one row: its number to *out, or `none` when it is NULL or there is no row. */
+static bool
+one_number(struct journal *j, sqlite3_stmt *stmt, int64_t none, int64_t *out, struct err *e)
+{
+	int rc = sqlite3_step(stmt);
+
+	*out = none;
+	if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+		*out = sqlite3_column_int64(stmt, 0);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool
+span_since(struct search *s, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	int64_t first;
+
+	if (!dbfile_prepare(
+		&s->journal->file, "SELECT min(serial) FROM entry WHERE time_ms >= ?1", &stmt, e))
+		return false;
+	sqlite3_bind_int64(stmt, 1, s->filter->since_ms);
+	if (!one_number(s->journal, stmt, INT64_MAX, &first, e))
+		return false;
+	if (first > s->first)
+		s->first = first;
+	return true;
+}
+
+static bool
+span_id(struct search *s, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	int64_t serial;
+
+	if (!dbfile_prepare(&s->journal->file, "SELECT serial FROM entry WHERE id = ?1", &stmt, e))
+		return false;
+	dbfile_bind(stmt, 1, s->filter->id);
+	if (!one_number(s->journal, stmt, 0, &serial, e))
+		return false;
+	if (serial < s->first)
+		s->first = INT64_MAX;
+	else
+		s->first = s->last = serial;
+	return true;
+}
+
+/* Moves the beginning on, so that only the newest are left. */
+static bool
+span_newest(struct search *s, struct err *e)
+{
+	static const char sql[] = "SELECT min(serial) FROM (SELECT serial FROM entry WHERE " MATCHES
+				  " ORDER BY serial DESC LIMIT ?13)";
+	sqlite3_stmt *stmt;
+
+	if (!dbfile_prepare(&s->journal->file, sql, &stmt, e))
+		return false;
+	bind(stmt, s);
+	sqlite3_bind_int64(stmt, LIMIT, (int64_t)s->filter->last);
+	return one_number(s->journal, stmt, INT64_MAX, &s->first, e);
+}
+
+/* Entries that come while we read are left to the next reading: this one ends. */
+static bool
+span(struct search *s, struct err *e)
+{
+	const struct journal_filter *f = s->filter;
+	sqlite3_stmt *stmt;
+
+	s->first = f->after_serial + 1;
+	if (!dbfile_prepare(&s->journal->file, "SELECT max(serial) FROM entry", &stmt, e) ||
+	    !one_number(s->journal, stmt, 0, &s->last, e))
+		return false;
+	if (f->since_ms > 0 && !span_since(s, e))
+		return false;
+	if (f->id.n > 0 && !span_id(s, e))
+		return false;
+	return f->last == 0 || s->first > s->last || span_newest(s, e);
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+/* The next lot; *n below LOT says that it was the last. */
+static bool
+lot(struct search *s, sqlite3_stmt *stmt, struct journal_record *out[LOT], size_t *n, struct err *e)
+{
+	struct journal_record r;
+	int rc = SQLITE_DONE;
+
+	bind(stmt, s);
+	sqlite3_bind_int64(stmt, LIMIT, LOT);
+	for (*n = 0; *n < LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW; (*n)++) {
+		fill(stmt, &r);
+		out[*n] = journal_record_copy(&r);
+		s->first = r.serial + 1;
+	}
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		dbfile_failed(&s->journal->file, e);
+	sqlite3_reset(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool
+read_all(struct search *s, bool (*row)(void *owner, const struct journal_record *r), void *owner,
+    struct err *e)
+{
+	static const char sql[] =
+	    "SELECT " JOURNAL_COLUMNS " FROM entry WHERE " MATCHES " ORDER BY serial LIMIT ?13";
+	struct journal_record *records[LOT];
+	sqlite3_stmt *stmt;
+	bool ok, more = true;
+	size_t n = LOT;
+
+	ok = dbfile_prepare(&s->journal->file, sql, &stmt, e);
+	while (ok && more && n == LOT && s->first <= s->last) {
+		ok = lot(s, stmt, records, &n, e);
+		for (size_t i = 0; i < n; i++) {
+			more = more && row(owner, records[i]);
+			free(records[i]);
+		}
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+bool
+journal_read(struct journal *j, const struct journal_filter *filter,
+    bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e)
+{
+	struct search s = { .journal = j, .filter = filter };
+	bool ok;
+
+	ok = patterns(&s, e) && span(&s, e) && read_all(&s, row, owner, e);
+	for (size_t i = 0; i < LIMIT; i++)
+		buf_free(&s.pattern[i]);
+	return ok;
+}
+
+/* --- sums --------------------------------------------------------------------------------------- */
+
+static void
+bind_span(sqlite3_stmt *stmt, const struct journal_span *span)
+{
+	sqlite3_bind_int64(stmt, 1, span->since_ms);
+	sqlite3_bind_int64(stmt, 2, span->until_ms > 0 ? span->until_ms : INT64_MAX);
+}
+
+static bool
+sums_done(struct journal *j, sqlite3_stmt *stmt, int rc, struct err *e)
+{
+	if (rc != SQLITE_DONE)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE;
+}
+
+bool
+journal_hours(struct journal *j, const struct journal_span *span,
+    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner, struct err *e)
+{
+	static const char sql[] =
+	    "SELECT time_ms / 3600000 AS hour, sum(verdict = 'accept'), sum(verdict = 'tempfail'), "
+	    "sum(verdict = 'reject') FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 "
+	    "GROUP BY hour ORDER BY hour";
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	bind_span(stmt, span);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		int64_t counts[3];
+
+		for (int i = 0; i < 3; i++)
+			counts[i] = sqlite3_column_int64(stmt, i + 1);
+		hour(owner, sqlite3_column_int64(stmt, 0) * HOUR_MS, counts);
+	}
+	return sums_done(j, stmt, rc, e);
+}
+
+#define TOP(column) \
+	"SELECT " column ", count(*) AS n FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 " \
+	"AND verdict IN ('tempfail', 'reject') GROUP BY " column " ORDER BY n DESC, " column \
+	" LIMIT ?3"
+
+bool
+journal_top(struct journal *j, const struct journal_ranking *ranking,
+    void (*row)(void *owner, const struct journal_sum *sum), void *owner, struct err *e)
+{
+	static const struct {
+		const char *column, *sql;
+	} tops[] = {
+		{ "sender", TOP("sender") },
+		{ "client_ip", TOP("client_ip") },
+		{ "rule", TOP("rule") },
+		{ "text", TOP("text") },
+	};
+	const char *sql = NULL;
+	sqlite3_stmt *stmt;
+	int rc;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)
+		if (strcmp(tops[i].column, ranking->column) == 0)
+			sql = tops[i].sql;
+	require(sql);
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	bind_span(stmt, &ranking->span);
+	sqlite3_bind_int64(stmt, 3, (int64_t)ranking->most);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct journal_sum sum = { dbfile_text(stmt, 0), sqlite3_column_int64(stmt, 1) };
+
+		row(owner, &sum);
+	}
+	return sums_done(j, stmt, rc, e);
+}

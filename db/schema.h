@@ -1,0 +1,12 @@
+/*
+ * schema: the SQL files of db/schema/ as texts; the C file is made from them when the program is
+ * built. A file that was released is never changed again: a new number is added beside it, here
+ * and in the table of migrations of its database.
+ */
+#ifndef POSTERN_DB_SCHEMA_H
+#define POSTERN_DB_SCHEMA_H
+
+extern const char schema_journal_1[];
+extern const char schema_store_1[];
+
+#endif

@@ -1,0 +1,499 @@
+#include "db/store_sqlite.h"
+
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "db/dbfile.h"
+#include "db/schema.h"
+#include "db/window.h"
+
+/* Rows that one step of cleaning removes from each table: a few milliseconds. */
+#define CLEAN_ROWS 500
+
+/* Rows that make room together: pushing out one at a time would search for each. */
+#define EVICT_ROWS 128
+
+#define DAY 86400
+
+static const struct migration migrations[] = {
+	{ 1, schema_store_1 },
+};
+
+static const struct dbfile_kind kind = {
+	.name = "store",
+	.application_id = 0x50735331,
+	/* After a crash of the machine some senders wait once more; that is worth the speed. */
+	.synchronous = "NORMAL",
+	.migration = migrations,
+	.n_migrations = sizeof(migrations) / sizeof(migrations[0]),
+};
+
+enum statement {
+	SEEN_GET,
+	SEEN_PUT,
+	SEEN_TOUCH,
+	SEEN_EVICT,
+	SEEN_CLEAN_WAITING,
+	SEEN_CLEAN_PROVEN,
+	SEEN_COUNT,
+	COUNTER_GET,
+	COUNTER_PUT,
+	COUNTER_EVICT,
+	COUNTER_CLEAN,
+	COUNTER_COUNT,
+	STATEMENTS,
+};
+
+static const char *const statement_sql[STATEMENTS] = {
+	[SEEN_GET] = "SELECT first, last, hits, proven, expires FROM seen WHERE key = ?1",
+	[SEEN_PUT] = "INSERT INTO seen (key, first, last, hits, proven, expires) "
+		     "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET "
+		     "first = excluded.first, last = excluded.last, hits = excluded.hits, "
+		     "proven = excluded.proven, expires = excluded.expires",
+	/* Without expires the index stays as it is. */
+	[SEEN_TOUCH] = "UPDATE seen SET last = ?2 WHERE key = ?1",
+	[SEEN_EVICT] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE proven = 0 "
+		       "ORDER BY expires LIMIT ?1)",
+	[SEEN_CLEAN_WAITING] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen "
+			       "WHERE proven = 0 AND expires < ?1 ORDER BY expires LIMIT ?2)",
+	[SEEN_CLEAN_PROVEN] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen "
+			      "WHERE proven = 1 AND expires < ?1 ORDER BY expires LIMIT ?2)",
+	[SEEN_COUNT] = "SELECT count(*) FROM seen WHERE proven = 0",
+	[COUNTER_GET] = "SELECT bins, expires FROM counter WHERE key = ?1",
+	[COUNTER_PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
+			"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
+			"expires = excluded.expires",
+	[COUNTER_EVICT] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
+			  "ORDER BY expires LIMIT ?1)",
+	[COUNTER_CLEAN] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
+			  "WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
+	[COUNTER_COUNT] = "SELECT count(*) FROM counter",
+};
+
+/* A table's rows that fall under a cap; we are the only writer, so that counting once will do. */
+struct census {
+	int64_t rows, before; /* now; when the transaction began */
+	int64_t most;
+	enum statement evict;
+};
+
+struct store {
+	struct dbfile file;
+	sqlite3_stmt *statement[STATEMENTS];
+	bool read_only;
+	struct census waiting, counters;
+};
+
+/* --- statements --------------------------------------------------------------------------------- */
+
+static sqlite3_stmt *
+begin(struct store *s, enum statement which, struct str key)
+{
+	sqlite3_stmt *stmt = s->statement[which];
+
+	dbfile_bind(stmt, 1, key);
+	return stmt;
+}
+
+/* Ends a statement; the bound text is the caller's and must not be kept. */
+static bool
+end(struct store *s, sqlite3_stmt *stmt, bool ok, struct err *e)
+{
+	if (!ok)
+		dbfile_failed(&s->file, e);
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+	return ok;
+}
+
+static bool
+finish(struct store *s, sqlite3_stmt *stmt, struct err *e)
+{
+	return end(s, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
+}
+
+/* Makes room for a row to come. */
+static bool
+make_room(struct store *s, struct census *c, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[c->evict];
+	int64_t excess = c->rows + 1 - c->most;
+	bool ok;
+
+	if (excess <= 0)
+		return true;
+	sqlite3_bind_int64(stmt, 1, excess + (c->most > 16 * EVICT_ROWS ? EVICT_ROWS : 0));
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	if (ok)
+		c->rows -= sqlite3_changes64(s->file.handle);
+	return end(s, stmt, ok, e);
+}
+
+/* --- seen --------------------------------------------------------------------------------------- */
+
+struct seen_row {
+	bool there;
+	int64_t first, last, hits;
+	bool proven;
+	int64_t expires;
+};
+
+static bool
+seen_get(struct store *s, struct str key, struct seen_row *row, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, SEEN_GET, key);
+	int rc = sqlite3_step(stmt);
+
+	*row = (struct seen_row){ .there = rc == SQLITE_ROW };
+	if (row->there) {
+		row->first = sqlite3_column_int64(stmt, 0);
+		row->last = sqlite3_column_int64(stmt, 1);
+		row->hits = sqlite3_column_int64(stmt, 2);
+		row->proven = sqlite3_column_int64(stmt, 3) != 0;
+		row->expires = sqlite3_column_int64(stmt, 4);
+	}
+	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+}
+
+static bool
+seen_put(struct store *s, struct str key, const struct seen_row *row, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, SEEN_PUT, key);
+
+	sqlite3_bind_int64(stmt, 2, row->first);
+	sqlite3_bind_int64(stmt, 3, row->last);
+	sqlite3_bind_int64(stmt, 4, row->hits);
+	sqlite3_bind_int64(stmt, 5, row->proven);
+	sqlite3_bind_int64(stmt, 6, row->expires);
+	return finish(s, stmt, e);
+}
+
+static bool
+seen_touch(struct store *s, struct str key, int64_t now, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, SEEN_TOUCH, key);
+
+	sqlite3_bind_int64(stmt, 2, now);
+	return finish(s, stmt, e);
+}
+
+/* What the row says at this time: the pure half. */
+static void
+seen_judge(
+    const struct seen_row *row, const struct seen_question *q, int64_t now, struct seen_answer *out)
+{
+	int64_t age = now - row->first;
+
+	*out = (struct seen_answer){ .state = SEEN_FIRST, .first = now, .wait = q->delay };
+	if (!row->there)
+		return;
+	if (row->proven ? row->expires < now : age > q->retry)
+		return;
+	out->first = row->first;
+	out->last = row->last;
+	out->hits = row->hits;
+	out->wait = 0;
+	if (row->proven) {
+		out->state = SEEN_PROVEN;
+	} else if (age >= q->delay) {
+		out->state = SEEN_RETRIED;
+	} else {
+		out->state = SEEN_EARLY;
+		out->wait = age < 0 ? q->delay : q->delay - age;
+	}
+}
+
+/* A question on its way. */
+struct visit {
+	struct store *store;
+	const struct question *question;
+	struct seen_row row; /* as it was */
+	int64_t now;
+	struct seen_answer *out;
+};
+
+/* Writes the row as it is from now on. */
+static bool
+visit_put(const struct visit *v, const struct seen_row *row, struct err *e)
+{
+	struct store *s = v->store;
+	int was_waiting = v->row.there && !v->row.proven;
+
+	if (!row->proven && !was_waiting && !make_room(s, &s->waiting, e))
+		return false;
+	if (!seen_put(s, v->question->name, row, e))
+		return false;
+	s->waiting.rows += (row->proven ? 0 : 1) - was_waiting;
+	return true;
+}
+
+static bool
+visit_first(const struct visit *v, struct err *e)
+{
+	struct seen_row row = {
+		.first = v->now,
+		.last = v->now,
+		.expires = v->now + v->question->seen.retry,
+	};
+
+	return visit_put(v, &row, e);
+}
+
+static bool
+visit_early(const struct visit *v, struct err *e)
+{
+	struct seen_row row = v->row;
+
+	if (row.first <= v->now)
+		return seen_touch(v->store, v->question->name, v->now, e);
+	/* The clock was set back: the wait begins now, not in the future. */
+	row.first = row.last = v->now;
+	row.expires = v->now + v->question->seen.retry;
+	return visit_put(v, &row, e);
+}
+
+static bool
+visit_proven(const struct visit *v, struct err *e)
+{
+	struct seen_row row = {
+		.first = v->out->first,
+		.last = v->now,
+		.hits = v->out->state == SEEN_PROVEN ? v->row.hits + 1 : 1,
+		.proven = true,
+		.expires = v->now + v->question->seen.remember,
+	};
+
+	v->out->hits = row.hits;
+	v->out->wait = 0;
+	return visit_put(v, &row, e);
+}
+
+static bool
+answer_seen(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+{
+	struct seen_answer *out = &ask->answer->seen;
+	struct visit v = { .store = s, .question = ask->question, .now = now, .out = out };
+	const struct seen_question *q = &ask->question->seen;
+
+	if (!seen_get(s, ask->question->name, &v.row, e))
+		return false;
+	seen_judge(&v.row, q, now, out);
+	if (q->look_only || s->read_only) {
+		if (out->state == SEEN_FIRST)
+			*out = (struct seen_answer){ .state = SEEN_NEVER };
+		return true;
+	}
+	if (q->prove && out->state != SEEN_PROVEN)
+		out->state = SEEN_RETRIED;
+	if (out->state == SEEN_FIRST)
+		return visit_first(&v, e);
+	if (out->state == SEEN_EARLY)
+		return visit_early(&v, e);
+	return visit_proven(&v, e);
+}
+
+/* --- counters ----------------------------------------------------------------------------------- */
+
+static bool
+counter_get(struct store *s, struct str key, struct window *w, bool *there, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, COUNTER_GET, key);
+	int rc = sqlite3_step(stmt);
+
+	*there = rc == SQLITE_ROW;
+	/* A blob that cannot be read counts as empty: a lost count is no reason to refuse mail. */
+	if (*there)
+		window_load(w,
+		    (struct str){
+			sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0) });
+	else
+		*w = (struct window){ 0 };
+	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+}
+
+static bool
+counter_put(struct store *s, struct str key, const struct window *w, int64_t now, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, COUNTER_PUT, key);
+	unsigned char blob[WINDOW_BLOB_MAX];
+	size_t n = window_save(w, blob);
+
+	sqlite3_bind_blob(stmt, 2, blob, (int)n, SQLITE_STATIC);
+	/* Whole days: the index changes once a day and key, not with every count. */
+	sqlite3_bind_int64(stmt, 3, (now / DAY + STORE_COUNTER_DAYS + 1) * DAY);
+	return finish(s, stmt, e);
+}
+
+static bool
+answer_count(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+{
+	struct str key = ask->question->name;
+	int64_t add = s->read_only ? 0 : ask->question->add;
+	struct window w;
+	bool there;
+
+	if (!counter_get(s, key, &w, &there, e))
+		return false;
+	window_add(&w, now, add);
+	window_totals(&w, &ask->answer->count);
+	if (add <= 0)
+		return true;
+	if (!there && !make_room(s, &s->counters, e))
+		return false;
+	if (!counter_put(s, key, &w, now, e))
+		return false;
+	s->counters.rows += there ? 0 : 1;
+	return true;
+}
+
+/* --- the backend -------------------------------------------------------------------------------- */
+
+/* Nothing of the batch has happened, in the census either. */
+static bool
+undo(struct store *s)
+{
+	dbfile_rollback(&s->file);
+	s->waiting.rows = s->waiting.before;
+	s->counters.rows = s->counters.before;
+	return false;
+}
+
+static bool
+store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now, struct err *e)
+{
+	if (n == 0)
+		return true;
+	s->waiting.before = s->waiting.rows;
+	s->counters.before = s->counters.rows;
+	if (!dbfile_exec(&s->file, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool ok;
+
+		require(batch[i].question->kind != QUESTION_DNS);
+		if (batch[i].question->kind == QUESTION_SEEN)
+			ok = answer_seen(s, &batch[i], now / 1000, e);
+		else
+			ok = answer_count(s, &batch[i], now / 1000, e);
+		if (!ok)
+			return undo(s);
+	}
+	return dbfile_exec(&s->file, "COMMIT", e) || undo(s);
+}
+
+/* *removed: how many rows; the census, if any, is told. */
+static bool
+clean_table(struct store *s, enum statement which, int64_t now, int64_t *removed, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[which];
+	bool ok;
+
+	sqlite3_bind_int64(stmt, 1, now);
+	sqlite3_bind_int64(stmt, 2, CLEAN_ROWS);
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	*removed = ok ? sqlite3_changes64(s->file.handle) : 0;
+	return end(s, stmt, ok, e);
+}
+
+static bool
+store_sqlite_clean(struct store *s, int64_t now, struct err *e)
+{
+	int64_t waiting = 0, proven = 0, counters = 0;
+	struct err unwanted;
+
+	require(!s->read_only);
+	e = e ? e : &unwanted;
+	*e = (struct err){ 0 };
+	if (clean_table(s, SEEN_CLEAN_WAITING, now / 1000, &waiting, e))
+		s->waiting.rows -= waiting;
+	if (e->code == ERR_NONE)
+		clean_table(s, SEEN_CLEAN_PROVEN, now / 1000, &proven, e);
+	if (e->code == ERR_NONE && clean_table(s, COUNTER_CLEAN, now / 1000, &counters, e))
+		s->counters.rows -= counters;
+	/* Freed pages go back to the disk, a few at a time. */
+	if (e->code == ERR_NONE)
+		dbfile_exec(&s->file, "PRAGMA incremental_vacuum(64)", e);
+	return e->code == ERR_NONE &&
+	    (waiting == CLEAN_ROWS || proven == CLEAN_ROWS || counters == CLEAN_ROWS);
+}
+
+static void
+store_sqlite_close(struct store **store)
+{
+	struct store *s = *store;
+
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(s->statement[i]);
+	dbfile_close(&s->file);
+	free(s);
+	*store = NULL;
+}
+
+static bool
+count_rows(struct store *s, enum statement which, struct census *c, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[which];
+	bool ok = sqlite3_step(stmt) == SQLITE_ROW;
+
+	if (ok)
+		c->rows = sqlite3_column_int64(stmt, 0);
+	return end(s, stmt, ok, e);
+}
+
+static struct store *
+open_either(const char *path, bool read_only, struct err *e)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+	bool ok;
+
+	s->read_only = read_only;
+	s->waiting = (struct census){ .most = STORE_WAITING_MAX, .evict = SEEN_EVICT };
+	s->counters = (struct census){ .most = STORE_COUNTERS_MAX, .evict = COUNTER_EVICT };
+	ok = read_only ? dbfile_open_read(&s->file, path, &kind, e)
+		       : dbfile_open(&s->file, path, &kind, e);
+	for (size_t i = 0; ok && i < STATEMENTS; i++)
+		ok = dbfile_prepare(&s->file, statement_sql[i], &s->statement[i], e);
+	ok = ok &&
+	    (read_only ||
+		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&
+		    count_rows(s, COUNTER_COUNT, &s->counters, e)));
+	if (!ok)
+		store_sqlite_close(&s);
+	return s;
+}
+
+static struct store *
+store_sqlite_open(const char *path, struct err *e)
+{
+	return open_either(path, false, e);
+}
+
+struct store *
+store_sqlite_open_read(const char *path, struct err *e)
+{
+	return open_either(path, true, e);
+}
+
+void
+store_sqlite_limit(struct store *s, int64_t waiting, int64_t counters)
+{
+	require(waiting > 0 && counters > 0);
+	s->waiting.most = waiting;
+	s->counters.most = counters;
+}
+
+bool
+store_sqlite_in_place(const struct store *s)
+{
+	return dbfile_in_place(&s->file);
+}
+
+const struct store_backend store_sqlite = {
+	.name = "sqlite",
+	.open = store_sqlite_open,
+	.close = store_sqlite_close,
+	.ask = store_sqlite_ask,
+	.clean = store_sqlite_clean,
+};

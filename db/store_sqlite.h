@@ -1,0 +1,37 @@
+/*
+ * store_sqlite: what the SQLite backend has beyond store.h: a look that changes nothing, for the
+ * command line, and the caps on rows. Keys come from strangers: whoever floods the store pushes out
+ * waiting rows, oldest first; what is proven stays.
+ *
+ * What a question of SEEN does (times in seconds):
+ *   no row                                SEEN_FIRST: a row that waits, for `retry` at most
+ *   waiting, younger than delay           SEEN_EARLY, `wait` says how long still
+ *   waiting, older than retry             as if there were no row
+ *   waiting, in between                   SEEN_RETRIED: proven now, hits 1, for `remember`
+ *   proven, not expired                   SEEN_PROVEN: one hit more, for another `remember`
+ *   prove, and not proven before          SEEN_RETRIED, whatever was there
+ *   look_only                             what it would be, nothing is changed; no row: SEEN_NEVER
+ * Of the answer, `first` and `last` are the row's as they were before; for SEEN_FIRST `first` is now and
+ * `last` 0. A clock that was set back makes a row as young as can be, never older.
+ *
+ * A counter lives 14 to 15 days from its last use; reading is no use.
+ */
+#ifndef POSTERN_DB_STORE_SQLITE_H
+#define POSTERN_DB_STORE_SQLITE_H
+
+#include "db/store.h"
+
+/* Defaults of the caps: about 1 GB each at worst. */
+#define STORE_WAITING_MAX 5000000
+#define STORE_COUNTERS_MAX 5000000
+
+#define STORE_COUNTER_DAYS 14
+
+/* Sets the caps of an open store. */
+void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);
+/* Opens for reading: every question is answered as if it were look_only, every count as if it added 0. */
+struct store *store_sqlite_open_read(const char *path, struct err *e);
+/* False when the file was taken away from under the store. */
+bool store_sqlite_in_place(const struct store *store);
+
+#endif
