@@ -9,7 +9,8 @@
 
 struct authres {
 	struct buf text;
-	size_t n; /* results so far */
+	size_t n;      /* results so far */
+	bool left_out; /* the last result could not be written: nor are its properties */
 };
 
 /* authserv_id: our hostname, lower case. */

@@ -15,6 +15,9 @@ nobase_pkginclude_HEADERS += \
 	mail/value.h \
 	mail/verdict.h
 libpostern_a_SOURCES += \
+	mail/authres.c \
+	mail/command.c \
+	mail/eod.c \
 	mail/fact.c \
 	mail/header.c \
 	mail/header_from.c \
@@ -22,6 +25,7 @@ libpostern_a_SOURCES += \
 	mail/mailbox.c \
 	mail/plan.c \
 	mail/question.c \
+	mail/reply.c \
 	mail/session.c \
 	mail/session_facts.c \
 	mail/value.c \
