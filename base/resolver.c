@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unbound.h>
 #include <unbound-event.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/die.h"
 
 #define DEADLINE_DEFAULT_MS 5000
+#define OUTGOING_MOST 8192
 #define CLASS_IN 1
 #define ID_ANSWERED (-1) /* lookup->id: the answer is there, done() is yet to be called */
 #define SEC_BOGUS 1
@@ -32,7 +34,6 @@ struct option {
  * question that waits takes some 16 KiB while it does.
  */
 static const struct option options_common[] = {
-	{ "outgoing-range:", "8192" },
 	{ "num-queries-per-thread:", "8192" },
 	{ "outgoing-num-tcp:", "64" },
 	{ "msg-cache-size:", "8m" },
@@ -97,6 +98,24 @@ set_options(struct ub_ctx *ctx, const struct option *options, size_t n, struct e
 			    options[i].name, options[i].value, ub_strerror(r));
 	}
 	return true;
+}
+
+/*
+ * Each question that is out takes a descriptor. Beyond its range libunbound lets questions wait,
+ * but when the process has no descriptor left it fails them; so the range stays well below.
+ */
+static bool
+set_range(struct ub_ctx *ctx, struct err *e)
+{
+	struct rlimit limit = { 0 };
+	rlim_t range = OUTGOING_MOST;
+	char text[16];
+	struct option option = { "outgoing-range:", text };
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < range)
+		range = limit.rlim_cur / 2;
+	snprintf(text, sizeof(text), "%u", range < 16 ? 16 : (unsigned)range);
+	return set_options(ctx, &option, 1, e);
 }
 
 static bool
@@ -185,8 +204,9 @@ resolver_new(struct event_base *base, const struct resolver_settings *settings, 
 	}
 	/* It writes lines of its own kind to stderr. */
 	ub_ctx_debugout(resolver->ctx, NULL);
-	ok = set_options(
-	    resolver->ctx, options_common, sizeof(options_common) / sizeof(options_common[0]), e);
+	ok = set_range(resolver->ctx, e) &&
+	    set_options(resolver->ctx, options_common,
+		sizeof(options_common) / sizeof(options_common[0]), e);
 	if (ok && settings->forward)
 		ok = set_up_forward(resolver->ctx, settings, e);
 	else if (ok)

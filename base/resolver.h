@@ -4,6 +4,10 @@
  * The cache, DNSSEC and recursion are libunbound's. In forward mode every name goes to the
  * forwarder (libunbound's built-in local zones are removed), and nothing is validated.
  *
+ * Each question that is out takes a descriptor and some 16 KiB. A resolver uses at most 8192 at
+ * a time, and at most half of the descriptors that the process may have (raise RLIMIT_NOFILE
+ * first); the other questions wait, and their deadlines run.
+ *
  * A lookup belongs to the caller and must stay where it is, with its name and arena, until it is
  * done or cancelled. An answer at hand is given back in the call itself; otherwise done() is
  * called from the loop, never from within resolver_start(). done() may start other lookups, free
