@@ -1,9 +1,15 @@
 /*
  * db: the one thread that owns the SQLite connections of journal and store. Loops send it requests;
- * it takes all that is waiting, runs it as one transaction for the store and one for the journal (group commit), and
- * sends them back to the loop they came from. Between batches it cleans in small steps. Entries of the journal are on disk when done() is called.
+ * it takes all that is waiting, runs it as one transaction for the store and one for the journal
+ * (group commit), and sends them back to the loop they came from. Between batches it cleans in
+ * small steps. Entries of the journal are on disk when done() is called.
  *
- * A failing database does not stop the thread: requests come back `failed`, the log says so once when it starts and once when it ends.
+ * A failing database does not stop the thread: requests come back `failed`, the log says so once
+ * when it starts and once when it ends. Each batch tries anew; a file that was taken away is made
+ * anew.
+ *
+ * Requests keep their order: those of one link come back in the order they were sent, store and journal
+ * each for itself.
  */
 #ifndef POSTERN_DB_DB_H
 #define POSTERN_DB_DB_H
@@ -17,8 +23,8 @@ struct db_link;
 struct event_base;
 
 struct db_settings {
-	const char *folder; /* of journal.db and store.db; must exist */
-	int64_t journal_keep_ms;
+	const char *folder;      /* of journal.db and store.db; must exist */
+	int64_t journal_keep_ms; /* 0: for ever */
 };
 
 /* Opens both databases (an error here is the start's) and starts the thread. */
@@ -28,29 +34,43 @@ void db_stop(struct db **db);
 
 /* One per loop. */
 struct db_link *db_link_new(struct db *db, struct event_base *base);
+/*
+ * From the loop's thread, but not from within done(). Requests that are out are freed without done()
+ * being called; journal records among them are written all the same. Waits for the batch that the
+ * thread is at: for the end of a loop, not for its life.
+ */
 void db_link_free(struct db_link **link);
+
+enum db_what {
+	DB_STORE,
+	DB_JOURNAL,
+	DB_LEAVE, /* db's own: a link goes away */
+	DB_STOP,  /* db's own: the thread is to end */
+};
 
 struct db_request {
 	struct queue_item item; /* must be first */
-	enum { DB_STORE, DB_JOURNAL } what;
-	struct answer
-	    answer; /* STORE: question inside, answered in place; the request owns its key */
-	struct journal_record
-	    *record; /* JOURNAL: the request's; may be NULL'ed by whoever takes it over */
+	enum db_what what;
+	struct answer answer;          /* STORE: answered in place; the request owns its key */
+	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
 	void (*done)(struct db_request *request);
-	void *owner;          /* for done(); only the loop touches it */
-	struct db_link *link; /* db's own */
+	void *owner;                       /* for done(); only the loop touches it */
+	struct db_link *link;              /* db's own */
+	struct db_request *before, *after; /* db's own: the link's requests that are out */
 	int64_t sent_us;
 };
 
 /* Copies the question. */
 struct db_request *db_request_store(const struct question *q);
-/* Takes the record over. */
+/* Takes the record over, which was made by journal_record_copy(). */
 struct db_request *db_request_journal(struct journal_record *record);
 void db_request_free(struct db_request **request);
-/* Gives the request away until done() is called with it. */
+/*
+ * Gives the request away until done() is called with it, from the loop. A record without an id has
+ * one then.
+ */
 void db_send(struct db_link *link, struct db_request *request);
 /* Requests waiting for the thread: a measure of stress. */
 size_t db_backlog(struct db *db);

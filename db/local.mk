@@ -1,6 +1,7 @@
 # db/: sources and headers, appended by hand, sorted.
 # Headers of this folder are not installed: libpostern_a_SOURCES += db/store.c db/store.h
 libpostern_a_SOURCES += \
+	db/db.c db/db.h \
 	db/dbfile.c db/dbfile.h \
 	db/journal.c db/journal.h \
 	db/journal_file.h \

@@ -1,0 +1,494 @@
+#include "db/db.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/log.h"
+#include "db/store_sqlite.h"
+
+/* Requests in one transaction: a few milliseconds, so that a backlog does not make all wait for all. */
+#define BATCH 2048
+
+#define MS 1000
+#define S (1000 * MS)
+
+/* Between steps of cleaning: while there is more to clean, and when there was no more. */
+#define CLEAN_SOON (50 * MS)
+#define CLEAN_LATER (10 * S)
+
+/* How often to look whether the files are still ours. */
+#define LOOK_EVERY (1 * S)
+
+/* A database that goes on failing is closed and opened again this often. */
+#define REOPEN_EVERY (5 * S)
+
+/* One of the two databases, as the thread sees it. */
+struct side {
+	const char *name; /* for the log */
+	char *path;
+	bool failing;
+	int64_t look_us;   /* when to look at the file again */
+	int64_t reopen_us; /* when to open it again, if it is failing or closed */
+};
+
+struct batch {
+	struct db_request *request[BATCH];
+	size_t n;
+};
+
+struct db {
+	struct queue *queue;
+	pthread_t thread;
+	_Atomic size_t links, working;
+	int64_t keep_ms;
+	/* the thread's own from here on */
+	struct side store_side, journal_side;
+	struct store *store;     /* NULL: could not be opened */
+	struct journal *journal; /* NULL: could not be opened */
+	int64_t clean_us;        /* when to clean next */
+	struct batch asks, records;
+	struct store_ask ask[BATCH];
+	struct journal_record *record[BATCH];
+};
+
+struct db_link {
+	struct db *db;
+	struct queue *queue;    /* of what comes back */
+	struct db_request *out; /* sent and not back yet; only the loop touches this list */
+};
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+struct db_request *
+db_request_store(const struct question *q)
+{
+	struct db_request *r = xmalloc(sizeof(*r) + q->name.n);
+	char *key = (char *)(r + 1);
+
+	*r = (struct db_request){ .what = DB_STORE };
+	if (q->name.n > 0)
+		memcpy(key, q->name.p, q->name.n);
+	r->answer.question = *q;
+	r->answer.question.name = (struct str){ key, q->name.n };
+	r->answer.state = ANSWER_SENT;
+	return r;
+}
+
+struct db_request *
+db_request_journal(struct journal_record *record)
+{
+	struct db_request *r = xcalloc(1, sizeof(*r));
+
+	r->what = DB_JOURNAL;
+	r->record = record;
+	return r;
+}
+
+void
+db_request_free(struct db_request **request)
+{
+	if (*request == NULL)
+		return;
+	free((*request)->record);
+	free(*request);
+	*request = NULL;
+}
+
+/* --- links: on the loop's thread ---------------------------------------------------------------- */
+
+static void
+list_add(struct db_link *link, struct db_request *r)
+{
+	r->before = NULL;
+	r->after = link->out;
+	if (link->out)
+		link->out->before = r;
+	link->out = r;
+}
+
+static void
+list_remove(struct db_link *link, struct db_request *r)
+{
+	if (r->before)
+		r->before->after = r->after;
+	else
+		link->out = r->after;
+	if (r->after)
+		r->after->before = r->before;
+	r->before = r->after = NULL;
+}
+
+static void
+take_back(void *owner, struct queue_item *items)
+{
+	struct db_link *link = owner;
+
+	while (items) {
+		struct db_request *r = (struct db_request *)items;
+
+		items = items->next;
+		list_remove(link, r);
+		if (r->done)
+			r->done(r);
+		else
+			db_request_free(&r);
+	}
+}
+
+struct db_link *
+db_link_new(struct db *db, struct event_base *base)
+{
+	struct db_link *link = xcalloc(1, sizeof(*link));
+
+	link->db = db;
+	link->queue = queue_new(base, take_back, link);
+	db->links++;
+	return link;
+}
+
+/*
+ * Why waiting: the thread may be about to push to this link's queue. Once it has come to our
+ * request to leave, which stands behind all others of this link, it will never do so again.
+ * Counting references instead was turned down: the queue holds an event of a base that is freed
+ * right after this.
+ */
+void
+db_link_free(struct db_link **plink)
+{
+	struct db_link *link = *plink;
+	struct db_request leave = { .what = DB_LEAVE };
+	sem_t left;
+
+	if (link == NULL)
+		return;
+	sem_init(&left, 0, 0);
+	leave.owner = &left;
+	queue_push(link->db->queue, &leave.item);
+	while (sem_wait(&left) != 0)
+		;
+	sem_destroy(&left);
+	while (link->out) {
+		struct db_request *r = link->out;
+
+		list_remove(link, r);
+		db_request_free(&r);
+	}
+	queue_free(&link->queue);
+	link->db->links--;
+	free(link);
+	*plink = NULL;
+}
+
+void
+db_send(struct db_link *link, struct db_request *request)
+{
+	require(request->what == DB_JOURNAL ? request->record != NULL
+					    : request->answer.question.kind != QUESTION_DNS);
+	request->link = link;
+	request->failed = false;
+	request->sent_us = clock_mono_us();
+	list_add(link, request);
+	queue_push(link->db->queue, &request->item);
+}
+
+size_t
+db_backlog(struct db *db)
+{
+	return queue_length(db->queue) + db->working;
+}
+
+/* --- health: from here on, the db thread -------------------------------------------------------- */
+
+static void
+side_went(struct side *side, bool ok, const struct err *e)
+{
+	if (ok && side->failing)
+		log_info(NULL, "%s is good again: %s", side->name, side->path);
+	else if (!ok && !side->failing)
+		log_error(NULL, "%s fails: %s", side->name, e->text);
+	if (!ok && !side->failing)
+		side->reopen_us = clock_mono_us() + REOPEN_EVERY;
+	side->failing = !ok;
+}
+
+/* Is it time to look at the file? */
+static bool
+side_look(struct side *side, int64_t now_us)
+{
+	if (now_us < side->look_us)
+		return false;
+	side->look_us = now_us + LOOK_EVERY;
+	return true;
+}
+
+static bool
+side_reopen(struct side *side, bool open, int64_t now_us)
+{
+	if ((open && !side->failing) || now_us < side->reopen_us)
+		return false;
+	/* A closed one is cheap to try. */
+	side->reopen_us = now_us + (open ? REOPEN_EVERY : LOOK_EVERY);
+	return true;
+}
+
+static void
+moved(struct side *side)
+{
+	struct err e;
+
+	err_set(&e, ERR_DB, "%s: was moved, removed or replaced while in use: opening it again",
+	    side->path);
+	side_went(side, false, &e);
+	side->reopen_us = 0;
+}
+
+/* Opens again what failed or went away; false: there is none. */
+static bool
+store_ready(struct db *db, struct err *e)
+{
+	struct side *side = &db->store_side;
+	int64_t now_us = clock_mono_us();
+
+	if (db->store && side_look(side, now_us) && !store_sqlite_in_place(db->store))
+		moved(side);
+	if (side_reopen(side, db->store != NULL, now_us)) {
+		store_sqlite.close(&db->store);
+		db->store = store_sqlite.open(side->path, e);
+	} else if (db->store == NULL) {
+		err_set(e, ERR_DB, "%s: could not be opened", side->path);
+	}
+	return db->store != NULL;
+}
+
+static bool
+journal_ready(struct db *db, struct err *e)
+{
+	struct side *side = &db->journal_side;
+	int64_t now_us = clock_mono_us();
+
+	if (db->journal && side_look(side, now_us) && !journal_in_place(db->journal))
+		moved(side);
+	if (side_reopen(side, db->journal != NULL, now_us)) {
+		journal_close(&db->journal);
+		db->journal = journal_open(side->path, e);
+	} else if (db->journal == NULL) {
+		err_set(e, ERR_DB, "%s: could not be opened", side->path);
+	}
+	return db->journal != NULL;
+}
+
+/* --- batches ------------------------------------------------------------------------------------ */
+
+static void
+send_back(struct db *db, struct batch *batch, bool ok)
+{
+	int64_t now_us = clock_mono_us();
+
+	db->working -= batch->n;
+	for (size_t i = 0; i < batch->n; i++) {
+		struct db_request *r = batch->request[i];
+
+		r->failed = !ok;
+		if (r->what == DB_STORE) {
+			r->answer.failed = !ok;
+			r->answer.state = ANSWER_HERE;
+			r->answer.took_us = now_us - r->sent_us;
+		}
+		queue_push(r->link->queue, &r->item);
+	}
+	batch->n = 0;
+}
+
+static void
+run_asks(struct db *db)
+{
+	struct batch *batch = &db->asks;
+	struct err e = { 0 };
+	bool ok;
+
+	if (batch->n == 0)
+		return;
+	for (size_t i = 0; i < batch->n; i++) {
+		struct answer *answer = &batch->request[i]->answer;
+
+		db->ask[i] = (struct store_ask){ &answer->question, answer };
+	}
+	ok = store_ready(db, &e) &&
+	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);
+	side_went(&db->store_side, ok, &e);
+	send_back(db, batch, ok);
+}
+
+static void
+run_records(struct db *db)
+{
+	struct batch *batch = &db->records;
+	struct err e = { 0 };
+	bool ok;
+
+	if (batch->n == 0)
+		return;
+	for (size_t i = 0; i < batch->n; i++)
+		db->record[i] = batch->request[i]->record;
+	ok = journal_ready(db, &e) && journal_append(db->journal, db->record, batch->n, &e);
+	side_went(&db->journal_side, ok, &e);
+	send_back(db, batch, ok);
+}
+
+/* The store's answers go out first: sessions need them to get on. */
+static void
+run(struct db *db)
+{
+	run_asks(db);
+	run_records(db);
+}
+
+/* False: the thread is to end. */
+static bool
+take(struct db *db, struct queue_item *items)
+{
+	bool go_on = true;
+
+	while (items) {
+		struct db_request *r = (struct db_request *)items;
+		struct batch *batch = r->what == DB_STORE ? &db->asks : &db->records;
+
+		items = items->next;
+		if (r->what == DB_STORE || r->what == DB_JOURNAL) {
+			db->working++;
+			batch->request[batch->n++] = r;
+			if (batch->n == BATCH)
+				run(db);
+			continue;
+		}
+		run(db);
+		if (r->what == DB_LEAVE)
+			sem_post(r->owner);
+		else
+			go_on = false;
+	}
+	run(db);
+	return go_on;
+}
+
+/* --- cleaning and the thread -------------------------------------------------------------------- */
+
+static void
+clean(struct db *db)
+{
+	int64_t now = clock_wall_ms();
+	struct err e = { 0 };
+	bool more = false;
+
+	if (db->store && !db->store_side.failing) {
+		more = store_sqlite.clean(db->store, now, &e);
+		side_went(&db->store_side, e.code == ERR_NONE, &e);
+	}
+	e = (struct err){ 0 };
+	if (db->journal && !db->journal_side.failing && db->keep_ms > 0) {
+		more = journal_clean(db->journal, now, db->keep_ms, &e) || more;
+		side_went(&db->journal_side, e.code == ERR_NONE, &e);
+	}
+	db->clean_us = clock_mono_us() + (more ? CLEAN_SOON : CLEAN_LATER);
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct db *db = arg;
+	bool go_on = true;
+
+	while (go_on) {
+		int64_t left_us = db->clean_us - clock_mono_us();
+		struct queue_item *items;
+
+		/* Rounded up, so that it does not wake just before its time. */
+		items = queue_wait(db->queue, left_us > 0 ? (int)(left_us / MS) + 1 : 0);
+		go_on = take(db, items);
+		if (go_on && clock_mono_us() >= db->clean_us)
+			clean(db);
+	}
+	return NULL;
+}
+
+/* --- start and stop ----------------------------------------------------------------------------- */
+
+static char *
+join(const char *folder, const char *name)
+{
+	size_t size = strlen(folder) + strlen(name) + 2;
+	char *path = xmalloc(size);
+
+	snprintf(path, size, "%s/%s", folder, name);
+	return path;
+}
+
+static void
+start_thread(struct db *db)
+{
+	sigset_t all, before;
+
+	/* Signals are for the loop that waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&db->thread, NULL, thread_main, db) != 0)
+		die("cannot start the thread of the databases");
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_setname_np(db->thread, "postern-db");
+}
+
+static void
+dispose(struct db **pdb)
+{
+	struct db *db = *pdb;
+
+	store_sqlite.close(&db->store);
+	journal_close(&db->journal);
+	queue_free(&db->queue);
+	free(db->store_side.path);
+	free(db->journal_side.path);
+	free(db);
+	*pdb = NULL;
+}
+
+struct db *
+db_start(const struct db_settings *settings, struct err *e)
+{
+	struct db *db = xcalloc(1, sizeof(*db));
+
+	db->keep_ms = settings->journal_keep_ms;
+	db->queue = queue_new(NULL, NULL, NULL);
+	db->store_side =
+	    (struct side){ .name = "store", .path = join(settings->folder, "store.db") };
+	db->journal_side =
+	    (struct side){ .name = "journal", .path = join(settings->folder, "journal.db") };
+	db->store = store_sqlite.open(db->store_side.path, e);
+	if (db->store)
+		db->journal = journal_open(db->journal_side.path, e);
+	if (db->journal == NULL) {
+		dispose(&db);
+		return NULL;
+	}
+	start_thread(db);
+	return db;
+}
+
+void
+db_stop(struct db **pdb)
+{
+	struct db *db = *pdb;
+	struct db_request stop = { .what = DB_STOP };
+
+	if (db == NULL)
+		return;
+	require(db->links == 0);
+	queue_push(db->queue, &stop.item);
+	pthread_join(db->thread, NULL);
+	dispose(pdb);
+}
