@@ -10,6 +10,6 @@ find $folders tests docs bench README* configure.ac Makefile.am autogen.sh poste
 report "no path of somebody's machine" "$found"
 
 find $folders tests bench -name '*.[ch]' -o -name '*.sh' -o -name '*.py' |
-    grep -v tests/style/words.sh | xargs -r grep -nE 'TODO|FIXME|XXX' >"$found"
+    grep -v tests/style/words.sh | xargs -r grep -nwE 'TODO|FIXME|XXX' >"$found"
 report "no TODO, FIXME, XXX: BUGS: says it, or it is done" "$found"
 finish
