@@ -25,14 +25,14 @@ enum stage_event {
 };
 
 struct stage {
-	unsigned abi;                  /* STAGE_ABI */
-	const char *name;              /* also the name of its block of settings */
+	unsigned abi;     /* STAGE_ABI */
+	const char *name; /* also the name of its block of settings */
 	const char *help;
 	const struct fact_def *facts;
 	size_t n_facts;
 	const struct setting *settings; /* rows of the block `name { ... }` */
 	size_t n_settings;
-	size_t conf_size;               /* of the struct those rows fill; 0: no settings */
+	size_t conf_size; /* of the struct those rows fill; 0: no settings */
 	/* Called once after the settings are filled, to check what rows cannot say; may be NULL. */
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
 	/*

@@ -463,10 +463,16 @@ told(struct ask *ask, enum stage_event event)
 static bool
 check_window(const struct value *window, struct err *e)
 {
+	struct buf text;
+
 	if (window->number == MINUTE || window->number == HOUR || window->number == DAY)
 		return true;
-	return err_set(e, ERR_SYNTAX, "counts are kept for 1m, 1h and 1d; there is none for %llds",
-	    (long long)window->number);
+	buf_init(&text, 64);
+	value_print(window, &text);
+	err_set(e, ERR_SYNTAX, "counts are kept for 1m, 1h and 1d; there is none for %.*s",
+	    STR_ARG(buf_str(&text)));
+	buf_free(&text);
+	return false;
 }
 
 static bool
@@ -481,7 +487,7 @@ check_unknown_share(const struct fact_call *call, struct err *e)
 	return check_window(&call->arg[1], e);
 }
 
-/* Only these two are there before it is known whether the recipient is. */
+/* Guesses are counted against machines: senders and accounts are what they make up. */
 static const char *const client_words[] = { "client", "network", NULL };
 
 static const struct fact_param rate_params[] = {

@@ -1,7 +1,37 @@
-# A test that is one file needs one line: check_PROGRAMS += tests/filters/test_NAME
+# tests/filters: tests of the stages; world.c is what they see of the world.
 EXTRA_DIST += tests/filters/world.c tests/filters/world.h
+check_PROGRAMS += \
+	tests/filters/test_greylist \
+	tests/filters/test_listed \
+	tests/filters/test_plugin \
+	tests/filters/test_volume
+world = tests/filters/world.c tests/filters/world.h
+tests_filters_test_greylist_SOURCES = tests/filters/test_greylist.c $(world)
+tests_filters_test_listed_SOURCES = tests/filters/test_listed.c $(world)
+tests_filters_test_plugin_SOURCES = tests/filters/test_plugin.c $(world)
+tests_filters_test_volume_SOURCES = tests/filters/test_volume.c $(world)
 
-check_PROGRAMS += tests/filters/test_spf_suite
-tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
-	tests/filters/spf_zone.c tests/filters/spf_zone.h
-EXTRA_DIST += tests/filters/spf_suite.py
+# Loading: the sample stage, and some that must be refused. -rdynamic: they use our functions.
+tests_filters_test_plugin_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+bad_stages = \
+	tests/filters/bad_abi.so \
+	tests/filters/bad_fact.so \
+	tests/filters/bad_facts.so \
+	tests/filters/bad_name.so \
+	tests/filters/bad_settings.so \
+	tests/filters/bad_symbol.so
+check_DATA = tests/filters/helo_words.so $(bad_stages)
+CLEANFILES += tests/filters/helo_words.so $(bad_stages)
+EXTRA_DIST += tests/filters/bad_stage.c tests/plugin/helo_words.c tests/plugin/README.md
+stage_cc = $(AM_V_CC)$(MKDIR_P) tests/filters && \
+	$(CC) -std=gnu11 -Wall -Werror -I$(top_srcdir) -shared -fPIC
+stage_headers = filters/stage.h mail/fact.h mail/session.h mail/question.h
+tests/filters/helo_words.so: tests/plugin/helo_words.c $(stage_headers)
+	$(stage_cc) -o $@ $(srcdir)/tests/plugin/helo_words.c
+$(bad_stages): tests/filters/bad_stage.c $(stage_headers)
+	$(stage_cc) -DBAD_`basename $@ .so | sed -e 's/^bad_//' | tr '[:lower:]' '[:upper:]'` \
+		-o $@ $(srcdir)/tests/filters/bad_stage.c
+
+# And the sample once more, as somebody else would build it.
+TESTS += tests/plugin/out_of_tree.sh
+EXTRA_DIST += tests/plugin/out_of_tree.sh
