@@ -1,1 +1,5 @@
-# A test that is one file needs one line: check_PROGRAMS += tests/mail/test_NAME
+# A test that is one file needs one line.
+check_PROGRAMS += \
+	tests/mail/test_eod \
+	tests/mail/test_header \
+	tests/mail/test_mailbox
