@@ -6,6 +6,12 @@ libpostern_a_SOURCES += \
 	filters/key.c filters/key.h \
 	filters/listed.c \
 	filters/plugin.c \
+	filters/spf.c \
+	filters/spf_check.c filters/spf_check.h \
+	filters/spf_eval.c filters/spf_eval.h \
+	filters/spf_macro.c filters/spf_macro.h \
+	filters/spf_record.c filters/spf_record.h \
+	filters/spf_run.c filters/spf_run.h \
 	filters/table.c \
 	filters/vocabulary.c filters/vocabulary.h \
 	filters/volume.c

@@ -6,10 +6,12 @@
 
 extern const struct stage greylist_stage;
 extern const struct stage listed_stage;
+extern const struct stage spf_stage;
 extern const struct stage volume_stage;
 
 const struct stage *const stages[] = {
 	&listed_stage,
+	&spf_stage,
 	&greylist_stage,
 	&volume_stage,
 };

@@ -35,3 +35,8 @@ $(bad_stages): tests/filters/bad_stage.c $(stage_headers)
 # And the sample once more, as somebody else would build it.
 TESTS += tests/plugin/out_of_tree.sh
 EXTRA_DIST += tests/plugin/out_of_tree.sh
+
+check_PROGRAMS += tests/filters/test_spf_suite
+tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
+	tests/filters/spf_zone.c tests/filters/spf_zone.h
+EXTRA_DIST += tests/filters/spf_suite.py

@@ -1,0 +1,225 @@
+/*
+ * spf: the stage. Two identities are checked (RFC 7208 2.3, 2.4): MAIL FROM, which for the null
+ * sender is postmaster at the HELO name, and HELO by itself. The check is spf_check.h's; here the
+ * session becomes its query, and its outcome facts. As a check whose answers are at hand takes
+ * microseconds, each fact runs it anew rather than keeping anything.
+ */
+#include "base/escape.h"
+#include "filters/spf_check.h"
+#include "filters/stage.h"
+
+static enum progress
+dns(void *owner, struct str name, enum dns_type type, const struct dns_answer **out)
+{
+	return ask_dns(owner, name, type, out);
+}
+
+static struct spf_query
+helo_query(struct ask *ask)
+{
+	const struct session *s = ask->session;
+
+	return (struct spf_query){ .client = s->client_ip,
+		.helo = s->helo,
+		.domain = s->helo,
+		.receiver = s->hostname,
+		.now = ask->now,
+		.dns = dns,
+		.owner = ask };
+}
+
+static struct spf_query
+sender_query(struct ask *ask)
+{
+	const struct mailbox *sender = &ask->session->txn.sender;
+	struct spf_query query = helo_query(ask);
+
+	if (!sender->null) {
+		query.local = sender->local;
+		query.domain = sender->domain;
+	}
+	return query;
+}
+
+static enum progress
+compute_spf(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct spf_query query = sender_query(ask);
+	struct spf_outcome outcome;
+
+	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+		return PENDING;
+	*out = value_symbol(spf_result_name(outcome.result));
+	return DONE;
+}
+
+static enum progress
+compute_helo(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct spf_query query = helo_query(ask);
+	struct spf_outcome outcome;
+
+	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+		return PENDING;
+	*out = value_symbol(spf_result_name(outcome.result));
+	return DONE;
+}
+
+static enum progress
+compute_domain(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct str domain = sender_query(ask).domain;
+
+	if (str_ends(domain, STR(".")))
+		domain.n--;
+	*out = value_text(arena_lower(ask->arena, domain));
+	return DONE;
+}
+
+static enum progress
+compute_mechanism(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct spf_query query = sender_query(ask);
+	struct spf_outcome outcome;
+	char text[256];
+
+	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+		return PENDING;
+	*out = value_text(
+	    arena_dup(ask->arena, str_of(escape_ascii(outcome.mechanism, text, sizeof(text)))));
+	return DONE;
+}
+
+/* What we say ourselves, when the domain says nothing. */
+static struct str
+own_words(struct arena *arena, const struct ip *client, const struct spf_outcome *o)
+{
+	const char *domain = escape_ascii(o->domain, (char[256]){ 0 }, 256);
+	const char *ip = IP_TEXT(client);
+
+	switch (o->result) {
+	case SPF_PASS:
+		return arena_printf(arena, "%s is allowed to send mail from %s", ip, domain);
+	case SPF_FAIL:
+		return arena_printf(arena, "%s is not allowed to send mail from %s", ip, domain);
+	case SPF_SOFTFAIL:
+		return arena_printf(
+		    arena, "%s is probably not allowed to send mail from %s", ip, domain);
+	case SPF_NEUTRAL:
+		return arena_printf(
+		    arena, "%s does not say whether %s may send its mail", domain, ip);
+	default:
+		return arena_printf(arena, "%.*s", STR_ARG(o->problem));
+	}
+}
+
+/* Whose words they are is said in front of them (RFC 7208 6.2, 8.4). */
+static enum progress
+compute_explanation(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct spf_query query = sender_query(ask);
+	struct spf_outcome outcome;
+	char domain[256], text[SPF_EXPLANATION_MAX + 1];
+	struct str words;
+
+	if (spf_check(ask->arena, &query, &outcome) == PENDING ||
+	    spf_explain(ask->arena, &query, &outcome, &words) == PENDING)
+		return PENDING;
+	if (words.n == 0)
+		*out = value_text(own_words(ask->arena, &query.client, &outcome));
+	else
+		*out = value_text(arena_printf(ask->arena, "%s explains: %s",
+		    escape_ascii(outcome.exp_domain, domain, sizeof(domain)),
+		    escape_ascii(words, text, sizeof(text))));
+	return DONE;
+}
+
+static const char *const results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror",
+	"permerror", NULL };
+
+static const struct fact_def facts[] = {
+	{ .name = "spf",
+	    .type = VALUE_SYMBOL,
+	    .symbols = results,
+	    .from = STEP_MAIL,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_DNS,
+	    .compute = compute_spf,
+	    .help =
+		"Whether the sender's domain allows the client to send its mail (RFC 7208); for "
+		"the null sender the domain is the HELO name." },
+	{ .name = "spf.domain",
+	    .type = VALUE_TEXT,
+	    .from = STEP_MAIL,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_FREE,
+	    .compute = compute_domain,
+	    .help = "The domain that spf is about." },
+	{ .name = "spf.explanation",
+	    .type = VALUE_TEXT,
+	    .from = STEP_MAIL,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_DNS,
+	    .compute = compute_explanation,
+	    .help = "The result of spf in a sentence: for fail the domain's own explanation, if it "
+		    "gives one." },
+	{ .name = "spf.helo",
+	    .type = VALUE_SYMBOL,
+	    .symbols = results,
+	    .from = STEP_HELO,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_HELO,
+	    .cost = COST_DNS,
+	    .compute = compute_helo,
+	    .help = "Whether the domain of the HELO name allows the client to use it (RFC 7208)." },
+	{ .name = "spf.mechanism",
+	    .type = VALUE_TEXT,
+	    .from = STEP_MAIL,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_DNS,
+	    .compute = compute_mechanism,
+	    .help = "The term of the SPF record that decided, as written there, for example "
+		    "\"-all\"; empty when none did." },
+};
+
+/* The value of a fact that somebody asked for; NULL. */
+static const struct value *
+known(const struct ask *ask, const char *name)
+{
+	const struct fact_call call = { .entry = fact_find(ask->table, str_of(name)) };
+	const struct fact *fact = call.entry ? fact_known(ask->session, &call) : NULL;
+
+	return fact ? &fact->value : NULL;
+}
+
+static void
+add_results(const struct ask *ask, struct authres *authres)
+{
+	const struct session *s = ask->session;
+	const struct value *spf = known(ask, "spf"), *helo = known(ask, "spf.helo");
+	struct str sender = s->txn.sender_key;
+
+	if (spf != NULL) {
+		if (s->txn.sender.null)
+			sender = arena_printf(ask->arena, "postmaster@%.*s", STR_ARG(s->helo));
+		authres_result(authres, "spf", spf->text, STR(""));
+		authres_property(authres, "smtp", "mailfrom", sender);
+	}
+	if (helo != NULL) {
+		authres_result(authres, "spf", helo->text, STR(""));
+		authres_property(authres, "smtp", "helo", s->helo);
+	}
+}
+
+const struct stage spf_stage = {
+	.abi = STAGE_ABI,
+	.name = "spf",
+	.help = "SPF: is the client allowed to send mail from that domain? (RFC 7208)",
+	.facts = facts,
+	.n_facts = sizeof(facts) / sizeof(facts[0]),
+	.results = add_results,
+};
