@@ -5,3 +5,29 @@ posternd_SOURCES = proxy/main.c
 posternd_LDFLAGS = $(whole_archive)
 posternd_LDADD = libpostern.a $(POSTERN_LIBS)
 endif
+libpostern_a_SOURCES += \
+	proxy/abilities.c \
+	proxy/backend.c \
+	proxy/handoff.c \
+	proxy/io.c \
+	proxy/peers.c \
+	proxy/probe.c \
+	proxy/proxy_front.c \
+	proxy/received.c \
+	proxy/smtp_command.c \
+	proxy/smtp_data.c \
+	proxy/smtp_rcpt.c \
+	proxy/smtp_relay.c \
+	proxy/smtp_server.c \
+	proxy/spool.c
+noinst_HEADERS += \
+	proxy/abilities.h \
+	proxy/backend.h \
+	proxy/handoff.h \
+	proxy/io.h \
+	proxy/peers.h \
+	proxy/probe.h \
+	proxy/proxy_front.h \
+	proxy/received.h \
+	proxy/smtp_server.h \
+	proxy/spool.h

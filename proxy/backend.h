@@ -1,0 +1,86 @@
+/*
+ * backend: our side of one connection to the MTA: connecting, handing over the client's identity
+ * (XCLIENT or the PROXY protocol), commands and their replies one at a time, the octets of a message.
+ * It knows what a reply is, not what it means for a client: that is its owner's.
+ *
+ * Nothing the MTA does can hurt: a reply that is not one, octets that nobody asked for, silence
+ * and the end of the connection all arrive as BACKEND_LOST. After that, and whenever backend_usable()
+ * says no, the link can only be freed. on() is called from the loop only, never inside a call of the
+ * owner's, and the owner may free the link in it. One loop.
+ *
+ * With XCLIENT configured, an MTA that does not offer it to us is as good as lost: it would
+ * take every stranger for ourselves, whom it trusts.
+ */
+#ifndef POSTERN_PROXY_BACKEND_H
+#define POSTERN_PROXY_BACKEND_H
+
+#include <netinet/in.h>
+
+#include "mail/session.h"
+#include "proxy/abilities.h"
+#include "rules/config.h"
+
+struct event_base;
+struct backend_link;
+
+#define BACKEND_ADDRESSES 4
+#define BACKEND_OUTPUT_MAX (128 * 1024) /* stop writing a message while so much is unsent */
+
+/* Where the MTA is: `backend` of the configuration with its name resolved. */
+struct backend_target {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} address[BACKEND_ADDRESSES]; /* tried in this order */
+	size_t n;
+	enum handoff handoff;
+};
+
+enum backend_event {
+	BACKEND_READY,   /* it knows us and the client: commands can be sent */
+	BACKEND_REPLY,   /* to the command or the message: backend_reply() */
+	BACKEND_DRAINED, /* more of the message can be written */
+	BACKEND_LOST,    /* backend_why() */
+};
+
+struct backend_order {
+	struct event_base *base;
+	const struct backend_target *target; /* copied */
+	const struct config_core *core;      /* must outlive the link */
+	const struct session *session;       /* on whose behalf; NULL: only our own (a probe) */
+	uint16_t server_port;                /* ours, to which the client connected */
+	void (*on)(void *owner, enum backend_event event);
+	void *owner;
+};
+
+/* Resolves the host, which may block if it is a name: at start and reload only. */
+bool backend_target_find(struct backend_target *target, const struct backend *conf, struct err *e);
+
+struct backend_link *backend_open(const struct backend_order *order);
+/* Says QUIT when nothing is under way, and closes. */
+void backend_free(struct backend_link **link);
+bool backend_usable(const struct backend_link *link);
+/* What the MTA offered in this very session. */
+const struct abilities *backend_abilities(const struct backend_link *link);
+/* Valid until the next command. */
+const struct reply *backend_reply(const struct backend_link *link);
+/* Why it was lost, fit for a log: escaped. */
+const char *backend_why(const struct backend_link *link);
+
+/* command: without CRLF; printable ASCII only, anything else is our fault: panic. BACKEND_REPLY follows. */
+void backend_command(struct backend_link *link, struct str command);
+/*
+ * A transaction is open there: the link is kept alive by NOOP, however long the client takes.
+ * Otherwise it is given up after half a minute of silence.
+ */
+void backend_hold(struct backend_link *link, bool hold);
+
+/* After a 354: the message's octets in wire form (mail/eod.h writes them), then the end. */
+void backend_stream(struct backend_link *link);
+void backend_write(struct backend_link *link, struct str octets);
+size_t backend_unsent(const struct backend_link *link);
+/* The last octets (the final dot) are written: BACKEND_REPLY follows. */
+void backend_end(struct backend_link *link);
+
+#endif

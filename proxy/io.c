@@ -1,0 +1,253 @@
+#include "proxy/io.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "base/die.h"
+
+struct io {
+	struct bufferevent *bev;
+	struct event *deadline; /* made when first set */
+	void (*on)(void *owner, enum io_event event);
+	void *owner;
+	struct event_base *base;
+	const char *why;
+	bool failed;   /* connecting failed inside io_connect() */
+	bool skipping; /* within a line that is too long */
+};
+
+static void
+on_readable(struct bufferevent *bev, void *arg)
+{
+	struct io *io = arg;
+
+	io->on(io->owner, IO_READABLE);
+}
+
+static void
+on_writable(struct bufferevent *bev, void *arg)
+{
+	struct io *io = arg;
+
+	io->on(io->owner, IO_DRAINED);
+}
+
+static void
+no_delay(struct bufferevent *bev)
+{
+	int yes = 1;
+
+	/* Replies and commands are small and awaited. Failing is harmless. */
+	(void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+}
+
+/* The words that can come of a socket; strerror() is not for threads. */
+static const char *
+error_words(int error)
+{
+	const char *words = strerrordesc_np(error);
+
+	return words ? words : "unknown error";
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct io *io = arg;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		no_delay(bev);
+		io->on(io->owner, IO_CONNECTED);
+		return;
+	}
+	if (what & BEV_EVENT_ERROR) {
+		io->why = error_words(EVUTIL_SOCKET_ERROR());
+		io->on(io->owner, IO_CLOSED);
+	} else if (what & BEV_EVENT_EOF) {
+		io->why = "end of input";
+		io->on(io->owner, IO_ENDED);
+	}
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct io *io = arg;
+
+	io->on(io->owner, io->failed ? IO_CLOSED : IO_TIMEOUT);
+}
+
+struct io *
+io_new(struct event_base *base, int fd, void (*on)(void *owner, enum io_event event), void *owner)
+{
+	struct io *io = xcalloc(1, sizeof(*io));
+
+	io->on = on;
+	io->owner = owner;
+	io->base = base;
+	io->why = "";
+	/* Deferred, so that on() never runs inside a call of the owner's. */
+	io->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (io->bev == NULL)
+		die("no memory for a connection");
+	bufferevent_setcb(io->bev, on_readable, on_writable, on_event, io);
+	bufferevent_setwatermark(io->bev, EV_READ, 0, IO_INPUT_MAX);
+	bufferevent_setwatermark(io->bev, EV_WRITE, IO_OUTPUT_LOW, 0);
+	bufferevent_disable(io->bev, EV_READ);
+	bufferevent_enable(io->bev, EV_WRITE);
+	if (fd >= 0)
+		no_delay(io->bev);
+	return io;
+}
+
+void
+io_free(struct io **io)
+{
+	struct io *i = *io;
+
+	if (i == NULL)
+		return;
+	if (i->deadline)
+		event_free(i->deadline);
+	bufferevent_free(i->bev);
+	free(i);
+	*io = NULL;
+}
+
+void
+io_farewell(struct io **io, struct str last)
+{
+	evutil_socket_t fd = bufferevent_getfd((*io)->bev);
+
+	if (fd >= 0 && io_unsent(*io) == 0)
+		(void)send(fd, last.p, last.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	io_free(io);
+}
+
+void
+io_connect(struct io *io, const struct sockaddr *address)
+{
+	int length = address->sa_family == AF_INET6 ? (int)sizeof(struct sockaddr_in6)
+						    : (int)sizeof(struct sockaddr_in);
+
+	if (bufferevent_socket_connect(io->bev, address, length) == 0)
+		return;
+	/* Told from the loop like every other failure. */
+	io->why = error_words(EVUTIL_SOCKET_ERROR());
+	bufferevent_setcb(io->bev, NULL, NULL, NULL, NULL);
+	io->failed = true;
+	io_deadline(io, 1);
+}
+
+void
+io_read(struct io *io, bool on)
+{
+	if (on)
+		bufferevent_enable(io->bev, EV_READ);
+	else
+		bufferevent_disable(io->bev, EV_READ);
+}
+
+size_t
+io_available(const struct io *io)
+{
+	return evbuffer_get_length(bufferevent_get_input(io->bev));
+}
+
+static enum io_line
+take_long(struct io *io, struct evbuffer *input, bool ended, size_t n)
+{
+	evbuffer_drain(input, n);
+	io->skipping = !ended;
+	return ended ? IO_LINE_LONG : IO_LINE_NONE;
+}
+
+enum io_line
+io_take_line(struct io *io, size_t max, struct buf *out)
+{
+	struct evbuffer *input = bufferevent_get_input(io->bev);
+	struct evbuffer_ptr lf = evbuffer_search(input, "\n", 1, NULL);
+	size_t n = lf.pos < 0 ? evbuffer_get_length(input) : (size_t)lf.pos + 1;
+	const char *p;
+	bool clean;
+
+	if (io->skipping || n > max)
+		return take_long(io, input, lf.pos >= 0, n);
+	if (lf.pos < 0)
+		return IO_LINE_NONE;
+	p = (const char *)evbuffer_pullup(input, (ev_ssize_t)n);
+	clean = n >= 2 && p[n - 2] == '\r' && memchr(p, '\r', n) == p + n - 2 &&
+	    memchr(p, '\0', n) == NULL;
+	buf_clear(out);
+	buf_add(out, (struct str){ p, clean ? n - 2 : n - 1 });
+	evbuffer_drain(input, n);
+	return clean ? IO_LINE : IO_LINE_BARE;
+}
+
+struct str
+io_peek(struct io *io)
+{
+	struct evbuffer_iovec piece = { 0 };
+
+	evbuffer_peek(bufferevent_get_input(io->bev), -1, NULL, &piece, 1);
+	return (struct str){ piece.iov_base, piece.iov_len };
+}
+
+void
+io_drop(struct io *io, size_t n)
+{
+	evbuffer_drain(bufferevent_get_input(io->bev), n);
+}
+
+void
+io_write(struct io *io, struct str octets)
+{
+	if (bufferevent_write(io->bev, octets.p, octets.n) < 0)
+		die("no memory for output");
+}
+
+size_t
+io_unsent(const struct io *io)
+{
+	return evbuffer_get_length(bufferevent_get_output(io->bev));
+}
+
+void
+io_finish(struct io *io)
+{
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+
+	if (fd >= 0)
+		(void)shutdown(fd, SHUT_WR);
+}
+
+void
+io_deadline(struct io *io, int64_t ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	if (io->deadline == NULL && ms > 0) {
+		io->deadline = evtimer_new(io->base, on_deadline, io);
+		if (io->deadline == NULL)
+			die("no memory for a timer");
+	}
+	if (io->deadline == NULL)
+		return;
+	if (ms > 0)
+		evtimer_add(io->deadline, &tv);
+	else
+		evtimer_del(io->deadline);
+}
+
+const char *
+io_why(const struct io *io)
+{
+	return io->why;
+}

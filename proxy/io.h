@@ -1,0 +1,68 @@
+/*
+ * io: one connection, whichever end of it is ours: octets in, octets out, a deadline. The seam
+ * behind which bufferevents stand; who uses it does not know whether the octets travel in the clear.
+ * It also takes lines off the input for both dialogues, the client's and the MTA's; what ends a
+ * message is mail/eod.h's alone.
+ *
+ * Belongs to one loop. on() is always called from the loop, never from inside a call of the
+ * owner's, and the owner may free the connection in it. Nothing here fails: what goes wrong arrives
+ * as IO_CLOSED, and io_why() tells what it was. Input is bounded: reading pauses by itself
+ * while IO_INPUT_MAX octets wait to be taken.
+ */
+#ifndef POSTERN_PROXY_IO_H
+#define POSTERN_PROXY_IO_H
+
+#include "base/buf.h"
+
+struct event_base;
+struct sockaddr;
+struct io;
+
+#define IO_INPUT_MAX (32 * 1024)
+#define IO_OUTPUT_LOW (32 * 1024) /* IO_DRAINED comes when no more than this is unsent */
+
+enum io_event {
+	IO_CONNECTED, /* io_connect() succeeded */
+	IO_READABLE,  /* more input */
+	IO_DRAINED,   /* output went down to IO_OUTPUT_LOW */
+	IO_ENDED, /* the peer sends no more; what it sent can still be taken, and it may still listen */
+	IO_CLOSED,  /* it failed: nothing goes either way any more */
+	IO_TIMEOUT, /* the deadline passed */
+};
+
+enum io_line {
+	IO_LINE_NONE, /* not yet complete */
+	IO_LINE,      /* ended by CR LF */
+	IO_LINE_BARE, /* ended by LF alone, or a CR or NUL stands in it */
+	IO_LINE_LONG, /* over the maximum: its octets are gone */
+};
+
+/* fd: a connected, nonblocking socket, taken over; -1: io_connect() follows. Reading is off. */
+struct io *io_new(
+    struct event_base *base, int fd, void (*on)(void *owner, enum io_event event), void *owner);
+/* Closes at once; what is unsent is lost. */
+void io_free(struct io **io);
+/* The same, after trying to send a last word that nobody depends on. */
+void io_farewell(struct io **io, struct str last);
+/* address: struct sockaddr_in or _in6. */
+void io_connect(struct io *io, const struct sockaddr *address);
+
+void io_read(struct io *io, bool on);
+size_t io_available(const struct io *io);
+/* Takes a line of at most max octets, its end included, without its end. */
+enum io_line io_take_line(struct io *io, size_t max, struct buf *out);
+/* The first piece of the input, as it lies in memory; io_drop() gives it up. */
+struct str io_peek(struct io *io);
+void io_drop(struct io *io, size_t n);
+
+void io_write(struct io *io, struct str octets);
+size_t io_unsent(const struct io *io);
+/* No more output: the peer sees the end of it. Call with nothing unsent. */
+void io_finish(struct io *io);
+
+/* IO_TIMEOUT comes after ms, once, unless set anew; 0: none. */
+void io_deadline(struct io *io, int64_t ms);
+/* Why IO_ENDED or IO_CLOSED came: "end of input", or the system's words. */
+const char *io_why(const struct io *io);
+
+#endif

@@ -1,0 +1,129 @@
+#include "proxy/probe.h"
+
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "base/die.h"
+#include "base/log.h"
+
+#define INTERVAL_MS 60000
+#define RETRY_FIRST_MS 500
+#define RETRY_MOST_MS 15000
+
+struct probe {
+	struct event_base *base;
+	struct backend_target target;
+	const struct config_core *core;
+	struct event *timer;
+	struct backend_link *link; /* while asking */
+	struct abilities abilities;
+	int64_t retry_ms;
+	bool away; /* the last time failed, and the log says so */
+};
+
+static void
+wait_ms(struct probe *probe, int64_t ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	evtimer_add(probe->timer, &tv);
+}
+
+static void
+on_backend(void *owner, enum backend_event event)
+{
+	struct probe *probe = owner;
+
+	if (event == BACKEND_READY) {
+		probe_learn(probe, backend_abilities(probe->link));
+		wait_ms(probe, INTERVAL_MS);
+	} else {
+		if (!probe->away)
+			log_warn(NULL, "event=backend-away why=\"%s\"", backend_why(probe->link));
+		probe->away = true;
+		wait_ms(probe, probe->retry_ms);
+		probe->retry_ms =
+		    probe->retry_ms * 2 < RETRY_MOST_MS ? probe->retry_ms * 2 : RETRY_MOST_MS;
+	}
+	backend_free(&probe->link);
+}
+
+static void
+ask(struct probe *probe)
+{
+	struct backend_order order = {
+		.base = probe->base,
+		.target = &probe->target,
+		.core = probe->core,
+		.on = on_backend,
+		.owner = probe,
+	};
+
+	if (probe->target.n > 0)
+		probe->link = backend_open(&order);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	ask(arg);
+}
+
+struct probe *
+probe_new(
+    struct event_base *base, const struct backend_target *target, const struct config_core *core)
+{
+	struct probe *probe = xcalloc(1, sizeof(*probe));
+
+	probe->base = base;
+	probe->timer = evtimer_new(base, on_timer, probe);
+	if (probe->timer == NULL)
+		die("no memory for a timer");
+	probe_retarget(probe, target, core);
+	return probe;
+}
+
+void
+probe_free(struct probe **probe)
+{
+	struct probe *p = *probe;
+
+	if (p == NULL)
+		return;
+	backend_free(&p->link);
+	event_free(p->timer);
+	free(p);
+	*probe = NULL;
+}
+
+void
+probe_retarget(
+    struct probe *probe, const struct backend_target *target, const struct config_core *core)
+{
+	backend_free(&probe->link);
+	evtimer_del(probe->timer);
+	if (memcmp(&probe->target, target, sizeof(*target)) != 0)
+		probe->abilities = (struct abilities){ 0 };
+	probe->target = *target;
+	probe->core = core;
+	probe->retry_ms = RETRY_FIRST_MS;
+	probe->away = false;
+	ask(probe);
+}
+
+const struct abilities *
+probe_abilities(const struct probe *probe)
+{
+	return &probe->abilities;
+}
+
+void
+probe_learn(struct probe *probe, const struct abilities *abilities)
+{
+	if (probe->away)
+		log_info(NULL, "event=backend-back");
+	probe->away = false;
+	probe->retry_ms = RETRY_FIRST_MS;
+	probe->abilities = *abilities;
+}

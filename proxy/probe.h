@@ -1,0 +1,25 @@
+/*
+ * probe: learns what the MTA can do, so that a client can be greeted and answered before the MTA is
+ * connected on its behalf. Asks at start, at intervals, and soon again while the MTA is away; what
+ * sessions learn on their way is told here too. Says in the log when the MTA goes and comes back.
+ * What was learnt stays while the MTA is away. One loop; never fails.
+ */
+#ifndef POSTERN_PROXY_PROBE_H
+#define POSTERN_PROXY_PROBE_H
+
+#include "proxy/backend.h"
+
+struct probe;
+
+/* Starts asking. core must live until probe_retarget() or probe_free(). */
+struct probe *probe_new(
+    struct event_base *base, const struct backend_target *target, const struct config_core *core);
+void probe_free(struct probe **probe);
+/* The configuration changed: asks anew; forgets what it knew if the MTA is another one. */
+void probe_retarget(
+    struct probe *probe, const struct backend_target *target, const struct config_core *core);
+const struct abilities *probe_abilities(const struct probe *probe);
+/* A session was answered by the MTA with these. */
+void probe_learn(struct probe *probe, const struct abilities *abilities);
+
+#endif

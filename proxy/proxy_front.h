@@ -1,0 +1,33 @@
+/*
+ * proxy_front: the SMTP proxy of one loop: its listeners, its clients and their limits, what is known
+ * of the MTA. The dialogue with a client is smtp_server's; verdicts are the gate's.
+ *
+ * Limits are each loop's own: `sessions` of the configuration is divided among the loops;
+ * `sessions per client` counts within a loop, so that a client whom the kernel spreads over n
+ * loops can have up to n times as many. Trusted clients are only counted for the former.
+ */
+#ifndef POSTERN_PROXY_PROXY_FRONT_H
+#define POSTERN_PROXY_PROXY_FRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct gate;
+struct proxy_front;
+
+/* On the gate's loop and under its configuration. Fails when the backend's name has no address. */
+struct proxy_front *proxy_front_new(struct gate *gate, struct err *e);
+/* fd: bound, listening, nonblocking; taken over if this succeeds. */
+bool proxy_front_listen(struct proxy_front *front, int fd, struct err *e);
+void proxy_front_stop_accepting(struct proxy_front *front);
+size_t proxy_front_sessions(const struct proxy_front *front);
+/* Idle clients get 421 at once, the others when their transaction is over. */
+void proxy_front_drain(struct proxy_front *front);
+/* After gate_reload(): new sessions get the new backend and limits. */
+void proxy_front_reload(struct proxy_front *front);
+/* Closes what is still open. Before gate_free(). */
+void proxy_front_free(struct proxy_front **front);
+
+#endif

@@ -1,0 +1,438 @@
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "proxy/smtp_server.h"
+
+#define IN(state) (1u << (state))
+#define GREETED IN(CLIENT_GREETED)
+#define READY IN(CLIENT_READY)
+#define IN_TRANSACTION (IN(CLIENT_MAIL) | IN(CLIENT_RCPT))
+#define ANY (GREETED | READY | IN_TRANSACTION)
+
+enum {
+	NO_ARGUMENT = 1 << 0,
+	ENDS_SESSION = 1 << 1, /* and may be said by a client that was refused */
+	HAS_PAYLOAD = 1 << 2,  /* what follows it may be no commands */
+};
+
+struct verb_row {
+	unsigned states; /* where it is legal */
+	unsigned flags;
+	const char *wrong; /* what is said where it is not */
+	void (*run)(struct client *c, struct command *command);
+};
+
+/* ---- connect ---- */
+
+static void
+greet_decided(struct client *c, const struct verdict *v)
+{
+	if (!verdict_refuses(v)) {
+		client_set_state(c, CLIENT_GREETED);
+		buf_printf(&c->front->out, "220 %s ESMTP\r\n", c->core->hostname);
+		io_write(c->io, buf_str(&c->front->out));
+		buf_clear(&c->front->out);
+		return;
+	}
+	if (v->kind == VERDICT_TEMPFAIL) {
+		/* RFC 5321 4.2.3: whatever else the reason, here it is 421 that closes. */
+		struct verdict closing = *v;
+
+		closing.code = 421;
+		client_reply_verdict(c, &closing);
+		client_close(c, "tempfail at connect");
+		return;
+	}
+	client_reply_verdict(c, v);
+	client_set_state(c, CLIENT_REFUSED);
+}
+
+void
+command_greet(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_CONNECT, &v) != DONE)
+		c->gate_next = command_greet;
+	else
+		greet_decided(c, &v);
+}
+
+/* ---- HELO, EHLO ---- */
+
+static void
+reply_helo(struct client *c)
+{
+	struct buf *out = &c->front->out;
+
+	if (c->s->esmtp)
+		abilities_write(probe_abilities(c->front->probe), c->core->hostname,
+		    (uint64_t)c->core->message_size, out);
+	else
+		buf_printf(out, "250 %s\r\n", c->core->hostname);
+	io_write(c->io, buf_str(out));
+	buf_clear(out);
+}
+
+static void
+helo_decide(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_HELO, &v) != DONE) {
+		c->gate_next = helo_decide;
+		return;
+	}
+	if (verdict_refuses(&v)) {
+		client_reply_verdict(c, &v);
+		client_set_state(c, CLIENT_GREETED);
+		return;
+	}
+	reply_helo(c);
+	client_set_state(c, CLIENT_READY);
+}
+
+static void
+run_helo(struct client *c, struct command *command)
+{
+	if (!mail_domain_ok(command->rest)) {
+		client_error(c, 501, "5.5.4", "Give your host's name, or its address in brackets");
+		return;
+	}
+	if (arena_over(c->s->conn)) {
+		client_reply(c, 421, "4.3.2", "Too much was said in this session");
+		client_close(c, "memory");
+		return;
+	}
+	if (c->state > CLIENT_READY)
+		client_reset(c);
+	else
+		gate_reset(c->gs);
+	/* The MTA was told another name. */
+	if (!str_eq(c->s->helo, command->rest))
+		mta_drop(c, NULL);
+	session_helo(c->s, command->rest, command->verb == VERB_EHLO);
+	helo_decide(c);
+}
+
+/* ---- MAIL ---- */
+
+static bool
+mail_size(struct client *c, struct str value)
+{
+	static const struct refusal too_big = {
+		.step = STEP_MAIL,
+		.verdict = { .kind = VERDICT_REJECT,
+		    .code = 552,
+		    .enhanced = "5.3.4",
+		    .text = { "The message is too big", 22 } },
+		.why = "limit: size",
+	};
+
+	if (!str_to_u64(value, UINT64_MAX, &c->s->txn.size_declared)) {
+		client_error(c, 501, "5.5.4", "SIZE wants a number");
+		return false;
+	}
+	if (c->s->txn.size_declared > (uint64_t)c->core->message_size) {
+		client_refuse(c, &too_big, client_reset);
+		return false;
+	}
+	return true;
+}
+
+static bool
+mail_body(struct client *c, struct str value)
+{
+	c->s->txn.body_8bit = str_eqcase(value, STR("8BITMIME"));
+	if (c->s->txn.body_8bit || str_eqcase(value, STR("7BIT")))
+		return true;
+	client_error(c, 501, "5.5.4", "BODY is 7BIT or 8BITMIME");
+	return false;
+}
+
+/* False: the refusal was said, or is on its way. */
+static bool
+mail_parameters(struct client *c, const struct command *command)
+{
+	for (size_t i = 0; i < command->n_parameters; i++) {
+		const struct parameter *p = &command->parameter[i];
+		bool ok;
+
+		if (c->s->esmtp && str_eqcase(p->keyword, STR("SIZE"))) {
+			ok = mail_size(c, p->value);
+		} else if (c->s->esmtp && str_eqcase(p->keyword, STR("BODY"))) {
+			ok = mail_body(c, p->value);
+		} else {
+			client_error(c, 555, "5.5.4", "A parameter of MAIL that is not known here");
+			ok = false;
+		}
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static void
+mail_decide(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_MAIL, &v) != DONE) {
+		c->gate_next = mail_decide;
+		return;
+	}
+	if (verdict_refuses(&v)) {
+		client_reply_verdict(c, &v);
+		client_reset(c);
+		return;
+	}
+	c->s->txn.open = true;
+	client_set_state(c, CLIENT_MAIL);
+	client_reply(c, 250, "2.1.0", "Sender taken");
+}
+
+static void
+run_mail(struct client *c, struct command *command)
+{
+	struct err e;
+
+	if (!command_path(command, &e)) {
+		client_error(c, 501, "5.1.7", e.text);
+		return;
+	}
+	if (command->path.utf8) {
+		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
+		return;
+	}
+	gate_reset(c->gs);
+	session_mail(c->s, &command->path);
+	if (mail_parameters(c, command))
+		mail_decide(c);
+}
+
+/* ---- RCPT ---- */
+
+static void
+rcpt_refused(struct client *c)
+{
+}
+
+static void
+run_rcpt(struct client *c, struct command *command)
+{
+	static const struct refusal too_many = {
+		.step = STEP_RCPT,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 452,
+		    .enhanced = "4.5.3",
+		    .text = { "Too many recipients", 19 } },
+		.why = "limit: recipients",
+	};
+	static const struct refusal memory = {
+		.step = STEP_RCPT,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 452,
+		    .enhanced = "4.3.1",
+		    .text = { "The transaction takes too much memory", 37 } },
+		.why = "limit: memory",
+	};
+	struct err e;
+
+	if (!command_path(command, &e)) {
+		client_error(c, 501, "5.1.3", e.text);
+	} else if (command->path.utf8) {
+		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
+	} else if (command->n_parameters > 0) {
+		client_error(c, 555, "5.5.4", "A parameter of RCPT that is not known here");
+	} else if (c->s->txn.n_accepted >= (size_t)c->core->recipients) {
+		client_refuse(c, &too_many, rcpt_refused);
+	} else if (arena_over(c->s->txn.arena)) {
+		client_refuse(c, &memory, client_reset);
+	} else {
+		session_rcpt(c->s, &command->path);
+		rcpt_decide(c);
+	}
+}
+
+/* ---- DATA ---- */
+
+/*
+ * A client that does not wait for 354 has its message in our input already. After 354 that is what
+ * it is taken for. After a refusal it would be run as commands, so the session ends there.
+ */
+static void
+refuse_data(struct client *c, int code, const char *enhanced, const char *text)
+{
+	client_error(c, code, enhanced, text);
+	if (io_available(c->io) > 0 && !c->gate_next && c->state < CLIENT_CLOSING)
+		client_close(c, "sent a message without being asked");
+}
+
+static void
+run_data(struct client *c, struct command *command)
+{
+	if (c->state != CLIENT_RCPT) {
+		refuse_data(c, 554, "5.5.1", "No recipient was taken");
+	} else if (c->mta_lost || c->mta == NULL) {
+		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
+		client_reply(c, 451, "4.3.0", "The mail server behind went away, try again later");
+		client_reset(c);
+		if (io_available(c->io) > 0)
+			client_close(c, "sent a message without being asked");
+	} else {
+		data_begin(c);
+	}
+}
+
+/* ---- the small ones ---- */
+
+static void
+run_rset(struct client *c, struct command *command)
+{
+	if (c->state > CLIENT_READY)
+		client_reset(c);
+	client_reply(c, 250, "2.0.0", "Forgotten");
+}
+
+static void
+run_noop(struct client *c, struct command *command)
+{
+	client_reply(c, 250, "2.0.0", "Ok");
+}
+
+static void
+run_help(struct client *c, struct command *command)
+{
+	client_reply(c, 214, "2.0.0", "See RFC 5321");
+}
+
+static void
+run_vrfy(struct client *c, struct command *command)
+{
+	if (command->rest.n == 0)
+		client_error(c, 501, "5.5.4", "VRFY wants a name");
+	else
+		client_reply(c, 252, "2.1.5", "Cannot say; send it a message");
+}
+
+static void
+run_quit(struct client *c, struct command *command)
+{
+	client_reply(c, 221, "2.0.0", "Bye");
+	client_close(c, "quit");
+}
+
+static void
+run_not_offered(struct client *c, struct command *command)
+{
+	client_error(c, 502, "5.5.1", "Not offered here");
+}
+
+/* Its payload would be taken for commands. */
+static void
+run_bdat(struct client *c, struct command *command)
+{
+	client_reply(c, 502, "5.5.1", "CHUNKING is not offered here");
+	client_close(c, "bdat");
+}
+
+/* A browser, or whoever makes one speak to us: its next lines may be commands that it was fed. */
+static void
+run_foreign(struct client *c, struct command *command)
+{
+	client_reply(c, 554, "5.5.1", "This is SMTP");
+	client_close(c, "another protocol");
+}
+
+static void
+run_unknown(struct client *c, struct command *command)
+{
+	client_error(c, 500, "5.5.2", "Unknown command");
+}
+
+static const struct verb_row verbs[VERB_COUNT] = {
+	[VERB_UNKNOWN] = { ANY, 0, NULL, run_unknown },
+	[VERB_HELO] = { ANY, 0, NULL, run_helo },
+	[VERB_EHLO] = { ANY, 0, NULL, run_helo },
+	[VERB_MAIL] = { READY, 0, "Say EHLO first, and one MAIL at a time", run_mail },
+	[VERB_RCPT] = { IN_TRANSACTION, 0, "MAIL comes first", run_rcpt },
+	[VERB_DATA] = { IN_TRANSACTION, NO_ARGUMENT | HAS_PAYLOAD, "MAIL and RCPT come first",
+	    run_data },
+	[VERB_RSET] = { ANY, NO_ARGUMENT, NULL, run_rset },
+	[VERB_NOOP] = { ANY, 0, NULL, run_noop },
+	[VERB_QUIT] = { ANY, NO_ARGUMENT | ENDS_SESSION, NULL, run_quit },
+	[VERB_VRFY] = { ANY, 0, NULL, run_vrfy },
+	[VERB_EXPN] = { ANY, 0, NULL, run_not_offered },
+	[VERB_HELP] = { ANY, 0, NULL, run_help },
+	[VERB_ETRN] = { ANY, 0, NULL, run_not_offered },
+	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
+	[VERB_STARTTLS] = { ANY, 0, NULL, run_not_offered },
+	[VERB_BDAT] = { ANY, HAS_PAYLOAD, NULL, run_bdat },
+	[VERB_XCLIENT] = { ANY, 0, NULL, run_not_offered },
+	[VERB_XFORWARD] = { ANY, 0, NULL, run_not_offered },
+	[VERB_FOREIGN] = { ANY, 0, NULL, run_foreign },
+};
+
+static void
+run_row(struct client *c, struct command *command)
+{
+	const struct verb_row *row = &verbs[command->verb];
+
+	if (c->state == CLIENT_REFUSED && !(row->flags & ENDS_SESSION))
+		client_error(c, 503, "5.5.1", "You were refused, say QUIT");
+	else if (c->state != CLIENT_REFUSED && !(row->states & IN(c->state)))
+		(row->flags & HAS_PAYLOAD ? refuse_data : client_error)(
+		    c, 503, "5.5.1", row->wrong);
+	else if ((row->flags & NO_ARGUMENT) && command->rest.n > 0)
+		client_error(c, 501, "5.5.4", "It takes no argument");
+	else
+		row->run(c, command);
+}
+
+/* What a command line may consist of: printable ASCII. */
+static bool
+octets_ok(struct str line, bool *eight_bit)
+{
+	bool ok = true;
+
+	*eight_bit = false;
+	for (size_t i = 0; i < line.n; i++) {
+		unsigned char octet = (unsigned char)line.p[i];
+
+		if (octet >= 0x80)
+			*eight_bit = true;
+		else if (octet < 0x20 || octet == 0x7f)
+			ok = false;
+	}
+	return ok;
+}
+
+void
+command_line(struct client *c, enum io_line kind, struct str line)
+{
+	struct command command;
+	bool eight_bit, clean;
+
+	if (kind == IO_LINE_LONG) {
+		client_error(c, 500, "5.5.2", "Line too long");
+		return;
+	}
+	clean = octets_ok(line, &eight_bit);
+	command_parse(line, &command);
+	if (command.verb == VERB_FOREIGN)
+		run_foreign(c, &command);
+	else if (kind == IO_LINE_BARE)
+		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
+	else if (!clean)
+		client_error(c, 500, "5.5.2", "Control octets in a command");
+	else if (eight_bit && command.verb != VERB_MAIL && command.verb != VERB_RCPT)
+		client_error(c, 500, "5.5.2", "A command is ASCII");
+	else if (line.n + 2 > COMMAND_LINE_MAX && command.verb != VERB_MAIL &&
+	    command.verb != VERB_RCPT)
+		client_error(c, 500, "5.5.2", "Line too long");
+	else
+		run_row(c, &command);
+}

@@ -1,0 +1,290 @@
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "proxy/smtp_server.h"
+
+#define BODY_STEP (64 * 1024) /* an EVENT_BODY for so much more */
+#define TIMED_STEP 4096       /* within each timeout this much has to come */
+#define HOPS_MAX 100          /* RFC 5321 6.3 */
+#define SPLIT_LIMIT (1024 * 1024)
+
+#define REFUSAL(kind_, code_, enhanced_, text_, why_) \
+	{ \
+		.step = STEP_MESSAGE, .why = why_, \
+		.verdict = { \
+			.kind = kind_, \
+			.code = code_, \
+			.enhanced = enhanced_, \
+			.text = { text_, sizeof(text_) - 1 }, \
+		}, \
+	}
+
+static const struct refusal too_big =
+    REFUSAL(VERDICT_REJECT, 552, "5.3.4", "The message is too big", "limit: size");
+static const struct refusal header_too_big =
+    REFUSAL(VERDICT_REJECT, 552, "5.3.4", "The message's header is too big", "limit: header size");
+static const struct refusal too_many_fields = REFUSAL(VERDICT_REJECT, 550, "5.6.0",
+    "The message's header has too many fields", "limit: header fields");
+static const struct refusal bare_line_end = REFUSAL(VERDICT_REJECT, 550, "5.6.11",
+    "The message has a CR or LF that stands alone", "limit: bare newline");
+static const struct refusal headless = REFUSAL(VERDICT_REJECT, 550, "5.6.0",
+    "The message begins with a continuation line", "limit: header syntax");
+static const struct refusal loops =
+    REFUSAL(VERDICT_REJECT, 554, "5.4.6", "The message went through too many hosts", "limit: hops");
+static const struct refusal no_spool = REFUSAL(
+    VERDICT_TEMPFAIL, 452, "4.3.1", "There is no room for the message now", "failure: spool");
+static const struct refusal no_memory = REFUSAL(
+    VERDICT_TEMPFAIL, 452, "4.3.1", "The transaction takes too much memory", "limit: memory");
+
+void
+data_free(struct data **data)
+{
+	struct data *d = *data;
+
+	if (d == NULL)
+		return;
+	spool_free(&d->spool);
+	buf_free(&d->head);
+	buf_free(&d->front_fields);
+	free(d);
+	*data = NULL;
+}
+
+static struct str
+message_at(void *owner, uint64_t offset)
+{
+	struct data *d = owner;
+
+	return spool_at(d->spool, offset);
+}
+
+void
+data_begin(struct client *c)
+{
+	const struct config_core *core = c->core;
+	struct data *d = xcalloc(1, sizeof(*d));
+
+	eod_reader_init(&d->reader, core->bare_newline_normalise ? EOD_NORMALISE : EOD_REFUSE);
+	d->spool = spool_new((size_t)core->message_memory, core->database);
+	buf_init(&d->head, (size_t)core->header_size);
+	d->head_next = 512;
+	c->data = d;
+	c->s->txn.message = (struct message){ .at = message_at, .owner = d };
+	client_set_state(c, CLIENT_DATA);
+	io_deadline(c->io, core->timeout_data_block);
+	io_write(c->io, STR("354 End with a line that holds only a dot\r\n"));
+}
+
+/* ---- the header ---- */
+
+/*
+ * Tries on memory of its own, as nothing of an unfinished header is to be kept; then once more for
+ * good on a copy that lives as long as the transaction.
+ */
+static void
+split_header(struct client *c, bool complete)
+{
+	struct data *d = c->data;
+	struct message *m = &c->s->txn.message;
+	struct arena *scratch = arena_new(SPLIT_LIMIT);
+	struct header tried = { 0 };
+	size_t body;
+	bool many = false, found;
+
+	found = header_split(scratch, buf_str(&d->head), complete, &tried, &body, &many);
+	arena_free(&scratch);
+	if (!found && !complete)
+		return;
+	d->header_done = true;
+	d->too_many_fields = many;
+	if (!many) {
+		struct str kept = arena_dup(c->s->txn.arena, str_sub(buf_str(&d->head), 0, body));
+
+		header_split(c->s->txn.arena, kept, true, &m->header, &body, &many);
+		m->header.malformed = tried.malformed;
+		m->body = kept.n;
+	}
+	buf_free(&d->head);
+}
+
+/* Keeps the message's beginning, and looks at it each time that it has doubled or may be complete. */
+static void
+take_head(struct client *c, struct str run)
+{
+	struct data *d = c->data;
+	struct str head;
+	size_t from;
+
+	if (d->header_done || d->header_too_big)
+		return;
+	from = d->head.n > 3 ? d->head.n - 3 : 0;
+	/* More of the last run than fits may be body, so what fits is looked at. */
+	buf_add(&d->head, str_sub(run, 0, d->head.max - d->head.n));
+	head = buf_str(&d->head);
+	if (head.n >= d->head_next || from == 0 ||
+	    memmem(head.p + from, head.n - from, "\r\n\r\n", 4)) {
+		d->head_next = head.n * 2;
+		split_header(c, false);
+	}
+	if (!d->header_done && d->head.n == d->head.max) {
+		split_header(c, false);
+		d->header_too_big = !d->header_done;
+	}
+}
+
+/* ---- what comes in ---- */
+
+static void
+take_run(void *owner, struct str run)
+{
+	struct client *c = owner;
+	struct data *d = c->data;
+	struct message *m = &c->s->txn.message;
+
+	if (d->too_big || d->spool_failed)
+		return;
+	if (m->size + run.n > (uint64_t)c->core->message_size) {
+		d->too_big = true;
+		return;
+	}
+	if (!spool_add(d->spool, run, &d->err)) {
+		log_error(c->s->id, "event=spool why=\"%s\"", d->err.text);
+		d->spool_failed = true;
+		return;
+	}
+	m->size += run.n;
+	take_head(c, run);
+}
+
+static bool
+dropped(const struct data *d)
+{
+	return d->too_big || d->spool_failed || d->header_too_big || d->too_many_fields;
+}
+
+static void
+tell_stages(struct client *c, bool had_header)
+{
+	struct data *d = c->data;
+	uint64_t size = c->s->txn.message.size;
+
+	if (dropped(d) || !d->header_done)
+		return;
+	if (!had_header)
+		gate_event(c->gs, EVENT_HEADER);
+	if (size > c->s->txn.message.body &&
+	    (size - d->told >= BODY_STEP || (c->s->txn.message.complete && size > d->told))) {
+		d->told = size;
+		gate_event(c->gs, EVENT_BODY);
+	}
+}
+
+/* ---- the end of the message ---- */
+
+static const struct refusal *
+judge(const struct client *c)
+{
+	const struct data *d = c->data;
+	const struct header *h = &c->s->txn.message.header;
+	struct str first = spool_at(d->spool, 0);
+
+	if (d->spool_failed)
+		return &no_spool;
+	if (d->too_big)
+		return &too_big;
+	if (d->reader.bare == EOD_REFUSE && (d->reader.bare_cr || d->reader.bare_lf))
+		return &bare_line_end;
+	if (d->header_too_big)
+		return &header_too_big;
+	if (d->too_many_fields)
+		return &too_many_fields;
+	/* It would become part of the last field that we put in front. */
+	if (first.n > 0 && (first.p[0] == ' ' || first.p[0] == '\t'))
+		return &headless;
+	if (header_count(h, "Received") > HOPS_MAX)
+		return &loops;
+	if (arena_over(c->s->txn.arena))
+		return &no_memory;
+	return NULL;
+}
+
+static void
+message_decide(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_MESSAGE, &v) != DONE) {
+		c->gate_next = message_decide;
+		return;
+	}
+	if (verdict_refuses(&v)) {
+		client_reply_verdict(c, &v);
+		client_reset(c);
+	} else if (arena_over(c->s->txn.arena)) {
+		client_refuse(c, &no_memory, client_reset);
+	} else {
+		relay_begin(c);
+	}
+}
+
+static void
+message_complete(struct client *c, bool had_header)
+{
+	struct data *d = c->data;
+	const struct refusal *refusal;
+
+	c->timed = false;
+	client_set_state(c, CLIENT_MESSAGE);
+	if (!d->header_done && !d->header_too_big)
+		split_header(c, true);
+	c->s->txn.message.complete = true;
+	refusal = judge(c);
+	if (refusal) {
+		client_refuse(c, refusal, client_reset);
+	} else if (c->mta == NULL) {
+		/* It went away meanwhile: there is nothing to decide. */
+		relay_begin(c);
+	} else {
+		tell_stages(c, had_header);
+		message_decide(c);
+	}
+}
+
+static void
+close_too_big(struct client *c)
+{
+	client_close(c, "message without end");
+}
+
+bool
+data_take(struct client *c)
+{
+	struct data *d = c->data;
+	bool had_header = d->header_done;
+	struct str in = io_peek(c->io);
+	size_t taken;
+
+	if (in.n == 0)
+		return false;
+	taken = eod_read(&d->reader, in, take_run, c);
+	io_drop(c->io, taken);
+	d->octets += taken;
+	if (d->reader.ended) {
+		message_complete(c, had_header);
+		return true;
+	}
+	/* Who goes on beyond twice the limit never meant to end. */
+	if (d->octets > 2 * (uint64_t)c->core->message_size) {
+		client_set_state(c, CLIENT_MESSAGE);
+		client_refuse(c, &too_big, close_too_big);
+		return true;
+	}
+	tell_stages(c, had_header);
+	if (d->octets - d->timed >= TIMED_STEP) {
+		d->timed = d->octets;
+		io_deadline(c->io, c->core->timeout_data_block);
+	}
+	return true;
+}

@@ -1,0 +1,268 @@
+#include "base/escape.h"
+#include "base/log.h"
+#include "proxy/smtp_server.h"
+
+#define COMMAND_LONGEST 1024
+#define AWAY "The mail server behind is not available, try again later"
+
+/* ---- the link to the MTA ---- */
+
+void
+mta_drop(struct client *c, const char *why)
+{
+	if (c->mta == NULL)
+		return;
+	if (why)
+		log_warn(c->s->id, "event=backend-lost why=\"%s\"", why);
+	if (c->mta_mail)
+		c->mta_lost = true;
+	c->mta_mail = false;
+	c->mta_dirty = false;
+	backend_free(&c->mta);
+}
+
+void
+mta_event(void *owner, enum backend_event event)
+{
+	struct client *c = owner;
+	void (*next)(struct client * c) = c->mta_next;
+
+	if (event == BACKEND_DRAINED) {
+		relay_more(c);
+		client_turn(c);
+		return;
+	}
+	if (event == BACKEND_READY)
+		probe_learn(c->front->probe, backend_abilities(c->mta));
+	if (event == BACKEND_LOST)
+		mta_drop(c, next || c->mta_mail ? backend_why(c->mta) : NULL);
+	c->mta_next = NULL;
+	if (next)
+		next(c);
+	/* Its last word is read now. */
+	if (c->mta && !backend_usable(c->mta))
+		mta_drop(c, "it closed the service, or said more than it was asked");
+	client_turn(c);
+}
+
+void
+mta_command(struct client *c, struct str command, void (*next)(struct client *c))
+{
+	c->mta_next = next;
+	backend_command(c->mta, command);
+}
+
+void
+mta_relay_reply(struct client *c)
+{
+	const struct reply *reply = backend_reply(c->mta);
+
+	if (reply->code == 421)
+		client_reply(c, 451, "4.3.0", AWAY);
+	else
+		io_write(c->io, buf_str(&reply->raw));
+}
+
+struct str
+mta_text(const struct client *c)
+{
+	return reply_line(backend_reply(c->mta), 0);
+}
+
+static bool
+mta_refused(const struct client *c)
+{
+	int code = backend_reply(c->mta)->code;
+
+	return code >= 400 && code <= 599;
+}
+
+/* ---- a recipient ---- */
+
+static void
+end_current(struct client *c, enum recipient_state state)
+{
+	c->s->txn.current->state = state;
+	c->s->txn.current = NULL;
+}
+
+static void
+rcpt_away(struct client *c)
+{
+	gate_backend_refused(c->gs, STEP_RCPT, 451, STR("connection lost"));
+	client_reply(c, 451, "4.3.0", AWAY);
+	end_current(c, RECIPIENT_REFUSED);
+}
+
+/* The MTA refused MAIL or RCPT, or said what makes no sense there. */
+static void
+rcpt_refused(struct client *c)
+{
+	const struct reply *reply = backend_reply(c->mta);
+
+	if (!mta_refused(c)) {
+		mta_drop(c, "it gave a reply that is none to this command");
+		rcpt_away(c);
+		return;
+	}
+	gate_backend_refused(c->gs, STEP_RCPT, reply->code, mta_text(c));
+	mta_relay_reply(c);
+	end_current(c, RECIPIENT_REFUSED);
+}
+
+static void
+rcpt_answered(struct client *c)
+{
+	struct transaction *txn = &c->s->txn;
+	int code;
+
+	if (c->mta == NULL) {
+		rcpt_away(c);
+		return;
+	}
+	code = backend_reply(c->mta)->code;
+	if (code == 250 || code == 251) {
+		txn->current->state = RECIPIENT_ACCEPTED;
+		txn->n_accepted++;
+		gate_event(c->gs, EVENT_RCPT_TAKEN);
+		mta_relay_reply(c);
+		txn->current = NULL;
+		client_set_state(c, CLIENT_RCPT);
+	} else if (code >= 500 && code <= 599) {
+		txn->current->state = RECIPIENT_UNKNOWN;
+		txn->n_unknown++;
+		gate_event(c->gs, EVENT_RCPT_UNKNOWN);
+		gate_backend_refused(c->gs, STEP_RCPT, code, mta_text(c));
+		mta_relay_reply(c);
+		txn->current = NULL;
+	} else {
+		rcpt_refused(c);
+	}
+}
+
+static void
+send_rcpt(struct client *c)
+{
+	struct buf line;
+
+	buf_init(&line, COMMAND_LONGEST);
+	buf_add(&line, STR("RCPT TO:<"));
+	buf_add(&line, c->s->txn.current->mailbox.address);
+	buf_add(&line, STR(">"));
+	mta_command(c, buf_str(&line), rcpt_answered);
+	buf_free(&line);
+}
+
+static void
+mail_answered(struct client *c)
+{
+	if (c->mta == NULL) {
+		rcpt_away(c);
+	} else if (backend_reply(c->mta)->code == 250) {
+		c->mta_mail = true;
+		backend_hold(c->mta, true);
+		send_rcpt(c);
+	} else {
+		rcpt_refused(c);
+	}
+}
+
+static void
+send_mail(struct client *c)
+{
+	const struct abilities *abilities = backend_abilities(c->mta);
+	const struct transaction *txn = &c->s->txn;
+	struct buf line;
+
+	/* We offered what this MTA has lost since; it will be offered no more when the client returns. */
+	if (txn->body_8bit && !abilities->eightbit) {
+		gate_backend_refused(
+		    c->gs, STEP_RCPT, 451, STR("8BITMIME is not offered any more"));
+		client_reply(c, 451, "4.3.0", "8BITMIME is not offered any more, try again");
+		end_current(c, RECIPIENT_REFUSED);
+		return;
+	}
+	buf_init(&line, COMMAND_LONGEST);
+	buf_add(&line, STR("MAIL FROM:<"));
+	buf_add(&line, txn->sender.address);
+	buf_add(&line, STR(">"));
+	if (abilities->size && txn->size_declared)
+		buf_printf(&line, " SIZE=%llu", (unsigned long long)txn->size_declared);
+	if (txn->body_8bit)
+		buf_add(&line, STR(" BODY=8BITMIME"));
+	mta_command(c, buf_str(&line), mail_answered);
+	buf_free(&line);
+}
+
+static void
+rset_answered(struct client *c)
+{
+	if (c->mta == NULL) {
+		rcpt_away(c);
+	} else if (backend_reply(c->mta)->code == 250) {
+		c->mta_dirty = false;
+		send_mail(c);
+	} else {
+		mta_drop(c, "it refused RSET");
+		rcpt_away(c);
+	}
+}
+
+static void
+link_opened(struct client *c)
+{
+	if (c->mta == NULL)
+		rcpt_away(c);
+	else
+		send_mail(c);
+}
+
+static void
+open_link(struct client *c)
+{
+	struct backend_order order = {
+		.base = gate_base(c->front->gate),
+		.target = &c->front->target,
+		.core = c->core,
+		.session = c->s,
+		.server_port = c->server_port,
+		.on = mta_event,
+		.owner = c,
+	};
+
+	c->mta = backend_open(&order);
+	c->mta_next = link_opened;
+}
+
+static void
+ask_mta(struct client *c)
+{
+	if (c->mta_lost || c->front->target.n == 0)
+		rcpt_away(c);
+	else if (c->mta == NULL)
+		open_link(c);
+	else if (c->mta_mail)
+		send_rcpt(c);
+	else if (c->mta_dirty)
+		mta_command(c, STR("RSET"), rset_answered);
+	else
+		send_mail(c);
+}
+
+void
+rcpt_decide(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_RCPT, &v) != DONE) {
+		c->gate_next = rcpt_decide;
+		return;
+	}
+	if (verdict_refuses(&v)) {
+		client_reply_verdict(c, &v);
+		end_current(c, RECIPIENT_REFUSED);
+		return;
+	}
+	ask_mta(c);
+}

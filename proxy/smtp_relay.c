@@ -1,0 +1,165 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/smtp_server.h"
+
+#define FIELDS_MAX (256 * 1024) /* what is put in front of a message */
+#define AWAY "The mail server behind did not take the message, try again later"
+
+/* The message could not be handed on, or nobody knows whether it was: the client keeps it. */
+static void
+give_back(struct client *c)
+{
+	gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
+	client_reply(c, 451, "4.3.0", AWAY);
+	client_reset(c);
+}
+
+/* Whatever the MTA said that is not the expected yes. */
+static void
+refused(struct client *c)
+{
+	int code = backend_reply(c->mta)->code;
+
+	if (code < 400 || code > 599) {
+		mta_drop(c, "it gave a reply that is none to a message");
+		give_back(c);
+		return;
+	}
+	gate_backend_refused(c->gs, STEP_MESSAGE, code, mta_text(c));
+	mta_relay_reply(c);
+	client_reset(c);
+}
+
+/* "queued as ABC" of Postfix, "id=ABC" of Exim. */
+static struct str
+queue_id(struct client *c, struct str text)
+{
+	static const char *const marks[] = { "queued as ", "id=" };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		const char *p = memmem(text.p, text.n, marks[i], strlen(marks[i]));
+		size_t n = 0;
+
+		if (p == NULL)
+			continue;
+		p += strlen(marks[i]);
+		while (p + n < text.p + text.n && (ascii_isalnum(p[n]) || p[n] == '-'))
+			n++;
+		return arena_dup(c->s->txn.arena, (struct str){ p, n });
+	}
+	return STR("");
+}
+
+static void
+message_answered(struct client *c)
+{
+	if (c->mta == NULL) {
+		give_back(c);
+	} else if (backend_reply(c->mta)->code != 250) {
+		/* The transaction there is over, whatever the reply. */
+		c->mta_mail = false;
+		backend_hold(c->mta, false);
+		refused(c);
+	} else {
+		c->mta_mail = false;
+		backend_hold(c->mta, false);
+		c->s->txn.queue_id = queue_id(c, mta_text(c));
+		mta_relay_reply(c);
+		gate_accepted(c->gs, mta_text(c));
+		client_reset(c);
+	}
+}
+
+static void
+put(void *owner, struct str run)
+{
+	struct client *c = owner;
+
+	backend_write(c->mta, run);
+}
+
+/* What comes next of the message: a piece that does not reach into a hole. */
+static struct str
+next_piece(struct client *c)
+{
+	struct data *d = c->data;
+	struct str piece;
+
+	while (d->next_hole < d->holes.n && d->offset == d->holes.hole[d->next_hole].from)
+		d->offset = d->holes.hole[d->next_hole++].to;
+	piece = spool_at(d->spool, d->offset);
+	if (d->next_hole < d->holes.n)
+		piece = str_sub(piece, 0, (size_t)(d->holes.hole[d->next_hole].from - d->offset));
+	return str_sub(piece, 0, BACKEND_OUTPUT_MAX);
+}
+
+void
+relay_more(struct client *c)
+{
+	struct data *d = c->data;
+
+	if (d == NULL || !d->writing || d->sent)
+		return;
+	while (backend_unsent(c->mta) < BACKEND_OUTPUT_MAX) {
+		struct str piece = next_piece(c);
+
+		if (piece.n > 0) {
+			eod_write(&d->writer, piece, put, c);
+			d->offset += piece.n;
+		} else if (spool_failed(d->spool)) {
+			/* Half a message must not look like a whole one. */
+			c->mta_next = NULL;
+			mta_drop(c, "the spool file could not be read back");
+			give_back(c);
+			return;
+		} else {
+			eod_write_end(&d->writer, put, c);
+			backend_end(c->mta);
+			d->sent = true;
+			return;
+		}
+	}
+}
+
+static void
+data_answered(struct client *c)
+{
+	if (c->mta == NULL) {
+		give_back(c);
+		return;
+	}
+	if (backend_reply(c->mta)->code != 354) {
+		refused(c);
+		return;
+	}
+	c->data->writing = true;
+	c->mta_next = message_answered;
+	backend_stream(c->mta);
+	eod_writer_init(&c->data->writer);
+	eod_write(&c->data->writer, buf_str(&c->data->front_fields), put, c);
+	relay_more(c);
+}
+
+static void
+write_front_fields(struct client *c)
+{
+	struct buf *out = &c->data->front_fields;
+
+	buf_init(out, FIELDS_MAX);
+	received_write(c->s, clock_wall_ms() / 1000, out);
+	buf_add(out, gate_authres(c->gs));
+	for (const struct added_field *f = c->s->txn.added; f; f = f->next)
+		received_added(f, out);
+}
+
+void
+relay_begin(struct client *c)
+{
+	if (c->mta == NULL || c->mta_lost) {
+		give_back(c);
+		return;
+	}
+	write_front_fields(c);
+	c->data->holes = received_forged(c->s, c->core->hostname);
+	mta_command(c, STR("DATA"), data_answered);
+}

@@ -1,0 +1,356 @@
+#include "proxy/smtp_server.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "base/log.h"
+
+#define OUTPUT_MAX (32 * 1024) /* unread replies: no more commands are run */
+#define CLOSING_MS 5000        /* for the last reply to leave */
+#define LINGER_MS 1000         /* for the client to close after it */
+#define REFUSED_MS 10000       /* who got 554 for a greeting may say QUIT */
+
+bool
+verdict_refuses(const struct verdict *v)
+{
+	return v->kind == VERDICT_TEMPFAIL || v->kind == VERDICT_REJECT;
+}
+
+/* ---- state ---- */
+
+#define IN(state) (1u << (state))
+
+/* From where each state can be reached. */
+static const unsigned came_from[CLIENT_STATES] = {
+	[CLIENT_GREETED] = IN(CLIENT_CONNECT) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
+	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) |
+	    IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
+	[CLIENT_MAIL] = IN(CLIENT_READY),
+	[CLIENT_RCPT] = IN(CLIENT_MAIL) | IN(CLIENT_RCPT),
+	[CLIENT_DATA] = IN(CLIENT_RCPT),
+	[CLIENT_MESSAGE] = IN(CLIENT_DATA),
+	[CLIENT_REFUSED] = IN(CLIENT_CONNECT),
+	[CLIENT_CLOSING] = ~(IN(CLIENT_CLOSING) | IN(CLIENT_GONE)),
+	[CLIENT_GONE] = ~0u,
+};
+
+void
+client_set_state(struct client *c, enum client_state state)
+{
+	require(came_from[state] & IN(c->state));
+	c->state = state;
+}
+
+/* Waits for somebody else than the client. */
+static bool
+waits(const struct client *c)
+{
+	return c->gate_next || c->mta_next;
+}
+
+/* ---- replies ---- */
+
+static void
+send_out(struct client *c)
+{
+	io_write(c->io, buf_str(&c->front->out));
+	buf_clear(&c->front->out);
+}
+
+void
+client_reply(struct client *c, int code, const char *enhanced, const char *text)
+{
+	reply_write(&c->front->out, code, enhanced, str_of(text));
+	send_out(c);
+}
+
+void
+client_reply_verdict(struct client *c, const struct verdict *v)
+{
+	gate_reply(v, &c->front->out);
+	send_out(c);
+}
+
+static void
+refuse(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_refuse(c->gs, c->refusal->step, &c->refusal->verdict, c->refusal->why, &v) !=
+	    DONE) {
+		c->gate_next = refuse;
+		return;
+	}
+	client_reply_verdict(c, &v);
+	c->refused(c);
+}
+
+void
+client_refuse(struct client *c, const struct refusal *refusal, void (*refused)(struct client *c))
+{
+	c->refusal = refusal;
+	c->refused = refused;
+	refuse(c);
+}
+
+static void
+close_for_errors(struct client *c)
+{
+	client_close(c, "errors");
+}
+
+void
+client_error(struct client *c, int code, const char *enhanced, const char *text)
+{
+	static const struct refusal too_many = {
+		.step = STEP_HELO,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 421,
+		    .enhanced = "4.7.0",
+		    .text = { "Too many errors", 15 } },
+		.why = "limit: errors",
+	};
+
+	c->s->n_errors++;
+	if (c->s->n_errors >= c->core->errors)
+		client_refuse(c, &too_many, close_for_errors);
+	else
+		client_reply(c, code, enhanced, text);
+}
+
+/* ---- the end of things ---- */
+
+void
+client_reset(struct client *c)
+{
+	data_free(&c->data);
+	gate_reset(c->gs);
+	if (c->mta_mail) {
+		c->mta_dirty = true;
+		c->mta_mail = false;
+		if (c->mta)
+			backend_hold(c->mta, false);
+	}
+	c->mta_lost = false;
+	client_set_state(c, CLIENT_READY);
+}
+
+void
+client_close(struct client *c, const char *why)
+{
+	c->why = why;
+	c->gate_next = NULL;
+	c->mta_next = NULL;
+	mta_drop(c, NULL);
+	client_set_state(c, CLIENT_CLOSING);
+	io_deadline(c->io, CLOSING_MS);
+}
+
+void
+client_free(struct client *c)
+{
+	const struct session *s = c->s;
+
+	log_info(s->id,
+	    "event=disconnect ip=%s helo=\"%s\" accepted=%u refused=%u errors=%u ms=%lld why=\"%s\"",
+	    IP_TEXT(&s->client_ip), ESC(s->helo), s->n_messages, s->n_refused, s->n_errors,
+	    (long long)((clock_mono_us() - c->began_us) / 1000), c->why);
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	c->front->n_clients--;
+	peers_leave(c->front->peers, &s->client_ip);
+	data_free(&c->data);
+	backend_free(&c->mta);
+	io_free(&c->io);
+	gate_close(&c->gs);
+	free(c);
+}
+
+/* Between transactions, when the daemon is to stop. */
+static bool
+may_be_sent_away(const struct client *c)
+{
+	return c->front->draining && !waits(c) &&
+	    (c->state == CLIENT_GREETED || c->state == CLIENT_READY);
+}
+
+/* ---- turns ---- */
+
+/* Runs one command or one piece of a message; false: there is none to run. */
+static bool
+run_once(struct client *c)
+{
+	enum io_line kind;
+
+	switch (c->state) {
+	case CLIENT_GREETED:
+	case CLIENT_READY:
+	case CLIENT_MAIL:
+	case CLIENT_RCPT:
+	case CLIENT_REFUSED:
+		/* A TLS handshake has no lines to wait for. */
+		if (io_available(c->io) > 0 && io_peek(c->io).p[0] == 0x16)
+			kind = IO_LINE_BARE;
+		else
+			kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
+		if (kind == IO_LINE_NONE)
+			return false;
+		c->timed = false;
+		command_line(c, kind, buf_str(&c->front->line));
+		return true;
+	case CLIENT_DATA:
+		return data_take(c);
+	case CLIENT_CLOSING:
+		io_drop(c->io, io_available(c->io));
+		return false;
+	default:
+		return false;
+	}
+}
+
+static void
+run(struct client *c)
+{
+	while (!waits(c) && io_unsent(c->io) <= OUTPUT_MAX && run_once(c))
+		;
+}
+
+static void
+closing(struct client *c)
+{
+	if (io_unsent(c->io) > 0 && !c->broken)
+		return;
+	if (c->ended) {
+		client_set_state(c, CLIENT_GONE);
+	} else if (!c->finished) {
+		/* Closing at once could make the kernel withdraw the last reply. */
+		c->finished = true;
+		io_finish(c->io);
+		io_deadline(c->io, LINGER_MS);
+	}
+}
+
+static void
+time_command(struct client *c)
+{
+	if (waits(c)) {
+		io_deadline(c->io, 0);
+		c->timed = false;
+	} else if (!c->timed && c->state != CLIENT_DATA) {
+		io_deadline(c->io,
+		    c->state == CLIENT_REFUSED       ? REFUSED_MS
+			: c->state == CLIENT_GREETED ? c->core->timeout_greeting
+						     : c->core->timeout_command);
+		c->timed = true;
+	}
+}
+
+void
+client_turn(struct client *c)
+{
+	run(c);
+	if (may_be_sent_away(c)) {
+		client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
+		client_close(c, "shutdown");
+	}
+	if (c->ended && !waits(c) && c->state < CLIENT_CLOSING)
+		client_close(c, c->state == CLIENT_DATA ? "left within a message" : "left");
+	if (c->state == CLIENT_CLOSING)
+		closing(c);
+	if (c->state == CLIENT_GONE) {
+		client_free(c);
+		return;
+	}
+	if (c->state != CLIENT_CLOSING)
+		time_command(c);
+	io_read(c->io, !waits(c) && (io_unsent(c->io) <= OUTPUT_MAX));
+}
+
+/* ---- entries from the loop ---- */
+
+static void
+on_timeout(struct client *c)
+{
+	if (c->state == CLIENT_CLOSING) {
+		client_set_state(c, CLIENT_GONE);
+		return;
+	}
+	client_reply(c, 421, "4.4.2", "Timeout, closing the connection");
+	client_close(c, "timeout");
+}
+
+static void
+on_io(void *owner, enum io_event event)
+{
+	struct client *c = owner;
+
+	if (event == IO_TIMEOUT)
+		on_timeout(c);
+	if (event == IO_ENDED || event == IO_CLOSED)
+		c->ended = true;
+	if (event == IO_CLOSED)
+		c->broken = true;
+	/* What is being handed on is carried through, for the MTA may have taken it already. */
+	if (c->broken && !(c->data && c->data->writing))
+		client_set_state(c, CLIENT_GONE);
+	client_turn(c);
+}
+
+static void
+on_gate(void *owner)
+{
+	struct client *c = owner;
+
+	if (c->gate_next)
+		c->gate_next(c);
+	client_turn(c);
+}
+
+static void
+own_address(struct client *c, int fd)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t length = sizeof(own);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &length) < 0)
+		return;
+	c->s->server_ip = ip_from_sockaddr((struct sockaddr *)&own);
+	c->server_port = ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
+							 : ((struct sockaddr_in *)&own)->sin_port);
+}
+
+void
+client_new(struct proxy_front *front, int fd, const struct sockaddr *peer)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+	const struct config *config;
+	struct value ip = { .type = VALUE_IP, .ip = ip_from_sockaddr(peer) };
+
+	c->front = front;
+	c->began_us = clock_mono_us();
+	c->why = "left";
+	c->gs = gate_open(front->gate, FRONT_PROXY, on_gate, c);
+	c->s = gate_session(c->gs);
+	config = gate_session_config(c->gs);
+	c->core = &config->core;
+	c->s->client_ip = ip.ip;
+	c->s->client_port =
+	    ntohs(peer->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)peer)->sin6_port
+					      : ((const struct sockaddr_in *)peer)->sin_port);
+	c->s->trusted = list_has(config->trusted, &ip);
+	own_address(c, fd);
+	c->io = io_new(gate_base(front->gate), fd, on_io, c);
+	c->next = front->clients;
+	c->at = &front->clients;
+	if (c->next)
+		c->next->at = &c->next;
+	front->clients = c;
+	front->n_clients++;
+	command_greet(c);
+	client_turn(c);
+}

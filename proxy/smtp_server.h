@@ -1,0 +1,161 @@
+/*
+ * smtp_server: the dialogue with one client, from greeting to goodbye. Inside of the proxy front only:
+ * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
+ * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
+ * smtp_relay.c its handing on.
+ *
+ * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
+ * (`mta_next`). While it waits, nothing of its input is looked at. Nobody frees a client but
+ * client_turn(), which every entry from the loop calls last: all others set its state.
+ */
+#ifndef POSTERN_PROXY_SMTP_SERVER_H
+#define POSTERN_PROXY_SMTP_SERVER_H
+
+#include "mail/command.h"
+#include "mail/eod.h"
+#include "proxy/backend.h"
+#include "proxy/gate.h"
+#include "proxy/io.h"
+#include "proxy/peers.h"
+#include "proxy/probe.h"
+#include "proxy/received.h"
+#include "proxy/spool.h"
+
+enum client_state {
+	CLIENT_CONNECT, /* the rules of connect are asked; nothing was said yet */
+	CLIENT_GREETED, /* 220 was said, no HELO yet */
+	CLIENT_READY,   /* HELO was taken; no transaction */
+	CLIENT_MAIL,    /* a transaction without a recipient */
+	CLIENT_RCPT,    /* a transaction with recipients */
+	CLIENT_DATA,    /* the message is coming in */
+	CLIENT_MESSAGE, /* it is being decided and handed on */
+	CLIENT_REFUSED, /* 554 was said instead of 220 */
+	CLIENT_CLOSING, /* the last reply is on its way */
+	CLIENT_GONE,    /* to be freed by client_turn() */
+	CLIENT_STATES
+};
+
+/* A message on its way in, then out. Exists from 354 until its transaction ends. */
+struct data {
+	struct eod_reader reader;
+	struct spool *spool;
+	struct buf head;  /* the message's beginning, until its header is complete */
+	size_t head_next; /* when to look again whether it is */
+	bool header_done, too_many_fields;
+	bool too_big, header_too_big, spool_failed;
+	uint64_t octets;      /* taken in, whether kept or not */
+	uint64_t told, timed; /* octets at the last EVENT_BODY, at the last new deadline */
+	struct err err;       /* of the spool */
+	/* on its way out */
+	struct eod_writer writer;
+	struct buf front_fields;
+	struct holes holes;
+	size_t next_hole;
+	uint64_t offset;
+	bool writing, sent;
+};
+
+/* A refusal that no rule gives. */
+struct refusal {
+	enum step step;
+	struct verdict verdict;
+	const char *why;
+};
+
+struct proxy_front {
+	struct gate *gate;
+	struct config *config; /* the newest */
+	struct backend_target target;
+	struct probe *probe;
+	struct peers *peers;
+	struct listener *listeners;
+	struct event *reopen; /* accepting was paused for lack of descriptors */
+	struct client *clients;
+	size_t n_clients, most_clients;
+	bool draining;
+	struct buf line; /* the command that is looked at, of whichever client */
+	struct buf out;  /* the reply that is being written */
+};
+
+struct client {
+	struct client *next, **at; /* in front->clients */
+	struct proxy_front *front;
+	struct io *io;
+	struct gate_session *gs;
+	struct session *s;
+	const struct config_core *core;
+	enum client_state state;
+	bool timed;    /* the deadline of the present command runs */
+	bool ended;    /* the client's end of input was seen */
+	bool broken;   /* nothing we say will reach it */
+	bool finished; /* our own end was sent */
+	uint16_t server_port;
+	void (*gate_next)(struct client *c);
+	void (*mta_next)(struct client *c);
+	const struct refusal *refusal; /* on its way to the journal */
+	void (*refused)(struct client *c);
+	const char *why;          /* how the connection ended, for the log */
+	struct backend_link *mta; /* NULL: none, or lost */
+	bool mta_mail;            /* the MTA took MAIL of this transaction */
+	bool mta_dirty;           /* it must hear RSET before the next MAIL */
+	bool mta_lost;            /* with recipients of this transaction */
+	struct data *data;
+	int64_t began_us;
+};
+
+/* ---- smtp_server.c ---- */
+
+/* The front has counted it in `peers` already. */
+void client_new(struct proxy_front *front, int fd, const struct sockaddr *peer);
+void client_free(struct client *c);
+/* Runs what can be run, sets reading and deadlines, frees the client if it is gone. */
+void client_turn(struct client *c);
+void client_set_state(struct client *c, enum client_state state);
+/* text: one line, ours or already escaped. */
+void client_reply(struct client *c, int code, const char *enhanced, const char *text);
+void client_reply_verdict(struct client *c, const struct verdict *v);
+/* A reply to a mistake of the client's; too many of them end the session. */
+void client_error(struct client *c, int code, const char *enhanced, const char *text);
+/* Journals a refusal, replies with it, then calls refused(c). */
+void client_refuse(
+    struct client *c, const struct refusal *refusal, void (*refused)(struct client *c));
+/* No more commands; closes when the last reply is out. */
+void client_close(struct client *c, const char *why);
+/* The one place that ends a transaction, at the gate, the MTA and here. */
+void client_reset(struct client *c);
+/* A verdict that turns away. */
+bool verdict_refuses(const struct verdict *v);
+
+/* ---- smtp_command.c ---- */
+
+void command_line(struct client *c, enum io_line kind, struct str line);
+/* The rules of connect; then the greeting. */
+void command_greet(struct client *c);
+
+/* ---- smtp_rcpt.c ---- */
+
+/* The current recipient is decided. */
+void rcpt_decide(struct client *c);
+/* Sends a command to the MTA; next(c) is called with its reply, or with c->mta NULL. */
+void mta_command(struct client *c, struct str command, void (*next)(struct client *c));
+/* The link is not to be used any more. */
+void mta_drop(struct client *c, const char *why);
+/* The MTA's reply word for word; a 421, which is not the client's, as a 451. */
+void mta_relay_reply(struct client *c);
+/* What the MTA said, without its code, for log and journal. */
+struct str mta_text(const struct client *c);
+void mta_event(void *owner, enum backend_event event);
+
+/* ---- smtp_data.c ---- */
+
+void data_begin(struct client *c);
+/* Takes input while there is some; false: more is needed. */
+bool data_take(struct client *c);
+void data_free(struct data **data);
+
+/* ---- smtp_relay.c ---- */
+
+void relay_begin(struct client *c);
+void relay_more(struct client *c);
+
+#endif
