@@ -1,1 +1,6 @@
 # docs/: sources and headers, appended by hand, sorted.
+EXTRA_DIST += \
+	docs/adding-a-stage.md \
+	docs/stages/greylist.md \
+	docs/stages/listed.md \
+	docs/stages/volume.md

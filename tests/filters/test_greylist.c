@@ -9,6 +9,7 @@
 #include "tests/filters/world.h"
 
 extern const struct stage greylist_stage;
+extern const struct stage spf_stage;
 
 /* --- what SPF and DKIM say, given by the test ------------------------------------------------- */
 
@@ -245,6 +246,26 @@ test_spf_makes_the_domain_the_origin(void **state)
 	assert_attempt(w, "203.0.113.1", "<c@from.example>", "<d@to.example>", "waiting");
 }
 
+/* The stage of SPF itself, with records. */
+static void
+test_with_spf_records(void **state)
+{
+	static const struct stage *const stages_here[] = { &greylist_stage, &spf_stage };
+	struct world *w = world_new(stages_here, 2);
+
+	world_dns(w, "from.example", DNS_TXT, "v=spf1 a:out.from.example -all");
+	world_dns(w, "out.from.example", DNS_A, "192.0.2.1");
+	world_dns(w, "out.from.example", DNS_A, "198.51.100.1");
+	assert_attempt(w, "192.0.2.1", "<a@From.Example>", "<b@to.example>", "waiting");
+	w->session.txn.current = w->session.txn.recipients;
+	assert_fact(w, STEP_RCPT, "greylist.key", "spf:from.example");
+	assert_fact(w, STEP_RCPT, "greylist.wait", "5m");
+	w->now += 10 * MINUTES;
+	assert_attempt(w, "203.0.113.1", "<a@from.example>", "<b@to.example>", "waiting");
+	assert_attempt(w, "198.51.100.1", "<a@from.example>", "<b@to.example>", "passed");
+	world_free(&w);
+}
+
 /* --- at message ------------------------------------------------------------------------------- */
 
 /* A message to two recipients whose RCPT was not greylisted. */
@@ -409,6 +430,7 @@ main(void)
 		CASE(test_an_origin_that_proved_itself_is_not_delayed),
 		CASE(test_an_origin_may_have_to_pass_more_often),
 		CASE(test_spf_makes_the_domain_the_origin),
+		cmocka_unit_test(test_with_spf_records),
 		CASE(test_dkim_makes_the_domain_the_origin),
 		CASE(test_a_message_waits_for_its_last_recipient),
 		CASE(test_what_passed_at_rcpt_does_not_wait_at_message),
