@@ -143,6 +143,9 @@ test_a_surge_is_seen_against_the_usual(void **state)
 		assert_at_mail(w, "<a@x.example>", "surge(client)", "0");
 		for (int i = 0; i < 4; i++)
 			world_message(w, "<a@x.example>", 1);
+		/* From the third hour before this one on it is known. */
+		assert_at_mail(w, "<a@x.example>", "usual(client)", hour < 3 ? "0" : "4");
+		assert_fact(w, STEP_MAIL, "surge(client)", hour < 3 ? "0" : "1");
 		w->now += 2 * HOURS;
 	}
 	assert_at_mail(w, "<a@x.example>", "usual(client)", "4");
@@ -269,6 +272,7 @@ test_a_day_of_an_account(void **state)
 	struct world *w = *state;
 
 	make_plans(w);
+	plan[0].clients = plan[1].clients;
 	for (int i = 1; i <= 10; i++) {
 		/* From wherever: the account pays. */
 		connect(w, i % 2 ? "192.0.2.1" : "198.51.100.1", "alice");
