@@ -29,7 +29,7 @@ spool_new(size_t memory, const char *folder)
 {
 	struct spool *spool = xcalloc(1, sizeof(*spool));
 
-	buf_init(&spool->memory, memory);
+	buf_init(&spool->memory, memory > 0 ? memory : 1);
 	spool->folder = folder;
 	spool->fd = -1;
 	return spool;

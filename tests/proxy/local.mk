@@ -1,1 +1,8 @@
-# A test that is one file needs one line: check_PROGRAMS += tests/proxy/test_NAME
+# A test that is one file needs one line.
+check_PROGRAMS += \
+	tests/proxy/test_abilities \
+	tests/proxy/test_backend \
+	tests/proxy/test_handoff \
+	tests/proxy/test_peers \
+	tests/proxy/test_received \
+	tests/proxy/test_spool

@@ -1,0 +1,117 @@
+#include "proxy/abilities.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct abilities
+read_all(const char *lines)
+{
+	struct reply reply;
+	struct abilities a;
+	struct str rest = str_of(lines), line;
+	struct err e;
+
+	reply_init(&reply);
+	while (str_pop(&rest, '\n', &line))
+		assert_true(reply_take(&reply, line, &e));
+	assert_true(reply.complete);
+	a = abilities_read(&reply);
+	reply_free(&reply);
+	return a;
+}
+
+/* What is offered to our clients in front of an MTA that answers so. */
+static void
+test_offer(void **state)
+{
+	static const struct {
+		const char *mta, *offered;
+	} cases[] = {
+		{ "250 mta", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250 SIZE", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250 SIZE 0", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250 SIZE 999", "PIPELINING\nSIZE 999\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250 SIZE 5000", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250 SIZE 99999999999999999999999",
+		    "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250-8bitmime\n250 size 10",
+		    "PIPELINING\nSIZE 10\n8BITMIME\nENHANCEDSTATUSCODES\n" },
+		/* The greeting is no ability. */
+		{ "250-8BITMIME 8BITMIME\n250 X", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-mta\n250-STARTTLS\n250-AUTH PLAIN\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n"
+		  "250-XCLIENT ADDR\n250-VRFY\n250-ETRN\n250 8BITMIMEX",
+		    "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct abilities a = read_all(cases[i].mta);
+		struct buf out, words;
+		struct str rest, line;
+
+		buf_init(&out, 4096);
+		buf_init(&words, 4096);
+		abilities_write(&a, "mx.example.org", 1000, &out);
+		rest = buf_str(&out);
+		assert_true(str_starts(rest, STR("250-mx.example.org\r\n")));
+		str_pop(&rest, '\n', &line);
+		while (str_pop(&rest, '\n', &line) && line.n > 0) {
+			assert_true(str_starts(line, rest.n ? STR("250-") : STR("250 ")));
+			buf_add(&words, str_sub(line, 4, line.n - 1));
+			buf_addc(&words, '\n');
+		}
+		assert_string_equal(words.p, cases[i].offered);
+		buf_free(&out);
+		buf_free(&words);
+	}
+}
+
+static void
+test_xclient(void **state)
+{
+	static const struct {
+		const char *mta;
+		unsigned xclient;
+	} cases[] = {
+		{ "250 mta", 0 },
+		{ "250-mta\n250 XCLIENT", 0 },
+		{ "250-mta\n250 XCLIENT NAME ADDR PROTO HELO",
+		    XCLIENT_NAME | XCLIENT_ADDR | XCLIENT_PROTO | XCLIENT_HELO },
+		{ "250-mta\n250 xclient addr REVERSE_NAME login Port DESTADDR",
+		    XCLIENT_ADDR | XCLIENT_LOGIN | XCLIENT_PORT },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(read_all(cases[i].mta).xclient, cases[i].xclient);
+}
+
+/* Before the MTA was ever reached, nothing is offered that depends on it. */
+static void
+test_unknown(void **state)
+{
+	struct abilities none = { 0 };
+	struct buf out;
+
+	buf_init(&out, 4096);
+	abilities_write(&none, "h", 7, &out);
+	assert_string_equal(
+	    out.p, "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250 ENHANCEDSTATUSCODES\r\n");
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_offer),
+		cmocka_unit_test(test_xclient),
+		cmocka_unit_test(test_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
