@@ -36,7 +36,13 @@ $(bad_stages): tests/filters/bad_stage.c $(stage_headers)
 TESTS += tests/plugin/out_of_tree.sh
 EXTRA_DIST += tests/plugin/out_of_tree.sh
 
-check_PROGRAMS += tests/filters/test_spf_suite
+check_PROGRAMS += \
+	tests/filters/test_spf_check \
+	tests/filters/test_spf_macro \
+	tests/filters/test_spf_record \
+	tests/filters/test_spf_suite
+tests_filters_test_spf_check_SOURCES = tests/filters/test_spf_check.c \
+	tests/filters/spf_zone.c tests/filters/spf_zone.h
 tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 EXTRA_DIST += tests/filters/spf_suite.py

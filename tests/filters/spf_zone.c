@@ -139,7 +139,7 @@ ask(void *owner, struct str name, enum dns_type type, const struct dns_answer **
 		q = ARENA_NEW(z->arena, struct zone_question);
 		q->name = arena_dup(z->arena, name);
 		q->type = type;
-		q->arrived = !z->one_by_one;
+		q->arrived = z->arrival == ZONE_AT_HAND;
 		answer(z, q);
 		*z->end = q;
 		z->end = &q->next;
@@ -148,7 +148,7 @@ ask(void *owner, struct str name, enum dns_type type, const struct dns_answer **
 	return q->arrived ? DONE : PENDING;
 }
 
-/* Lets the question arrive that has waited longest. */
+/* Lets arrive what has waited longest, or all. */
 static void
 arrive(struct zone *z)
 {
@@ -159,6 +159,8 @@ arrive(struct zone *z)
 	/* PENDING has noted a question. */
 	require(q != NULL);
 	q->arrived = true;
+	for (; q != NULL && z->arrival == ZONE_ROUNDS; q = q->next)
+		q->arrived = true;
 }
 
 void

@@ -10,8 +10,14 @@
 
 struct zone_question;
 
+enum zone_arrival {
+	ZONE_AT_HAND,   /* every answer is there when it is asked for */
+	ZONE_ROUNDS,    /* all that was noted arrives at once */
+	ZONE_ONE_BY_ONE /* each answer arrives alone */
+};
+
 struct zone {
-	bool one_by_one; /* each answer arrives in a round of its own */
+	enum zone_arrival arrival;
 	/* Answers what is not in the zone; NULL: NXDOMAIN. */
 	void (*make)(
 	    struct zone *zone, struct str name, enum dns_type type, struct dns_answer *out);

@@ -103,7 +103,7 @@ run(struct zone *zone, const struct line *l, bool one_by_one)
 	query.domain = from.n == 0 ? query.helo : str_sub(from, at + 1, from.n);
 	if (at != STR_NPOS)
 		query.local = str_sub(from, 0, at);
-	zone->one_by_one = one_by_one;
+	zone->arrival = one_by_one ? ZONE_ONE_BY_ONE : ZONE_AT_HAND;
 	zone_forget(zone);
 	zone_check(zone, &query, &outcome, &explanation);
 	if (explanation.n == 0)

@@ -26,3 +26,14 @@ fuzz_programs += tests/fuzz/fuzz_escape
 tests_fuzz_fuzz_escape_SOURCES = tests/fuzz/fuzz_escape.c $(fuzz_main)
 tests_fuzz_fuzz_escape_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/escape
+
+fuzz_programs += tests/fuzz/fuzz_spf_check
+tests_fuzz_fuzz_spf_check_SOURCES = tests/fuzz/fuzz_spf_check.c tests/filters/spf_zone.c \
+	$(fuzz_main)
+tests_fuzz_fuzz_spf_check_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/spf_check
+
+fuzz_programs += tests/fuzz/fuzz_spf_record
+tests_fuzz_fuzz_spf_record_SOURCES = tests/fuzz/fuzz_spf_record.c $(fuzz_main)
+tests_fuzz_fuzz_spf_record_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/spf_record
