@@ -4,11 +4,13 @@ check_PROGRAMS += \
 	tests/filters/test_greylist \
 	tests/filters/test_listed \
 	tests/filters/test_plugin \
+	tests/filters/test_table \
 	tests/filters/test_volume
 world = tests/filters/world.c tests/filters/world.h
 tests_filters_test_greylist_SOURCES = tests/filters/test_greylist.c $(world)
 tests_filters_test_listed_SOURCES = tests/filters/test_listed.c $(world)
 tests_filters_test_plugin_SOURCES = tests/filters/test_plugin.c $(world)
+tests_filters_test_table_SOURCES = tests/filters/test_table.c $(world)
 tests_filters_test_volume_SOURCES = tests/filters/test_volume.c $(world)
 
 # Loading: the sample stage, and some that must be refused. -rdynamic: they use our functions.
