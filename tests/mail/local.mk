@@ -1,5 +1,9 @@
 # A test that is one file needs one line.
 check_PROGRAMS += \
+	tests/mail/test_authres \
+	tests/mail/test_command \
 	tests/mail/test_eod \
 	tests/mail/test_header \
-	tests/mail/test_mailbox
+	tests/mail/test_list \
+	tests/mail/test_mailbox \
+	tests/mail/test_reply
