@@ -2,6 +2,13 @@
 # Only stage.h is installed.
 nobase_pkginclude_HEADERS += filters/stage.h
 libpostern_a_SOURCES += \
+	filters/dkim.c filters/dkim.h \
+	filters/dkim_cover.c filters/dkim_cover.h \
+	filters/dkim_guard.c filters/dkim_guard.h \
+	filters/dkim_length.c filters/dkim_length.h \
+	filters/dkim_pubkey.c filters/dkim_pubkey.h \
+	filters/dkim_run.c filters/dkim_run.h \
+	filters/dkim_tags.c filters/dkim_tags.h \
 	filters/greylist.c \
 	filters/key.c filters/key.h \
 	filters/listed.c \

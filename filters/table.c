@@ -4,6 +4,7 @@
  */
 #include "filters/stage.h"
 
+extern const struct stage dkim_stage;
 extern const struct stage greylist_stage;
 extern const struct stage listed_stage;
 extern const struct stage spf_stage;
@@ -12,6 +13,7 @@ extern const struct stage volume_stage;
 const struct stage *const stages[] = {
 	&listed_stage,
 	&spf_stage,
+	&dkim_stage,
 	&greylist_stage,
 	&volume_stage,
 };

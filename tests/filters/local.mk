@@ -48,3 +48,11 @@ tests_filters_test_spf_check_SOURCES = tests/filters/test_spf_check.c \
 tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 EXTRA_DIST += tests/filters/spf_suite.py
+
+dkim_post = tests/filters/dkim_post.c tests/filters/dkim_post.h
+check_PROGRAMS += tests/filters/test_dkim_suite
+tests_filters_test_dkim_suite_SOURCES = tests/filters/test_dkim_suite.c \
+	tests/filters/dkim_suite.h $(dkim_post)
+
+check_PROGRAMS += tests/filters/test_dkim
+tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c $(dkim_post)
