@@ -21,5 +21,6 @@ libpostern_a_SOURCES += \
 	filters/spf_run.c filters/spf_run.h \
 	filters/table.c \
 	filters/vocabulary.c filters/vocabulary.h \
-	filters/volume.c
+	filters/volume.c filters/volume.h \
+	filters/volume_quota.c
 EXTRA_DIST += filters/README.md

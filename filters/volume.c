@@ -10,13 +10,9 @@
  *	rate:taken:client:192.0.2.1         recipients that the MTA took; also of network
  *	rate:unknown:client:192.0.2.1       recipients that it refused for good; also of network
  */
-#include "filters/stage.h"
+#include "filters/volume.h"
 
 #include "filters/key.h"
-
-#define MINUTE 60
-#define HOUR 3600
-#define DAY 86400
 
 /* An hour is called usual from so many active hours on. */
 #define HOURS_KNOWN_LEAST 3
@@ -28,8 +24,7 @@ struct volume_conf {
 	int64_t unknown_from;               /* recipients tried */
 };
 
-/* In the order of who_words. */
-enum who { WHO_CLIENT, WHO_NETWORK, WHO_SENDER, WHO_ACCOUNT, WHO_COUNT };
+/* In the order of enum volume_who. */
 static const char *const who_words[] = { "client", "network", "sender", "account", NULL };
 static const char *const what_words[] = { "messages", "recipients", NULL };
 
@@ -43,26 +38,26 @@ struct tally {
 
 /* An empty text: there is no such one in this session. */
 static struct str
-who_text(struct ask *ask, enum who who)
+who_text(struct ask *ask, enum volume_who who)
 {
 	const struct session *s = ask->session;
 	const struct volume_conf *conf = ask->conf;
 
 	switch (who) {
-	case WHO_CLIENT:
+	case VOLUME_CLIENT:
 		if (s->client_ip.version == 0)
 			return STR("");
 		return arena_dup(ask->arena, str_of(IP_TEXT(&s->client_ip)));
-	case WHO_NETWORK:
+	case VOLUME_NETWORK:
 		if (s->client_ip.version == 0)
 			return STR("");
 		return key_network(
 		    ask->arena, &s->client_ip, conf->network_ipv4, conf->network_ipv6);
-	case WHO_SENDER:
+	case VOLUME_SENDER:
 		return arena_lower(ask->arena, s->txn.sender.domain);
-	case WHO_ACCOUNT:
+	case VOLUME_ACCOUNT:
 		return s->account;
-	case WHO_COUNT:
+	case VOLUME_COUNT:
 		break;
 	}
 	return STR("");
@@ -70,7 +65,7 @@ who_text(struct ask *ask, enum who who)
 
 /* False: there is no such one, so there is nothing to count. */
 static bool
-rate_key(struct ask *ask, const char *what, enum who who, struct str *key)
+rate_key(struct ask *ask, const char *what, enum volume_who who, struct str *key)
 {
 	struct str text = who_text(ask, who);
 
@@ -81,19 +76,18 @@ rate_key(struct ask *ask, const char *what, enum who who, struct str *key)
 	return true;
 }
 
-static enum who
+static enum volume_who
 who_of(const struct value *word)
 {
-	for (int i = 0; i < WHO_COUNT; i++) {
+	for (int i = 0; i < VOLUME_COUNT; i++) {
 		if (str_eq(word->text, str_of(who_words[i])))
 			return i;
 	}
-	return WHO_COUNT;
+	return VOLUME_COUNT;
 }
 
-/* *out is NULL when there is no such one, or the store did not answer. */
-static enum progress
-read_count(struct ask *ask, const char *what, enum who who, const struct count_answer **out)
+enum progress
+volume_read(struct ask *ask, const char *what, enum volume_who who, const struct count_answer **out)
 {
 	struct str key;
 
@@ -103,13 +97,13 @@ read_count(struct ask *ask, const char *what, enum who who, const struct count_a
 	return ask_count(ask, key, 0, out);
 }
 
-static int64_t
-sum_of(const struct count_answer *answer, int64_t window)
+int64_t
+volume_sum(const struct count_answer *answer, int64_t window)
 {
 	switch (window) {
-	case MINUTE:
+	case VOLUME_MINUTE:
 		return answer->minute;
-	case HOUR:
+	case VOLUME_HOUR:
 		return answer->hour;
 	default:
 		return answer->day;
@@ -125,10 +119,10 @@ compute_rate(struct ask *ask, const struct fact_call *call, struct value *out)
 	const char *what = str_eq(call->arg[1].text, STR("messages")) ? "messages" : "recipients";
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (read_count(ask, what, who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, what, who_of(&call->arg[0]), &answer) == PENDING)
 		return PENDING;
 	if (answer)
-		*out = value_number(sum_of(answer, call->arg[2].number));
+		*out = value_number(volume_sum(answer, call->arg[2].number));
 	return DONE;
 }
 
@@ -138,7 +132,7 @@ compute_usual(struct ask *ask, const struct fact_call *call, struct value *out)
 	const struct count_answer *answer;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (read_count(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
 		return PENDING;
 	if (!answer)
 		return DONE;
@@ -154,7 +148,7 @@ compute_surge(struct ask *ask, const struct fact_call *call, struct value *out)
 	const struct count_answer *answer;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (read_count(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
 		return PENDING;
 	if (!answer)
 		return DONE;
@@ -168,215 +162,22 @@ static enum progress
 compute_unknown_share(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	const struct volume_conf *conf = ask->conf;
-	enum who who = who_of(&call->arg[0]);
+	enum volume_who who = who_of(&call->arg[0]);
 	const struct count_answer *taken, *unknown;
 	enum progress progress;
 	int64_t n_taken, n_unknown;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	progress = read_count(ask, "taken", who, &taken);
-	if (read_count(ask, "unknown", who, &unknown) == PENDING || progress == PENDING)
+	progress = volume_read(ask, "taken", who, &taken);
+	if (volume_read(ask, "unknown", who, &unknown) == PENDING || progress == PENDING)
 		return PENDING;
 	if (!taken || !unknown)
 		return DONE;
-	n_taken = sum_of(taken, call->arg[1].number);
-	n_unknown = sum_of(unknown, call->arg[1].number);
+	n_taken = volume_sum(taken, call->arg[1].number);
+	n_unknown = volume_sum(unknown, call->arg[1].number);
 	*out = value_number(0);
 	if (n_unknown > 0 && n_taken + n_unknown >= conf->unknown_from)
 		out->number = 100 * n_unknown / (n_taken + n_unknown);
-	return DONE;
-}
-
-/* --- plans ------------------------------------------------------------------------------------ */
-
-enum quota { QUOTA_NONE, QUOTA_OK, QUOTA_NEAR, QUOTA_OVER };
-static const char *const quota_words[] = { "none", "ok", "near", "over", NULL };
-
-struct use {
-	const struct plan *plan; /* NULL: none applies */
-	enum quota quota;
-	bool counted;        /* used, limit are known: the plan has limits */
-	int64_t used, limit; /* of the limit that is nearest */
-	int64_t free;        /* seconds until it is no longer over, at most */
-	bool failed;         /* the store did not answer */
-};
-
-static const struct plan *
-plan_in_force(const struct session *s)
-{
-	return s->plans ? plan_of(s->plans, s->account, &s->client_ip) : NULL;
-}
-
-/* A plan for an account counts the account's mail, one for clients that of each address. */
-static enum who
-who_pays(const struct session *s, const struct plan *plan)
-{
-	struct value account = value_text(s->account);
-	struct value client = { .type = VALUE_IP, .ip = s->client_ip };
-
-	if (s->account.n == 0)
-		return WHO_CLIENT;
-	if (plan->accounts && list_has(plan->accounts, &account))
-		return WHO_ACCOUNT;
-	return plan->clients && list_has(plan->clients, &client) ? WHO_CLIENT : WHO_ACCOUNT;
-}
-
-/* Recipients of this transaction, with the one that is being decided. */
-static int64_t
-recipients_now(const struct ask *ask)
-{
-	const struct transaction *txn = &ask->session->txn;
-
-	return (int64_t)txn->n_accepted + (ask->step == STEP_MESSAGE ? 0 : 1);
-}
-
-static int64_t
-window_seconds(enum plan_window window)
-{
-	switch (window) {
-	case PLAN_MINUTE:
-		return MINUTE;
-	case PLAN_HOUR:
-		return HOUR;
-	case PLAN_DAY:
-		return DAY;
-	}
-	return DAY;
-}
-
-static enum quota
-quota_of(const struct plan *plan, int64_t with_this, int64_t limit)
-{
-	if (with_this > limit)
-		return QUOTA_OVER;
-	return with_this * 100 >= limit * plan->warn_percent ? QUOTA_NEAR : QUOTA_OK;
-}
-
-static void
-use_limit(struct use *use, const struct plan_limit *limit, int64_t used, int64_t adds)
-{
-	int64_t window = window_seconds(limit->window);
-	enum quota quota = quota_of(use->plan, used + adds, limit->most);
-
-	/* Sums fall as what is in them gets old; when, the sum does not say: at the latest, now
-	 * plus all of the window. */
-	if (quota == QUOTA_OVER && window > use->free)
-		use->free = window;
-	if (quota > use->quota)
-		use->quota = quota;
-	/* used / limit, compared without dividing */
-	if (!use->counted ||
-	    (double)used * (double)use->limit > (double)use->used * (double)limit->most) {
-		use->used = used;
-		use->limit = limit->most;
-	}
-	use->counted = true;
-}
-
-static enum progress
-quota_look(struct ask *ask, struct use *use)
-{
-	const struct plan *plan = plan_in_force(ask->session);
-	const struct count_answer *messages, *recipients;
-	enum progress progress;
-	enum who who;
-
-	*use = (struct use){ .plan = plan };
-	if (!plan)
-		return DONE;
-	use->quota = QUOTA_OK;
-	if (plan->recipients_per_message > 0 && recipients_now(ask) > plan->recipients_per_message)
-		use->quota = QUOTA_OVER;
-	if (plan->n_limits == 0)
-		return DONE;
-	who = who_pays(ask->session, plan);
-	progress = read_count(ask, "messages", who, &messages);
-	if (read_count(ask, "recipients", who, &recipients) == PENDING || progress == PENDING)
-		return PENDING;
-	if (!messages || !recipients) {
-		use->failed = true;
-		return DONE;
-	}
-	for (size_t i = 0; i < plan->n_limits; i++) {
-		const struct plan_limit *limit = &plan->limit[i];
-		bool of_messages = limit->what == PLAN_MESSAGES;
-
-		use_limit(use, limit,
-		    sum_of(of_messages ? messages : recipients, window_seconds(limit->window)),
-		    of_messages ? 1 : recipients_now(ask));
-	}
-	return DONE;
-}
-
-static enum progress
-compute_quota(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	struct use use;
-
-	if (quota_look(ask, &use) == PENDING)
-		return PENDING;
-	*out = value_symbol(quota_words[use.quota]);
-	if (use.failed && use.quota != QUOTA_OVER)
-		*out = (struct value){ .type = VALUE_NONE };
-	return DONE;
-}
-
-static enum progress
-compute_quota_used(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	struct use use;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
-		return PENDING;
-	if (use.counted)
-		*out = value_number(use.used);
-	return DONE;
-}
-
-static enum progress
-compute_quota_limit(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	struct use use;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
-		return PENDING;
-	if (use.counted)
-		*out = value_number(use.limit);
-	return DONE;
-}
-
-static enum progress
-compute_quota_free(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	struct use use;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
-		return PENDING;
-	if (use.plan && !use.failed)
-		*out = (struct value){ .type = VALUE_DURATION, .number = use.free };
-	return DONE;
-}
-
-static enum progress
-compute_quota_plan(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	const struct plan *plan = plan_in_force(ask->session);
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (plan)
-		*out = value_text(plan->name);
-	return DONE;
-}
-
-static enum progress
-compute_recipients_allowed(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	const struct plan *plan = plan_in_force(ask->session);
-
-	*out = value_number(plan ? plan->recipients_per_message : 0);
 	return DONE;
 }
 
@@ -394,7 +195,7 @@ is_due(unsigned n)
 
 /* n tells this addition apart from others of the transaction. */
 static void
-count(struct ask *ask, const char *what, enum who who, int64_t add, unsigned n)
+count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n)
 {
 	const struct count_answer *nobody_waits;
 	struct str key;
@@ -409,8 +210,8 @@ count_recipients(struct ask *ask, const char *what, unsigned n, unsigned *counte
 	unsigned add = n - *counted;
 
 	*counted = n;
-	count(ask, what, WHO_CLIENT, add, n);
-	count(ask, what, WHO_NETWORK, add, n);
+	count(ask, what, VOLUME_CLIENT, add, n);
+	count(ask, what, VOLUME_NETWORK, add, n);
 }
 
 static struct tally *
@@ -424,7 +225,7 @@ tally_of(struct ask *ask)
 static void
 count_message(struct ask *ask, struct tally *tally)
 {
-	for (int who = 0; who < WHO_COUNT; who++) {
+	for (int who = 0; who < VOLUME_COUNT; who++) {
 		count(ask, "messages", who, 1, 0);
 		count(ask, "recipients", who, (int64_t)ask->session->txn.n_accepted, 0);
 	}
@@ -465,7 +266,8 @@ check_window(const struct value *window, struct err *e)
 {
 	struct buf text;
 
-	if (window->number == MINUTE || window->number == HOUR || window->number == DAY)
+	if (window->number == VOLUME_MINUTE || window->number == VOLUME_HOUR ||
+	    window->number == VOLUME_DAY)
 		return true;
 	buf_init(&text, 64);
 	value_print(window, &text);
@@ -516,28 +318,28 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
 	    QUOTA_FACT,
-	    .compute = compute_quota,
+	    .compute = quota_compute,
 	    .help = "What the plan of the account, or else of the client, says of this message on "
 		    "top of what was taken already; none: there is no plan." },
 	{ .name = "quota.free",
 	    .type = VALUE_DURATION,
 	    QUOTA_FACT,
-	    .compute = compute_quota_free,
+	    .compute = quota_compute_free,
 	    .help = "How long, at most, until the plan is no longer used up." },
 	{ .name = "quota.limit",
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
-	    .compute = compute_quota_limit,
+	    .compute = quota_compute_limit,
 	    .help = "The limit of the plan that is nearest." },
 	{ .name = "quota.plan",
 	    .type = VALUE_TEXT,
 	    PLAN_FACT,
-	    .compute = compute_quota_plan,
+	    .compute = quota_compute_plan,
 	    .help = "The name of the plan." },
 	{ .name = "quota.used",
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
-	    .compute = compute_quota_used,
+	    .compute = quota_compute_used,
 	    .help = "How much of quota.limit is used, without this message." },
 	{ .name = "rate",
 	    .type = VALUE_NUMBER,
@@ -550,7 +352,7 @@ static const struct fact_def facts[] = {
 	{ .name = "recipients.allowed",
 	    .type = VALUE_NUMBER,
 	    PLAN_FACT,
-	    .compute = compute_recipients_allowed,
+	    .compute = quota_compute_recipients,
 	    .help = "Recipients that the plan allows a message; 0: any number." },
 	{ .name = "surge",
 	    .type = VALUE_REAL,
