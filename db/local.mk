@@ -17,7 +17,7 @@ schema_files = db/schema/journal-1.sql db/schema/store-1.sql
 nodist_libpostern_a_SOURCES = db/schema.c
 BUILT_SOURCES += db/schema.c
 CLEANFILES += db/schema.c
-EXTRA_DIST += db/schema/embed.sh $(schema_files)
+EXTRA_DIST += db/README.md db/schema/embed.sh $(schema_files)
 db/schema.c: db/schema/embed.sh $(schema_files)
 	$(AM_V_GEN)$(MKDIR_P) db && \
 	files= && for file in $(schema_files); do files="$$files $(srcdir)/$$file"; done && \

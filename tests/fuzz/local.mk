@@ -37,3 +37,8 @@ fuzz_programs += tests/fuzz/fuzz_spf_record
 tests_fuzz_fuzz_spf_record_SOURCES = tests/fuzz/fuzz_spf_record.c $(fuzz_main)
 tests_fuzz_fuzz_spf_record_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/spf_record
+
+fuzz_programs += tests/fuzz/fuzz_window
+tests_fuzz_fuzz_window_SOURCES = tests/fuzz/fuzz_window.c $(fuzz_main)
+tests_fuzz_fuzz_window_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/window

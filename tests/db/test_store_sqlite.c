@@ -1,0 +1,466 @@
+#include "db/store_sqlite.h"
+
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/db/folder.h"
+
+#define T0 1700000000 /* when the tests begin */
+#define DAY 86400
+
+struct world {
+	struct folder folder;
+	struct store *store;
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct err e;
+
+	folder_make(&w->folder);
+	w->store = store_sqlite.open(folder_file(&w->folder, "store.db"), &e);
+	*state = w;
+	return w->store == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	store_sqlite.close(&w->store);
+	folder_remove(&w->folder);
+	free(w);
+	return 0;
+}
+
+static struct seen_answer
+seen(struct store *store, const struct question *q, int64_t now)
+{
+	struct answer a = { .question = *q };
+	struct store_ask ask = { q, &a };
+	struct err e;
+
+	if (!store_sqlite.ask(store, &ask, 1, now * 1000 + 999, &e))
+		fail_msg("%s", e.text);
+	return a.seen;
+}
+
+static struct seen_answer
+plain(struct store *store, const char *key, int64_t now)
+{
+	struct question q = { .kind = QUESTION_SEEN,
+		.name = str_of(key),
+		.seen = { .delay = 300, .retry = 2 * DAY, .remember = 36 * DAY } };
+
+	return seen(store, &q, now);
+}
+
+static struct count_answer
+count(struct store *store, const char *key, int64_t add, int64_t now)
+{
+	struct question q = { .kind = QUESTION_COUNT, .name = str_of(key), .add = add };
+	struct answer a = { .question = q };
+	struct store_ask ask = { &q, &a };
+	struct err e;
+
+	if (!store_sqlite.ask(store, &ask, 1, now * 1000, &e))
+		fail_msg("%s", e.text);
+	return a.count;
+}
+
+/* One number out of the file, read by another connection. */
+static int64_t
+number(struct world *w, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return n;
+}
+
+/* --- seen: tables of visits to one key ----------------------------------------------------------- */
+
+struct visit {
+	int64_t at; /* after T0 */
+	enum { NORMAL, LOOK, PROVE } how;
+	struct seen_answer want; /* first and last after T0, too, where they are not 0 */
+};
+
+#define FIRST(t) \
+	{ \
+		SEEN_FIRST, (t), -T0, 0, 300 \
+	}
+#define NEVER \
+	{ \
+		SEEN_NEVER, -T0, -T0, 0, 0 \
+	}
+
+struct story {
+	const char *name;
+	struct visit visit[10];
+	size_t n;
+};
+
+static const struct story stories[] = {
+	{ "the usual greylisting",
+	    { { 0, NORMAL, FIRST(0) }, { 10, NORMAL, { SEEN_EARLY, 0, 0, 0, 290 } },
+		{ 299, NORMAL, { SEEN_EARLY, 0, 10, 0, 1 } },
+		{ 300, NORMAL, { SEEN_RETRIED, 0, 299, 1, 0 } },
+		{ 301, NORMAL, { SEEN_PROVEN, 0, 300, 2, 0 } },
+		{ 30 * DAY, NORMAL, { SEEN_PROVEN, 0, 301, 3, 0 } } },
+	    6 },
+	{ "the last second to retry",
+	    { { 0, NORMAL, FIRST(0) }, { 2 * DAY, NORMAL, { SEEN_RETRIED, 0, 0, 1, 0 } } }, 2 },
+	{ "a second too late to retry",
+	    { { 0, NORMAL, FIRST(0) }, { 2 * DAY + 1, NORMAL, FIRST(2 * DAY + 1) },
+		{ 2 * DAY + 301, NORMAL, { SEEN_RETRIED, 2 * DAY + 1, 2 * DAY + 1, 1, 0 } } },
+	    3 },
+	{ "remembered from the last visit on",
+	    { { 0, NORMAL, FIRST(0) }, { 300, NORMAL, { SEEN_RETRIED, 0, 0, 1, 0 } },
+		{ 300 + 36 * DAY, NORMAL, { SEEN_PROVEN, 0, 300, 2, 0 } },
+		{ 300 + 72 * DAY, NORMAL, { SEEN_PROVEN, 0, 300 + 36 * DAY, 3, 0 } },
+		{ 300 + 108 * DAY + 1, NORMAL, FIRST(300 + 108 * DAY + 1) } },
+	    5 },
+	{ "looking changes nothing",
+	    { { 0, LOOK, NEVER }, { 1, NORMAL, FIRST(1) },
+		{ 2, LOOK, { SEEN_EARLY, 1, 1, 0, 299 } },
+		{ 400, LOOK, { SEEN_RETRIED, 1, 1, 0, 0 } },
+		{ 401, LOOK, { SEEN_RETRIED, 1, 1, 0, 0 } }, { 2 * DAY + 2, LOOK, NEVER },
+		{ 500, NORMAL, { SEEN_RETRIED, 1, 1, 1, 0 } },
+		{ 600, LOOK, { SEEN_PROVEN, 1, 500, 1, 0 } },
+		{ 700, NORMAL, { SEEN_PROVEN, 1, 500, 2, 0 } } },
+	    9 },
+	{ "proven at once",
+	    { { 0, PROVE, { SEEN_RETRIED, 0, -T0, 1, 0 } },
+		{ 1, NORMAL, { SEEN_PROVEN, 0, 0, 2, 0 } },
+		{ 36 * DAY, PROVE, { SEEN_PROVEN, 0, 1, 3, 0 } },
+		{ 72 * DAY, NORMAL, { SEEN_PROVEN, 0, 36 * DAY, 4, 0 } } },
+	    4 },
+	{ "proven while waiting",
+	    { { 0, NORMAL, FIRST(0) }, { 5, PROVE, { SEEN_RETRIED, 0, 0, 1, 0 } },
+		{ 6, NORMAL, { SEEN_PROVEN, 0, 5, 2, 0 } } },
+	    3 },
+	{ "a clock that is set back",
+	    { { 1000, NORMAL, FIRST(1000) }, { 0, NORMAL, { SEEN_EARLY, 1000, 1000, 0, 300 } },
+		{ 299, NORMAL, { SEEN_EARLY, 0, 0, 0, 1 } },
+		{ 300, NORMAL, { SEEN_RETRIED, 0, 299, 1, 0 } } },
+	    4 },
+};
+
+static void
+test_stories(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+		for (size_t k = 0; k < stories[i].n; k++) {
+			const struct visit *v = &stories[i].visit[k];
+			struct question q = { .kind = QUESTION_SEEN,
+				.name = str_of(stories[i].name),
+				.seen = {
+				    300, 2 * DAY, 36 * DAY, v->how == LOOK, v->how == PROVE } };
+			struct seen_answer a = seen(w->store, &q, T0 + v->at);
+
+			if (a.state != v->want.state || a.first != v->want.first + T0 ||
+			    a.last != v->want.last + T0 || a.hits != v->want.hits ||
+			    a.wait != v->want.wait)
+				fail_msg(
+				    "%s, visit %zu: state %d first %jd last %jd hits %jd wait %jd",
+				    stories[i].name, k, a.state, (intmax_t)a.first - T0,
+				    (intmax_t)a.last - T0, (intmax_t)a.hits, (intmax_t)a.wait);
+		}
+	}
+}
+
+static void
+test_no_delay(void **state)
+{
+	struct world *w = *state;
+	struct question q = { .kind = QUESTION_SEEN, .name = STR("k"), .seen = { 0, 10, 10 } };
+
+	assert_int_equal(seen(w->store, &q, T0).state, SEEN_FIRST);
+	assert_int_equal(seen(w->store, &q, T0).state, SEEN_RETRIED);
+	assert_int_equal(seen(w->store, &q, T0).state, SEEN_PROVEN);
+}
+
+static void
+test_odd_keys(void **state)
+{
+	struct world *w = *state;
+	static const struct str keys[] = { { "", 0 }, { "\0", 1 }, { "\0a", 2 },
+		{ "'; DROP TABLE seen", 18 }, { "\xff\xfe", 2 }, { NULL, 0 } };
+
+	for (size_t i = 0; i < 5; i++) {
+		struct question q = {
+			.kind = QUESTION_SEEN, .name = keys[i], .seen = { 5, 10, 10 }
+		};
+
+		assert_int_equal(seen(w->store, &q, T0).state, SEEN_FIRST);
+	}
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 5);
+}
+
+/* --- counters ----------------------------------------------------------------------------------- */
+
+static void
+test_count(void **state)
+{
+	struct world *w = *state;
+	struct count_answer a;
+
+	a = count(w->store, "k", 0, T0);
+	assert_int_equal(a.day, 0);
+	assert_int_equal(number(w, "SELECT count(*) FROM counter"), 0);
+	a = count(w->store, "k", 3, T0);
+	assert_int_equal(a.minute, 3);
+	a = count(w->store, "k", 2, T0 + 100);
+	assert_int_equal(a.minute, 2);
+	assert_int_equal(a.hour, 5);
+	a = count(w->store, "k", 0, T0 + 100 + 4000);
+	assert_int_equal(a.hour, 0);
+	assert_int_equal(a.day, 5);
+	a = count(w->store, "other", 1, T0 + 100);
+	assert_int_equal(a.day, 1);
+	a = count(w->store, "k", -7, T0 + 100);
+	assert_int_equal(a.day, 5);
+}
+
+static void
+test_count_damaged(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *db;
+
+	count(w->store, "k", 3, T0);
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "UPDATE counter SET bins = x'ff0102'", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(count(w->store, "k", 1, T0).day, 1);
+	assert_int_equal(count(w->store, "k", 1, T0).day, 2);
+}
+
+/* --- batches ------------------------------------------------------------------------------------ */
+
+static void
+test_batch(void **state)
+{
+	struct world *w = *state;
+	struct question s = { .kind = QUESTION_SEEN, .name = STR("k"), .seen = { 0, 10, 10 } };
+	struct question c = { .kind = QUESTION_COUNT, .name = STR("k"), .add = 2 };
+	struct answer a[4] = { 0 };
+	struct store_ask batch[] = { { &s, &a[0] }, { &c, &a[1] }, { &s, &a[2] }, { &c, &a[3] } };
+
+	/* Those of one batch see each other. */
+	assert_true(store_sqlite.ask(w->store, batch, 4, T0 * 1000LL, NULL));
+	assert_int_equal(a[0].seen.state, SEEN_FIRST);
+	assert_int_equal(a[1].count.minute, 2);
+	assert_int_equal(a[2].seen.state, SEEN_RETRIED);
+	assert_int_equal(a[3].count.minute, 4);
+	assert_true(store_sqlite.ask(w->store, batch, 0, T0 * 1000LL, NULL));
+}
+
+/* A batch that fails in its middle has not happened. */
+static void
+test_batch_fails(void **state)
+{
+	struct world *w = *state;
+	struct question q[3] = { { .kind = QUESTION_COUNT, .name = STR("a"), .add = 1 },
+		{ .kind = QUESTION_SEEN, .name = STR("bad"), .seen = { 5, 10, 10 } },
+		{ .kind = QUESTION_COUNT, .name = STR("b"), .add = 1 } };
+	struct answer a[3] = { 0 };
+	struct store_ask batch[] = { { &q[0], &a[0] }, { &q[1], &a[1] }, { &q[2], &a[2] } };
+	struct err e = { 0 };
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "CREATE TRIGGER no BEFORE INSERT ON seen WHEN new.key = 'bad' "
+			     "BEGIN SELECT RAISE(FAIL, 'we do not like it'); END",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_false(store_sqlite.ask(w->store, batch, 3, T0 * 1000LL, &e));
+	assert_non_null(strstr(e.text, "store.db: we do not like it"));
+	assert_int_equal(number(w, "SELECT count(*) FROM counter"), 0);
+	/* And the next one works. */
+	assert_int_equal(sqlite3_exec(db, "DROP TRIGGER no", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_true(store_sqlite.ask(w->store, batch, 3, T0 * 1000LL, &e));
+	assert_int_equal(a[2].count.day, 1);
+}
+
+static void
+test_locked(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *db;
+
+	/* A reader is not in the way. */
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "BEGIN; SELECT * FROM seen", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(plain(w->store, "k", T0).state, SEEN_FIRST);
+	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	sqlite3_close(db);
+}
+
+/* --- caps and cleaning --------------------------------------------------------------------------- */
+
+static void
+test_cap_waiting(void **state)
+{
+	struct world *w = *state;
+	char key[32];
+
+	store_sqlite_limit(w->store, 10, 5);
+	plain(w->store, "proven", T0 - 400);
+	assert_int_equal(plain(w->store, "proven", T0 - 50).state, SEEN_RETRIED);
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "key %d", i);
+		assert_int_equal(plain(w->store, key, T0 + i).state, SEEN_FIRST);
+		assert_in_range(number(w, "SELECT count(*) FROM seen WHERE proven = 0"), 1, 10);
+	}
+	/* The newest are there, the oldest are not, and what is proven stays. */
+	assert_int_equal(plain(w->store, "key 99", T0 + 100).state, SEEN_EARLY);
+	assert_int_equal(plain(w->store, "key 90", T0 + 100).state, SEEN_EARLY);
+	assert_int_equal(plain(w->store, "proven", T0 + 100).state, SEEN_PROVEN);
+	assert_int_equal(plain(w->store, "key 89", T0 + 100).state, SEEN_FIRST);
+}
+
+static void
+test_cap_counters(void **state)
+{
+	struct world *w = *state;
+	char key[32];
+
+	store_sqlite_limit(w->store, 10, 5);
+	for (int i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "key %d", i);
+		count(w->store, key, 1, T0 + (int64_t)i * DAY);
+	}
+	assert_int_equal(number(w, "SELECT count(*) FROM counter"), 5);
+	assert_true(count(w->store, "key 19", 0, T0 + 19 * DAY).day == 1);
+}
+
+static void
+test_clean(void **state)
+{
+	struct world *w = *state;
+	struct err e = { 0 };
+
+	plain(w->store, "waits", T0);
+	plain(w->store, "proven", T0);
+	plain(w->store, "proven", T0 + 300);
+	count(w->store, "counter", 1, T0);
+	assert_false(store_sqlite.clean(w->store, (T0 + 2 * DAY) * 1000LL, &e));
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 2);
+	store_sqlite.clean(w->store, (T0 + 2 * DAY + 1) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 1);
+	store_sqlite.clean(w->store, (T0 + 14 * DAY) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM counter"), 1);
+	store_sqlite.clean(w->store, (T0 + 15 * DAY + 1) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM counter"), 0);
+	store_sqlite.clean(w->store, (T0 + 301 + 36 * DAY) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 0);
+	assert_int_equal(e.code, ERR_NONE);
+}
+
+static void
+test_clean_in_steps(void **state)
+{
+	struct world *w = *state;
+	char name[1200][24];
+	struct question q[1200] = { 0 };
+	struct answer a[1200] = { 0 };
+	struct store_ask batch[1200];
+	int steps = 1;
+
+	for (int i = 0; i < 1200; i++) {
+		snprintf(name[i], sizeof(name[i]), "key %d", i);
+		q[i] = (struct question){
+			.kind = QUESTION_SEEN, .name = str_of(name[i]), .seen = { 5, 10, 10 }
+		};
+		batch[i] = (struct store_ask){ &q[i], &a[i] };
+	}
+	assert_true(store_sqlite.ask(w->store, batch, 1200, T0 * 1000LL, NULL));
+	while (store_sqlite.clean(w->store, (T0 + DAY) * 1000LL, NULL))
+		steps++;
+	assert_int_equal(steps, 3);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 0);
+}
+
+/* --- reopening ---------------------------------------------------------------------------------- */
+
+static void
+test_kept(void **state)
+{
+	struct world *w = *state;
+
+	plain(w->store, "k", T0);
+	count(w->store, "k", 5, T0);
+	store_sqlite.close(&w->store);
+	assert_null(w->store);
+	w->store = store_sqlite.open(folder_file(&w->folder, "store.db"), NULL);
+	assert_int_equal(plain(w->store, "k", T0 + 300).state, SEEN_RETRIED);
+	assert_int_equal(count(w->store, "k", 1, T0 + 300).day, 6);
+}
+
+static void
+test_read_only(void **state)
+{
+	struct world *w = *state;
+	struct store *reader;
+	struct err e;
+
+	plain(w->store, "k", T0);
+	count(w->store, "k", 5, T0);
+	reader = store_sqlite_open_read(folder_file(&w->folder, "store.db"), &e);
+	if (reader == NULL)
+		fail_msg("%s", e.text);
+	assert_int_equal(plain(reader, "k", T0 + 300).state, SEEN_RETRIED);
+	assert_int_equal(plain(reader, "k", T0 + 1).state, SEEN_EARLY);
+	assert_int_equal(plain(reader, "new", T0).state, SEEN_NEVER);
+	assert_int_equal(count(reader, "k", 7, T0).day, 5);
+	store_sqlite.close(&reader);
+	assert_int_equal(plain(w->store, "k", T0 + 2).state, SEEN_EARLY);
+	assert_int_equal(count(w->store, "k", 0, T0).day, 5);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_stories, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_delay, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_count_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_batch_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cap_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cap_counters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clean, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clean_in_steps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("store_sqlite", tests, NULL, NULL);
+}
