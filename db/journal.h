@@ -47,8 +47,8 @@ void journal_close(struct journal **journal);
  * none of which looks like another. False: none was written, serials and ids are as they were; an
  * id given by the caller that is taken is such an error.
  */
-bool journal_append(struct journal *journal, struct journal_record *const *records, size_t n,
-    struct err *e);
+bool journal_append(
+    struct journal *journal, struct journal_record *const *records, size_t n, struct err *e);
 /* Removes entries older than keep_ms, a small step; true while there may be more. */
 bool journal_clean(struct journal *journal, int64_t now_ms, int64_t keep_ms, struct err *e);
 /* False when the file was taken away from under the journal: what is written would be lost. */
