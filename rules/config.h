@@ -16,7 +16,7 @@ enum listen_kind { LISTEN_PROXY, LISTEN_MILTER };
 
 struct listen {
 	enum listen_kind kind;
-	struct ip ip;       /* PROXY; version 0 for `*`: all of both families */
+	struct ip ip; /* PROXY; version 0 for `*`: all of both families */
 	uint16_t port;
 	const char *milter; /* MILTER: libmilter's notation */
 };
@@ -24,7 +24,7 @@ struct listen {
 enum handoff { HANDOFF_NONE, HANDOFF_XCLIENT, HANDOFF_PROXY_PROTOCOL };
 
 struct backend {
-	const char *host;   /* name or address */
+	const char *host; /* name or address */
 	uint16_t port;
 	enum handoff handoff;
 };
@@ -37,16 +37,19 @@ struct config_resolver {
 
 /* The plain settings at the top of the file; their rows are in config.c (config_settings). */
 struct config_core {
-	char *hostname, *database, *user, *runtime; /* user: whom posternd becomes; runtime: folder of sockets, default: database */
-	int64_t threads;                 /* loops; 0: one a core */
-	int64_t journal_keep;            /* ms */
-	bool bare_newline_normalise;     /* `bare_newline refuse|normalise` (word index 1) */
+	char *hostname, *database, *user,
+	    *runtime; /* user: whom posternd becomes; runtime: folder of sockets, default: database */
+	int64_t threads;             /* loops; 0: one a core */
+	int64_t journal_keep;        /* ms */
+	bool bare_newline_normalise; /* `bare_newline refuse|normalise` (word index 1) */
 	int64_t bare_newline;
 	int64_t message_size, message_memory, header_size; /* octets */
-	int64_t recipients;              /* a transaction */
+	int64_t recipients;                                /* a transaction */
 	int64_t sessions, sessions_per_client, errors;
-	int64_t timeout_greeting, timeout_command, timeout_data_block, timeout_data_end; /* client side, ms */
-	int64_t backend_timeout_connect, backend_timeout_command, backend_timeout_data, backend_timeout_end;
+	int64_t timeout_greeting, timeout_command, timeout_data_block,
+	    timeout_data_end; /* client side, ms */
+	int64_t backend_timeout_connect, backend_timeout_command, backend_timeout_data,
+	    backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
 	int64_t mode;                    /* 0 enforce, 1 observe */
 	int64_t drain;                   /* ms that SIGTERM waits for sessions */
@@ -56,7 +59,7 @@ struct config_core {
 struct config {
 	struct arena *arena;
 	char *path;
-	char revision[16];          /* 12 hex digits of the digest of all text it was made of */
+	char revision[16]; /* 12 hex digits of the digest of all text it was made of */
 	struct config_core core;
 	const struct listen *listen;
 	size_t n_listen;
@@ -65,11 +68,13 @@ struct config {
 	struct config_resolver resolver;
 	const struct list *trusted; /* of `trust`; never NULL */
 	struct plans plans;
-	struct fact_table facts;    /* of all parts */
-	const struct config_part *part; /* the vocabulary's parts and the loaded ones: stage index = index here */
+	struct fact_table facts; /* of all parts */
+	const struct config_part
+	    *part; /* the vocabulary's parts and the loaded ones: stage index = index here */
 	size_t n_parts;
-	void **part_conf;           /* its settings' struct, or NULL */
-	bool *part_used;            /* some rule can ask for one of its facts (directly, or the stage may through another: then true for all DNS ones too, see config.c) */
+	void **part_conf; /* its settings' struct, or NULL */
+	bool *
+	    part_used; /* some rule can ask for one of its facts (directly, or the stage may through another: then true for all DNS ones too, see config.c) */
 	struct ruleset *ruleset;
 	/* private */
 	_Atomic unsigned users;
@@ -79,7 +84,7 @@ struct config {
 struct complaint {
 	const char *file;
 	unsigned line, column;
-	const char *text; /* what is wrong and what would be right */
+	const char *text;   /* what is wrong and what would be right */
 	const char *source; /* the source line, for a caret under it; may be NULL */
 	bool warning;       /* worth saying, but the file is usable */
 };
@@ -95,8 +100,8 @@ void complaints_free(struct complaints *c);
 char *complaint_print(const struct complaint *c);
 
 /* NULL when there was an error; complaints are filled in either case. Counted once for the caller. */
-struct config *config_load(const char *path, const struct config_vocabulary *vocabulary,
-    struct complaints *complaints);
+struct config *config_load(
+    const char *path, const struct config_vocabulary *vocabulary, struct complaints *complaints);
 struct config *config_use(struct config *config);
 void config_release(struct config **config);
 

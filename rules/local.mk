@@ -1,2 +1,35 @@
 # rules/: sources and headers, appended by hand, sorted.
-libpostern_a_SOURCES += rules/record.c rules/record.h
+libpostern_a_SOURCES += \
+	rules/check.c rules/check.h \
+	rules/compare.c \
+	rules/complaint.c rules/complaint.h \
+	rules/config.c rules/config.h \
+	rules/core.c \
+	rules/eval.h \
+	rules/intern.c rules/intern.h \
+	rules/lex.c rules/lex.h \
+	rules/lists.c \
+	rules/literal.c rules/literal.h \
+	rules/load.h \
+	rules/operand.c \
+	rules/parse.c \
+	rules/plans.c \
+	rules/reach.c \
+	rules/record.c rules/record.h \
+	rules/rule.h \
+	rules/ruleset.c rules/ruleset.h \
+	rules/settings.c \
+	rules/source.c \
+	rules/statements.c \
+	rules/text.c \
+	rules/tree.c rules/tree.h
+
+# The rules of default.rules are part of the program; the file is installed to be read and copied.
+nodist_libpostern_a_SOURCES += rules/default_rules.c
+CLEANFILES += rules/default_rules.c
+dist_pkgdata_DATA += rules/default.rules
+EXTRA_DIST += rules/README.md rules/embed.awk
+rules/default_rules.c: rules/default.rules rules/embed.awk
+	$(AM_V_at)$(MKDIR_P) rules
+	$(AM_V_GEN)$(AWK) -v name=default_rules -f $(srcdir)/rules/embed.awk \
+		$(srcdir)/rules/default.rules >$@.tmp && mv $@.tmp $@

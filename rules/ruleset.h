@@ -12,11 +12,11 @@ struct ruleset;
 
 /* One rule that was looked at. */
 struct trace_entry {
-	struct str rule;       /* file:line */
-	struct str source;     /* the rule as written, one line */
-	bool hit;              /* its condition was true */
-	bool observed;         /* `observe` or mode observe: not enforced */
-	const char *action;    /* "accept", "tempfail", "reject", "score", "mark", "add header" */
+	struct str rule;    /* file:line */
+	struct str source;  /* the rule as written, one line */
+	bool hit;           /* its condition was true */
+	bool observed;      /* `observe` or mode observe: not enforced */
+	const char *action; /* "accept", "tempfail", "reject", "score", "mark", "add header" */
 	/* The facts its condition asked for this time, in order (short-circuit: only those needed). */
 	size_t n_facts;
 	const struct fact_call **fact; /* look values up with fact_known() */
@@ -42,8 +42,8 @@ struct decision {
  * Runs the rules of ask->step from the top. DONE: *out is filled, memory from `arena`. PENDING: questions were noted;
  * call again from the top when they are answered. A session whose rules are over gives ACCEPT at once.
  */
-enum progress ruleset_decide(const struct ruleset *ruleset, struct ask *ask, struct arena *arena,
-    struct decision *out);
+enum progress ruleset_decide(
+    const struct ruleset *ruleset, struct ask *ask, struct arena *arena, struct decision *out);
 /* Adds the step's score, marks and header fields to the transaction, and ends the rules for `accept session`. Once per decision. */
 void decision_apply(struct session *s, const struct decision *d);
 

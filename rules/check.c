@@ -1,0 +1,133 @@
+#include "rules/check.h"
+
+#include <stdlib.h>
+
+static bool
+mark_check(struct check *check, const struct expr *e)
+{
+	struct suggestion near;
+
+	suggest_begin(&near, e->mark);
+	for (const struct rule *r = check->first; r != NULL; r = r->next) {
+		if (r->action != ACTION_MARK || r->step > check->rule->step)
+			continue;
+		if (str_eq(r->name, e->mark))
+			return true;
+		suggest(&near, r->name);
+	}
+	COMPLAIN(check->load, &e->mark_at, "no rule up to here says `mark %.*s`%s",
+	    STR_ARG(e->mark), suggest_end(&near));
+	return false;
+}
+
+/* Goes on after a mistake: each side of an `and` can have its own. */
+static bool
+expr_check(struct check *check, struct expr *e)
+{
+	bool ok = true;
+
+	switch (e->kind) {
+	case EXPR_AND:
+	case EXPR_OR:
+	case EXPR_NOT:
+		for (struct expr *child = e->child; child != NULL; child = child->next)
+			ok = expr_check(check, child) && ok;
+		return ok;
+	case EXPR_MARKED:
+		return mark_check(check, e);
+	case EXPR_TEST:
+		break;
+	}
+	ok = test_check(check, e);
+	check->rule->n_calls += (e->left.kind == OPERAND_FACT) + (e->right.kind == OPERAND_FACT);
+	return ok;
+}
+
+static bool
+text_check(struct check *check, struct piece *text)
+{
+	bool ok = true;
+
+	for (; text != NULL; text = text->next)
+		if (text->expands)
+			ok = operand_check(check, &text->operand) && ok;
+	return ok;
+}
+
+/* What belongs to a message is lost when it is said before there is one. */
+static bool
+action_check(struct check *check, const struct rule *rule)
+{
+	if (action_ends(rule->action) || rule->step >= STEP_MAIL)
+		return true;
+	COMPLAIN(check->load, &rule->at,
+	    "`%s` is about a message: it works from mail on, where the same can be asked",
+	    action_name(rule->action));
+	return false;
+}
+
+static bool
+rule_check(struct check *check, struct rule *rule)
+{
+	bool ok;
+
+	check->rule = rule;
+	ok = action_check(check, rule);
+	if (rule->condition != NULL)
+		ok = expr_check(check, rule->condition) && ok;
+	return text_check(check, rule->text) && ok;
+}
+
+static struct ruleset *
+ruleset_new(struct load *load)
+{
+	struct ruleset *rules = ARENA_NEW(load->arena, struct ruleset);
+
+	rules->n_parts = load->config->n_parts;
+	for (size_t step = 0; step < STEP_COUNT; step++)
+		rules->asked[step] = ARENA_ARRAY(load->arena, bool, rules->n_parts);
+	return rules;
+}
+
+/* The rules that are right, by step and in their order. */
+static void
+collect(struct check *check)
+{
+	struct ruleset *rules = check->rules;
+	struct arena *arena = check->load->arena;
+	size_t count[STEP_COUNT] = { 0 };
+
+	for (const struct rule *r = check->first; r != NULL; r = r->next)
+		count[r->step]++;
+	for (size_t step = 0; step < STEP_COUNT; step++)
+		rules->rule[step] = ARENA_ARRAY(arena, const struct rule *, count[step]);
+	for (struct rule *r = check->first; r != NULL; r = r->next) {
+		if (!rule_check(check, r))
+			continue;
+		rules->rule[r->step][rules->n[r->step]++] = r;
+		rules->n_asked[r->step] += r->n_calls;
+	}
+}
+
+struct ruleset *
+rules_check(struct load *load, struct rule *first)
+{
+	struct check check = { .load = load, .first = first };
+	struct fact_call *call;
+
+	check.rules = ruleset_new(load);
+	intern_init(&check.calls, load->arena);
+	collect(&check);
+	check.rules->n_calls = check.calls.n;
+	check.rules->call = ARENA_ARRAY(load->arena, const struct fact_call *, check.calls.n);
+	call = ARENA_ARRAY(load->arena, struct fact_call, check.calls.n);
+	for (size_t i = 0; i < check.calls.n; i++) {
+		call[i] = check.call[i];
+		check.rules->call[i] = &call[i];
+	}
+	intern_free(&check.calls);
+	free(check.call);
+	check.rules->observe = load->config->core.mode == 1;
+	reach_check(load, check.rules);
+	return check.rules;
+}

@@ -1,0 +1,38 @@
+/*
+ * complaint: how the phases of a load say what is wrong: where, what, and what would be right. They
+ * go on after each, so that one run tells all. After COMPLAINTS_MAX errors it says so once and
+ * keeps no more. Texts belong to the complaints' arena and are escaped when printed.
+ */
+#ifndef POSTERN_RULES_COMPLAINT_H
+#define POSTERN_RULES_COMPLAINT_H
+
+#include "rules/config.h"
+#include "rules/lex.h"
+
+#define COMPLAINTS_MAX 50
+
+/* An error at a token. at may be NULL: the file as a whole. */
+void complain(struct complaints *c, const struct source *source, const struct token *at,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same, but the file stays usable. */
+void complain_softly(struct complaints *c, const struct source *source, const struct token *at,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* In the order of the text, file by file. */
+void complaints_sort(struct complaints *c);
+
+/*
+ * "; did you mean `spf`?" for the name of the list that is nearest to a word, "" when none is near.
+ * A suggestion collects candidates one by one.
+ */
+struct suggestion {
+	struct str word;
+	struct str best;
+	size_t distance;
+	char text[80];
+};
+
+void suggest_begin(struct suggestion *s, struct str word);
+void suggest(struct suggestion *s, struct str candidate);
+const char *suggest_end(struct suggestion *s);
+
+#endif

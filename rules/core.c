@@ -1,0 +1,160 @@
+/*
+ * core: the plain settings at the top of the file: their rows, and what rows cannot say.
+ */
+#include <unistd.h>
+
+#include "base/die.h"
+#include "rules/load.h"
+
+#define CORE(member) offsetof(struct config_core, member)
+#define SECONDS(n) ((n)*INT64_C(1000))
+#define DAYS(n) SECONDS((n)*INT64_C(86400))
+#define MEGA(n) ((n)*INT64_C(1048576))
+
+static const char *const modes[] = { "enforce", "observe", NULL };
+static const char *const newlines[] = { "refuse", "normalise", NULL };
+
+/* clang-format off: rows. The timeouts are those of RFC 5321 4.5.3.2. */
+const struct setting config_settings[] = {
+	{ "hostname", SETTING_TEXT, CORE(hostname), 0, 0, "\"\"", NULL,
+	    "The name Postern gives itself in greetings and header fields; by default the host's." },
+	{ "database", SETTING_TEXT, CORE(database), 0, 0, "\"/var/lib/postern\"", NULL,
+	    "The folder of journal.db and store.db." },
+	{ "user", SETTING_TEXT, CORE(user), 0, 0, "\"\"", NULL,
+	    "Whom posternd becomes once its sockets are open; empty: it stays who it is." },
+	{ "runtime", SETTING_TEXT, CORE(runtime), 0, 0, "\"\"", NULL,
+	    "The folder of the sockets between its processes; by default that of the database." },
+	{ "threads", SETTING_NUMBER, CORE(threads), 0, 256, "0", NULL,
+	    "Event loops; 0: one for each core." },
+	{ "mode", SETTING_WORD, CORE(mode), 0, 0, "enforce", modes,
+	    "With observe, rules are evaluated and journalled, and nobody is refused." },
+	{ "bare_newline", SETTING_WORD, CORE(bare_newline), 0, 0, "refuse", newlines,
+	    "What becomes of a message with a CR or LF that stands alone." },
+	{ "message_size", SETTING_SIZE, CORE(message_size), 1024, MEGA(2048), "50M", NULL,
+	    "The largest message that is taken (SIZE of RFC 1870)." },
+	{ "message_memory", SETTING_SIZE, CORE(message_memory), 4096, MEGA(64), "256k", NULL,
+	    "What a message may take in memory; beyond it goes to a temporary file." },
+	{ "header_size", SETTING_SIZE, CORE(header_size), 1024, MEGA(8), "128k", NULL,
+	    "The largest header that is taken; less than message_memory." },
+	{ "recipients", SETTING_NUMBER, CORE(recipients), 100, 100000, "1000", NULL,
+	    "Recipients of one message; RFC 5321 4.5.3.1.8 asks for 100 at least." },
+	{ "sessions", SETTING_NUMBER, CORE(sessions), 1, 1000000, "10000", NULL,
+	    "Connections at a time." },
+	{ "sessions_per_client", SETTING_NUMBER, CORE(sessions_per_client), 1, 1000000, "100", NULL,
+	    "Connections at a time of one address." },
+	{ "errors", SETTING_NUMBER, CORE(errors), 1, 1000, "10", NULL,
+	    "Commands in error after which a connection is closed." },
+	{ "timeout greeting", SETTING_DURATION, CORE(timeout_greeting), SECONDS(1), DAYS(1), "5m",
+	    NULL, "How long a client may take for its first command." },
+	{ "timeout command", SETTING_DURATION, CORE(timeout_command), SECONDS(1), DAYS(1), "5m",
+	    NULL, "How long a client may take for a command." },
+	{ "timeout data block", SETTING_DURATION, CORE(timeout_data_block), SECONDS(1), DAYS(1),
+	    "3m", NULL, "How long a client may pause inside of a message." },
+	{ "timeout data end", SETTING_DURATION, CORE(timeout_data_end), SECONDS(1), DAYS(1), "10m",
+	    NULL, "How long a client may take for a whole message's end." },
+	{ "backend timeout connect", SETTING_DURATION, CORE(backend_timeout_connect), 100, DAYS(1),
+	    "30s", NULL, "How long the mail server may take to accept a connection." },
+	{ "backend timeout command", SETTING_DURATION, CORE(backend_timeout_command), 100, DAYS(1),
+	    "5m", NULL, "How long the mail server may take to answer a command." },
+	{ "backend timeout data", SETTING_DURATION, CORE(backend_timeout_data), 100, DAYS(1), "3m",
+	    NULL, "How long the mail server may pause in taking a message." },
+	{ "backend timeout end", SETTING_DURATION, CORE(backend_timeout_end), 100, DAYS(1), "10m",
+	    NULL, "How long the mail server may take to answer the end of a message." },
+	{ "dns timeout", SETTING_DURATION, CORE(dns_timeout), 100, SECONDS(60), "5s", NULL,
+	    "How long one DNS question may take." },
+	{ "dns budget", SETTING_DURATION, CORE(dns_budget), 100, SECONDS(300), "20s", NULL,
+	    "How long all DNS questions of one decision may take." },
+	{ "trust_anchor", SETTING_TEXT, CORE(trust_anchor), 0, 0, "\"/usr/share/dns/root.key\"",
+	    NULL,
+	    "The root's DNSSEC key; empty: nothing is validated. Not used by resolver forward." },
+	{ "journal keep", SETTING_DURATION, CORE(journal_keep), SECONDS(60), DAYS(36500), "90d",
+	    NULL, "How long entries stay in the journal." },
+	{ "drain", SETTING_DURATION, CORE(drain), 0, DAYS(1), "30s", NULL,
+	    "How long SIGTERM waits for connections to finish." },
+};
+/* clang-format on */
+const size_t n_config_settings = sizeof config_settings / sizeof *config_settings;
+
+static const struct setting *
+core_row(const char *name)
+{
+	for (size_t i = 0; i < n_config_settings; i++)
+		if (strcmp(config_settings[i].name, name) == 0)
+			return &config_settings[i];
+	panic("no setting %s", name);
+}
+
+bool
+given_once(struct load *load, const void *what, const struct token *at, const char *name)
+{
+	struct given *g;
+
+	for (g = load->given; g != NULL; g = g->next)
+		if (g->what == what) {
+			COMPLAIN(load, at, "`%s` was given already, on line %u", name, g->line);
+			return false;
+		}
+	g = ARENA_NEW(load->arena, struct given);
+	*g = (struct given){ what, at->line, load->given };
+	load->given = g;
+	return true;
+}
+
+const struct given *
+given_find(const struct load *load, const void *what)
+{
+	const struct given *g = load->given;
+
+	while (g != NULL && g->what != what)
+		g = g->next;
+	return g;
+}
+
+static char *
+host_name(struct load *load)
+{
+	char name[256];
+
+	if (gethostname(name, sizeof name) != 0 || name[0] == '\0')
+		return (char *)(uintptr_t) "localhost";
+	name[sizeof name - 1] = '\0';
+	return (char *)(uintptr_t)arena_dup(load->arena, str_of(name)).p;
+}
+
+/* A row that a complaint is about, at its line when it was given. */
+static void
+complain_row(struct load *load, const struct setting *row, const char *text)
+{
+	const struct given *g = given_find(load, row);
+	struct token at = { .line = g ? g->line : 0, .column = 1 };
+
+	COMPLAIN(load, g ? &at : NULL, "`%s` %s", row->name, text);
+}
+
+void
+core_finish(struct load *load)
+{
+	struct config *config = load->config;
+	struct config_core *core = &config->core;
+	const struct setting *anchor = core_row("trust_anchor");
+
+	if (core->hostname[0] == '\0')
+		core->hostname = host_name(load);
+	if (core->database[0] == '\0')
+		complain_row(load, core_row("database"), "must not be empty");
+	if (core->runtime[0] == '\0')
+		core->runtime = core->database;
+	core->bare_newline_normalise = core->bare_newline == 1;
+	if (core->header_size >= core->message_memory)
+		complain_row(load, core_row("header_size"), "must be less than `message_memory`");
+	if (given_find(load, anchor) == NULL &&
+	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
+		core->trust_anchor = (char *)(uintptr_t) "";
+	for (size_t i = 0; i < config->n_listen; i++)
+		if (config->listen[i].kind == LISTEN_PROXY && !config->has_backend) {
+			COMPLAIN(load, NULL,
+			    "`listen proxy` needs a mail server behind it: `backend HOST port "
+			    "NUMBER`");
+			break;
+		}
+}

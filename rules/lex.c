@@ -1,0 +1,247 @@
+#include "rules/lex.h"
+
+#include <stdio.h>
+
+#include "base/escape.h"
+#include "rules/complaint.h"
+
+void
+lexer_init(struct lexer *lexer, const struct source *source, struct complaints *complaints)
+{
+	struct str text = source->text;
+
+	*lexer = (struct lexer){ .source = source, .complaints = complaints, .line = 1 };
+	lexer->p = lexer->line_start = text.p;
+	lexer->end = text.p + text.n;
+	if (str_starts(text, STR("\xef\xbb\xbf"))) /* a byte order mark that an editor left */
+		lexer->p = lexer->line_start += 3;
+}
+
+void
+lexer_init_text(
+    struct lexer *lexer, const struct lexer *whole, const struct token *text, size_t from)
+{
+	*lexer = *whole;
+	lexer->p = text->text.p + from;
+	lexer->end = text->text.p + text->text.n;
+	lexer->line = text->line;
+	/* one before the text stands its quote, whose column is the token's */
+	lexer->line_start = text->text.p - text->column;
+	lexer->in_text = true;
+}
+
+static struct token
+token_at(const struct lexer *lexer, enum token_kind kind, size_t n)
+{
+	return (struct token){ .kind = kind,
+		.line = lexer->line,
+		.column = (unsigned)(lexer->p - lexer->line_start) + 1,
+		.text = { lexer->p, n } };
+}
+
+static struct token
+take(struct lexer *lexer, enum token_kind kind, size_t n)
+{
+	struct token t = token_at(lexer, kind, n);
+
+	lexer->p += n;
+	return t;
+}
+
+static struct token
+bad(struct lexer *lexer, size_t n, const char *why)
+{
+	struct token t = take(lexer, TOKEN_BAD, n);
+
+	complain(lexer->complaints, lexer->source, &t, "%s", why);
+	return t;
+}
+
+/* Letters, digits and what stands inside of names, numbers, addresses, networks, 80% and *. */
+static bool
+is_word(char c)
+{
+	return ascii_isalnum(c) || (c != '\0' && strchr("_.-:/%*+", c) != NULL);
+}
+
+static bool
+is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static void
+skip_blanks(struct lexer *lexer)
+{
+	while (
+	    lexer->p < lexer->end && (*lexer->p == ' ' || *lexer->p == '\t' || *lexer->p == '\r'))
+		lexer->p++;
+	if (lexer->p < lexer->end && *lexer->p == '#' && !lexer->in_text)
+		while (lexer->p < lexer->end && *lexer->p != '\n')
+			lexer->p++;
+}
+
+/* After the opening quote, which is `quote` octets long; so is the closing one. */
+static struct token
+lex_text(struct lexer *lexer, size_t quote)
+{
+	struct token t = token_at(lexer, TOKEN_TEXT, 0);
+	const char *start = lexer->p, *p = start + quote, *end = lexer->end;
+
+	t.text.p = p;
+	while (p < end && *p != '\n') {
+		if (is_control(*p)) {
+			lexer->p = p;
+			return bad(lexer, 1, "a text holds no control characters");
+		}
+		if (*p == '"' && quote == 1)
+			break;
+		if (*p == '\\' && quote == 2 && p + 1 < end && p[1] == '"')
+			break;
+		if (*p == '\\') {
+			if (p + 1 == end || (p[1] != '"' && p[1] != '\\')) {
+				lexer->p = p;
+				return bad(lexer, 1,
+				    "in a text, write \\\\ for a backslash and \\\" for a quote");
+			}
+			p++;
+		}
+		p++;
+	}
+	t.text.n = (size_t)(p - t.text.p);
+	if (p == end || *p == '\n') {
+		struct token whole = take(lexer, TOKEN_BAD, (size_t)(p - start));
+		complain(lexer->complaints, lexer->source, &whole,
+		    "this text never ends: its closing quote is missing on this line");
+		return whole;
+	}
+	lexer->p = p + quote;
+	return t;
+}
+
+static struct token
+lex_compare(struct lexer *lexer)
+{
+	char c = lexer->p[0], next = lexer->p + 1 < lexer->end ? lexer->p[1] : '\0';
+
+	switch (c) {
+	case '=':
+		if (next == '=')
+			return bad(lexer, 2, "`==`: write `=` or `is`");
+		return take(lexer, TOKEN_EQ, 1);
+	case '!':
+		if (next == '=')
+			return take(lexer, TOKEN_NE, 2);
+		return bad(lexer, 1, "`!`: write `not`");
+	case '<':
+		if (next == '>')
+			return bad(lexer, 2, "`<>`: write `!=` or `is not`");
+		return next == '=' ? take(lexer, TOKEN_LE, 2) : take(lexer, TOKEN_LT, 1);
+	default:
+		return next == '=' ? take(lexer, TOKEN_GE, 2) : take(lexer, TOKEN_GT, 1);
+	}
+}
+
+static struct token
+lex_strange(struct lexer *lexer)
+{
+	char c = *lexer->p, text[64];
+	size_t n = 1;
+
+	if (c == '&' || c == '|') {
+		if (lexer->p + 1 < lexer->end && lexer->p[1] == c)
+			n = 2;
+		snprintf(text, sizeof text, "`%.*s`: write `%s`", (int)n, lexer->p,
+		    c == '&' ? "and" : "or");
+		return bad(lexer, n, text);
+	}
+	if (c == '\'')
+		return bad(lexer, 1, "texts stand in double quotes: \"like this\"");
+	/* one character, not one octet of it */
+	while (lexer->p + n < lexer->end && ((unsigned char)c & 0xc0) == 0xc0 &&
+	    ((unsigned char)lexer->p[n] & 0xc0) == 0x80)
+		n++;
+	snprintf(text, sizeof text, "`%s` has no meaning here; texts stand in double quotes",
+	    ESC(((struct str){ lexer->p, n })));
+	return bad(lexer, n, text);
+}
+
+struct token
+lexer_next(struct lexer *lexer)
+{
+	static const char single[] = "{}(),;";
+	struct token t;
+	size_t n = 0, left;
+	const char *s;
+
+	skip_blanks(lexer);
+	left = (size_t)(lexer->end - lexer->p);
+	if (left == 0)
+		return token_at(lexer, TOKEN_END, 0);
+	if (*lexer->p == '\n') {
+		t = take(lexer, TOKEN_NEWLINE, 1);
+		lexer->line++;
+		lexer->line_start = lexer->p;
+		return t;
+	}
+	while (n < left && is_word(lexer->p[n]))
+		n++;
+	if (n > 0)
+		return take(lexer, TOKEN_WORD, n);
+	if (*lexer->p == '"' && !lexer->in_text)
+		return lex_text(lexer, 1);
+	if (*lexer->p == '\\' && lexer->in_text && left > 1 && lexer->p[1] == '"')
+		return lex_text(lexer, 2);
+	if (*lexer->p == '=' || *lexer->p == '!' || *lexer->p == '<' || *lexer->p == '>')
+		return lex_compare(lexer);
+	s = *lexer->p == '\0' ? NULL : strchr(single, *lexer->p);
+	if (s != NULL)
+		return take(lexer, TOKEN_OPEN + (enum token_kind)(s - single), 1);
+	return lex_strange(lexer);
+}
+
+bool
+token_is(const struct token *t, const char *word)
+{
+	return t->kind == TOKEN_WORD && str_eq(t->text, str_of(word));
+}
+
+struct str
+token_value(const struct token *t, struct arena *arena)
+{
+	char *out = arena_alloc(arena, t->text.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->text.n; i++) {
+		if (t->text.p[i] == '\\' && i + 1 < t->text.n)
+			i++;
+		out[n++] = t->text.p[i];
+	}
+	return (struct str){ out, n };
+}
+
+const char *
+token_show(const struct token *t, char out[TOKEN_SHOWN])
+{
+	char text[TOKEN_SHOWN - 8], value[TOKEN_SHOWN];
+	size_t n = 0;
+
+	switch (t->kind) {
+	case TOKEN_END:
+	case TOKEN_NEWLINE:
+		return "the end of the line";
+	case TOKEN_TEXT:
+		for (size_t i = 0; i < t->text.n && n < sizeof value; i++) {
+			if (t->text.p[i] == '\\' && i + 1 < t->text.n)
+				i++;
+			value[n++] = t->text.p[i];
+		}
+		escape_text((struct str){ value, n }, text, sizeof text);
+		snprintf(out, TOKEN_SHOWN, "\"%s\"", text);
+		return out;
+	default:
+		escape_text(t->text, text, sizeof text);
+		snprintf(out, TOKEN_SHOWN, "`%s`", text);
+		return out;
+	}
+}

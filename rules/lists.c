@@ -1,0 +1,239 @@
+/*
+ * lists: `list NAME { ... }`, `trust ...` and lists written in place. An item is a text, an address
+ * or network without quotes, or `file "path"`: a file with one item a line.
+ */
+#include "base/escape.h"
+#include "rules/load.h"
+
+struct named_list *
+list_find(const struct load *load, struct str name)
+{
+	struct named_list *l = load->lists;
+
+	while (l != NULL && !str_eq(l->name, name))
+		l = l->next;
+	return l;
+}
+
+static struct named_list *
+list_add(struct load *load, struct str name, const struct token *at)
+{
+	struct named_list *l = ARENA_NEW(load->arena, struct named_list);
+
+	l->name = name;
+	l->list = list_new(load->arena, name);
+	l->at = *at;
+	l->next = load->lists;
+	load->lists = l;
+	return l;
+}
+
+/* An address, a network, or what list_add_text() knows. */
+static bool
+add_item(struct list *list, struct str item, struct err *e)
+{
+	struct cidr cidr;
+	struct err none;
+
+	if (cidr_parse(item, &cidr, &none)) {
+		list_add_cidr(list, &cidr);
+		return true;
+	}
+	if (str_find(item, '/') != STR_NPOS) {
+		*e = none; /* a network with something wrong about it */
+		return false;
+	}
+	return list_add_text(list, item, e);
+}
+
+static void
+add_lines(struct load *load, struct list *list, struct str rest)
+{
+	struct token at = { .kind = TOKEN_TEXT, .line = 0 };
+	struct str line;
+	struct err e;
+
+	while (str_pop(&rest, '\n', &line)) {
+		size_t comment = str_find(line, '#');
+
+		at.line++;
+		line = str_trim(comment == STR_NPOS ? line : str_sub(line, 0, comment));
+		at.column = 1;
+		if (line.n > 0 && !add_item(list, line, &e))
+			COMPLAIN(load, &at, "%s", e.text);
+	}
+}
+
+static void
+add_file(struct load *load, struct list *list, const struct token *t)
+{
+	const struct source *outer = load->source;
+	struct source file = { 0 };
+	struct err e;
+
+	if (t->kind != TOKEN_TEXT) {
+		COMPLAIN(load, t, "`file` wants the path of a file in quotes, not %s", SHOW(t));
+		return;
+	}
+	file.file = source_path(load, token_value(t, load->arena));
+	if (!source_read(load, file.file, LIST_FILE_MAX, &file.text, &e)) {
+		COMPLAIN(load, t, "%s", e.text);
+		return;
+	}
+	load->source = &file;
+	add_lines(load, list, file.text);
+	load->source = outer;
+}
+
+/* One item; false and a complaint when there is none. */
+static bool
+take_item(struct cursor *c, struct list *list)
+{
+	const struct token *t = c->t;
+	struct cidr cidr;
+	struct err e;
+
+	if (cursor_word(c, "file")) {
+		add_file(c->load, list, c->t);
+		if (c->t->kind != TOKEN_TEXT)
+			return false;
+		c->t++;
+		return true;
+	}
+	if (cursor_kind(c, TOKEN_TEXT)) {
+		if (!add_item(list, token_value(t, c->load->arena), &e))
+			COMPLAIN(c->load, t, "%s", e.text);
+		return true;
+	}
+	if (t->kind == TOKEN_WORD && cidr_parse(t->text, &cidr, &e)) {
+		c->t++;
+		list_add_cidr(list, &cidr);
+		return true;
+	}
+	if (t->kind == TOKEN_WORD &&
+	    (str_find(t->text, '/') != STR_NPOS || str_find(t->text, ':') != STR_NPOS))
+		COMPLAIN(c->load, t, "%s", e.text);
+	else
+		COMPLAIN(c->load, t,
+		    "an item of a list is a text in quotes, an address, a network or `file`, not %s",
+		    SHOW(t));
+	return false;
+}
+
+/* Items with commas between them; a comma after the last does no harm. */
+static bool
+take_items(struct cursor *c, struct list *list, enum token_kind end)
+{
+	while (c->t->kind != end) {
+		if (!take_item(c, list))
+			return false;
+		if (c->t->kind != end && !cursor_kind(c, TOKEN_COMMA)) {
+			COMPLAIN(c->load, c->t, "`,` or the end of the list belongs here, not %s",
+			    SHOW(c->t));
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+list_read(struct load *load, const struct statement *s)
+{
+	const struct token *name = &s->token[1];
+	struct named_list *l, *old;
+
+	if (name->kind != TOKEN_WORD || name[1].kind != TOKEN_END || !s->block) {
+		COMPLAIN(load, s->n > 2 ? &s->token[2] : name,
+		    "a list is written `list NAME { item, item }`");
+		return;
+	}
+	old = list_find(load, name->text);
+	if (str_eq(name->text, STR("trusted"))) {
+		COMPLAIN(load, name, "the list `trusted` is what `trust` names");
+		return;
+	}
+	if (old != NULL) {
+		COMPLAIN(load, name, "the list `%.*s` is there already, on line %u",
+		    STR_ARG(name->text), old->at.line);
+		return;
+	}
+	l = list_add(load, name->text, name);
+	for (const struct statement *line = s->body; line != NULL; line = line->next) {
+		struct cursor c = { load, line->token };
+
+		if (!line->bad)
+			take_items(&c, l->list, TOKEN_END);
+	}
+}
+
+void
+trust_read(struct load *load, const struct statement *s)
+{
+	struct named_list *l = list_find(load, STR("trusted"));
+	struct cursor c = { load, s->token + 1 };
+	struct cidr cidr;
+	struct err e;
+
+	for (;;) {
+		if (c.t->kind != TOKEN_WORD) {
+			COMPLAIN(
+			    load, c.t, "`trust` wants addresses or networks, not %s", SHOW(c.t));
+			return;
+		}
+		if (!cidr_parse(c.t->text, &cidr, &e)) {
+			COMPLAIN(load, c.t, "%s", e.text);
+			return;
+		}
+		list_add_cidr(l->list, &cidr);
+		c.t++;
+		if (c.t->kind == TOKEN_END)
+			return;
+		if (!cursor_kind(&c, TOKEN_COMMA)) {
+			COMPLAIN(load, c.t, "`,` or the end of the line belongs here, not %s",
+			    SHOW(c.t));
+			return;
+		}
+	}
+}
+
+static struct list *
+list_named(struct cursor *c)
+{
+	const struct token *t = c->t++;
+	struct named_list *l = list_find(c->load, t->text);
+	struct suggestion near;
+
+	if (l != NULL)
+		return l->list;
+	suggest_begin(&near, t->text);
+	for (l = c->load->lists; l != NULL; l = l->next)
+		suggest(&near, l->name);
+	COMPLAIN(c->load, t, "there is no list %s%s", SHOW(t), suggest_end(&near));
+	return NULL;
+}
+
+struct list *
+list_take(struct cursor *c)
+{
+	struct list *list;
+
+	if (c->t->kind == TOKEN_WORD)
+		return list_named(c);
+	if (!cursor_kind(c, TOKEN_OPEN)) {
+		COMPLAIN(c->load, c->t, "the name of a list belongs here, not %s", SHOW(c->t));
+		return NULL;
+	}
+	list = list_new(c->load->arena, STR(""));
+	if (!take_items(c, list, TOKEN_CLOSE))
+		return NULL;
+	c->t++;
+	list_finish(list);
+	return list;
+}
+
+void
+lists_finish(struct load *load)
+{
+	for (struct named_list *l = load->lists; l != NULL; l = l->next)
+		list_finish(l->list);
+}

@@ -1,0 +1,98 @@
+/*
+ * load: what the phases of one load share, and the functions that read one kind of statement each.
+ * A statement that is wrong is complained about and left out; the load goes on, and is given up at
+ * its end. Nothing of this outlives config_load(), except what is in the arena of the configuration.
+ */
+#ifndef POSTERN_RULES_LOAD_H
+#define POSTERN_RULES_LOAD_H
+
+#include "rules/complaint.h"
+#include "rules/config.h"
+#include "rules/tree.h"
+
+#define CONFIG_FILE_MAX (1024 * 1024)
+#define LIST_FILE_MAX (16 * 1024 * 1024)
+
+struct named_list {
+	struct str name;
+	struct list *list;
+	struct token at;
+	struct named_list *next;
+};
+
+/* A setting or a statement that may be given once: where it was given. */
+struct given {
+	const void *what;
+	unsigned line;
+	struct given *next;
+};
+
+struct load {
+	struct config *config;
+	struct arena *arena; /* the configuration's */
+	const struct config_vocabulary *vocabulary;
+	struct complaints *complaints;
+	const struct source *source; /* being read now */
+	struct named_list *lists;
+	struct given *given;
+	void *digest; /* EVP_MD_CTX: of all texts read */
+};
+
+#define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)
+
+/* The tokens of one statement, read from left to right. */
+struct cursor {
+	struct load *load;
+	const struct token *t;
+};
+
+/* Takes the token if it is that word (of that kind). */
+bool cursor_word(struct cursor *c, const char *word);
+bool cursor_kind(struct cursor *c, enum token_kind kind);
+/* False and a complaint when the statement goes on. */
+bool cursor_end(struct cursor *c);
+
+/* False and a complaint when it is the second. what: anything that is the same each time. */
+bool given_once(struct load *load, const void *what, const struct token *at, const char *name);
+
+/* Where something was given; NULL: it was not. */
+const struct given *given_find(const struct load *load, const void *what);
+
+/* core.c: what rows cannot say, and defaults that depend on the machine or on other settings. */
+void core_finish(struct load *load);
+
+/* source.c. A file's text in the arena; goes into the revision. */
+bool source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e);
+void source_digest(struct load *load, struct str text);
+/* path as seen from the folder of the configuration. */
+const char *source_path(struct load *load, struct str path);
+
+/* settings.c: rows. What is not given has the row's default after settings_default(). */
+bool settings_default(const struct setting *row, size_t n, void *conf, struct arena *arena);
+void settings_read(
+    struct load *load, const struct config_part *block, void *conf, const struct statement *s);
+
+/* lists.c */
+void list_read(struct load *load, const struct statement *s);
+void trust_read(struct load *load, const struct statement *s);
+/* NULL: there is none of that name. */
+struct named_list *list_find(const struct load *load, struct str name);
+/* "partners" or "{ a, b }"; NULL and a complaint. */
+struct list *list_take(struct cursor *c);
+void lists_finish(struct load *load);
+
+/* plans.c */
+void plan_read(struct load *load, const struct statement *s, struct plan *plan);
+
+/* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
+bool statement_read(struct load *load, const struct statement *s);
+extern const char *const statement_names[];
+
+/* The same as config_load() for a text that is at hand; path only names it. */
+struct config *config_load_text(const char *path, struct str text,
+    const struct config_vocabulary *vocabulary, struct complaints *complaints);
+
+/* default_rules.c, made of default.rules by the build */
+extern const char default_rules[];
+
+#endif

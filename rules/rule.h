@@ -1,0 +1,141 @@
+/*
+ * rule: one line of policy, as the parser makes it of a statement and the checker completes it:
+ * names are resolved to facts, lists and values, and everything has a type. The evaluator reads only
+ * what was checked. Memory of the configuration's arena; const after load.
+ */
+#ifndef POSTERN_RULES_RULE_H
+#define POSTERN_RULES_RULE_H
+
+#include "mail/verdict.h"
+#include "rules/load.h"
+#include "rules/ruleset.h"
+
+#define NESTING_MAX 64    /* parentheses and `not` in one condition */
+#define TEXT_MAX 400      /* octets of a text as written in a rule */
+#define EXPANSION_MAX 200 /* octets that one ${fact} may give */
+
+enum operand_kind {
+	OPERAND_FACT,
+	OPERAND_SCORE, /* of the transaction, this step's so far included */
+	OPERAND_VALUE, /* written in the rule */
+};
+
+/* A fact with its arguments, `score`, or a value. */
+struct operand {
+	struct token at;
+	const struct token *arg;
+	size_t n_args;
+	/* checked */
+	enum operand_kind kind;
+	enum value_type type;
+	size_t slot; /* FACT: which of the ruleset's calls */
+	struct value value;
+};
+
+enum relation {
+	RELATION_TRUTH, /* a fact alone */
+	RELATION_IS,
+	RELATION_LESS,
+	RELATION_LESS_EQUAL,
+	RELATION_MORE,
+	RELATION_MORE_EQUAL,
+	RELATION_IN,
+	RELATION_CONTAINS,
+	RELATION_STARTS,
+	RELATION_ENDS,
+	/* checked forms of `is` */
+	RELATION_KNOWN,
+	RELATION_UNKNOWN,
+};
+
+enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_TEST, EXPR_MARKED };
+
+struct expr {
+	enum expr_kind kind;
+	struct expr *child; /* AND, OR: two at least; NOT: one */
+	struct expr *next;  /* the sibling */
+	/* TEST */
+	struct operand left, right;
+	struct token relation_at;
+	enum relation relation;
+	bool negated;            /* `is not`, `not in`, `!=` */
+	const struct token *set; /* IN: where its list begins */
+	/* checked */
+	const struct list *list;
+	const struct str *word; /* IN, of a fact that is a word */
+	size_t n_words;
+	/* MARKED */
+	struct str mark;
+	struct token mark_at;
+};
+
+/* A text is literal parts and facts in turn. */
+struct piece {
+	struct str literal;
+	bool expands; /* the operand stands behind the literal */
+	struct operand operand;
+	struct piece *next;
+};
+
+enum action {
+	ACTION_ACCEPT,
+	ACTION_ACCEPT_SESSION,
+	ACTION_TEMPFAIL,
+	ACTION_REJECT,
+	ACTION_SCORE,
+	ACTION_MARK,
+	ACTION_ADD_HEADER,
+};
+
+struct rule {
+	struct token at;
+	struct str id;     /* file:line */
+	struct str source; /* as written, on one line */
+	enum step step;
+	bool observe;
+	enum action action;
+	int code;
+	char enhanced[12];
+	int64_t score;
+	struct str name; /* of the mark or the header field */
+	struct token name_at;
+	struct piece *text;
+	struct expr *condition; /* NULL: always */
+	size_t n_calls;         /* facts that the condition may ask for */
+	struct rule *next;
+};
+
+/* Whether it ends its step when it is hit (and enforced). */
+bool action_ends(enum action action);
+/* "accept", "tempfail", ..., "add header". */
+const char *action_name(enum action action);
+
+struct ruleset {
+	const struct rule **rule[STEP_COUNT];
+	size_t n[STEP_COUNT];
+	size_t n_asked[STEP_COUNT];    /* facts that all conditions of the step may ask for */
+	const struct fact_call **call; /* every different call of the rules: a slot each */
+	size_t n_calls;
+	bool *asked[STEP_COUNT]; /* per part: some rule of the step names a fact of it */
+	size_t n_parts;
+	bool observe; /* mode observe */
+};
+
+/* parse.c. NULL and a complaint when the statement is no rule. */
+struct rule *rule_parse(struct load *load, const struct statement *s, enum step step);
+/* A fact with its arguments, or a value: what stands on either side of a comparison. */
+bool operand_parse(struct cursor *c, struct operand *out);
+
+/* text.c. NULL and a complaint; what a text may not hold is said too. */
+struct piece *text_parse(struct load *load, const struct token *text);
+/* DONE with *out in the arena, or PENDING. */
+struct evaluation;
+enum progress text_expand(struct evaluation *ev, const struct piece *text, struct str *out);
+
+/* check.c. Completes the rules and puts those that are right into a ruleset. */
+struct ruleset *rules_check(struct load *load, struct rule *first);
+
+/* reach.c. Complains about rules that can never be reached. */
+void reach_check(struct load *load, const struct ruleset *rules);
+
+#endif

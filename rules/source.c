@@ -1,0 +1,101 @@
+/*
+ * source: the files of a configuration: read whole, bounded, each into the digest that is the
+ * configuration's revision.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/die.h"
+#include "base/escape.h"
+#include "rules/load.h"
+
+/* Reads all of an open file; false and errno, or 0 when it is too large. */
+static bool
+read_all(int fd, size_t max, struct buf *out)
+{
+	char part[16384];
+	ssize_t n;
+
+	buf_init(out, max);
+	while ((n = read(fd, part, sizeof part)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		if (!buf_add(out, (struct str){ part, (size_t)n })) {
+			errno = 0;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A pipe or a device would make a reload wait, so only files are read. */
+static int
+open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	int error;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+bool
+source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e)
+{
+	int fd = open_file(path);
+	char shown[300];
+	struct buf b;
+	bool ok;
+
+	escape_text(str_of(path), shown, sizeof shown);
+	if (fd < 0)
+		return err_set(e, ERR_SYSTEM, "cannot read %s: %s", shown,
+		    errno == EINVAL ? "it is not a file" : strerror(errno));
+	ok = read_all(fd, max, &b);
+	if (ok) {
+		*out = arena_dup(load->arena, buf_str(&b));
+		source_digest(load, *out);
+	} else if (errno == 0) {
+		err_set(e, ERR_LIMIT, "cannot read %s: it has more than %zu octets", shown, max);
+	} else {
+		err_set(e, ERR_SYSTEM, "cannot read %s: %s", shown, strerror(errno));
+	}
+	buf_free(&b);
+	close(fd);
+	return ok;
+}
+
+void
+source_digest(struct load *load, struct str text)
+{
+	/* the length first, so that text cannot move from one file to the next unseen */
+	uint64_t n = text.n;
+
+	if (EVP_DigestUpdate(load->digest, &n, sizeof n) != 1 ||
+	    EVP_DigestUpdate(load->digest, text.p, text.n) != 1)
+		die("cannot compute a SHA-256 digest");
+}
+
+const char *
+source_path(struct load *load, struct str path)
+{
+	struct str config = str_of(load->config->path);
+	size_t slash = str_rfind(config, '/');
+
+	if (slash == STR_NPOS || (path.n > 0 && path.p[0] == '/'))
+		return arena_dup(load->arena, path).p;
+	return arena_printf(load->arena, "%.*s/%.*s", (int)slash, config.p, STR_ARG(path)).p;
+}
