@@ -4,6 +4,7 @@
 /* Reverse names that are followed; who has more has them for no honest reason. */
 #define CLIENT_NAMES 4
 #define FROM_DOMAINS 32
+#define FROM_FIELDS 32
 
 static struct value
 value_ip(const struct ip *ip)
@@ -223,6 +224,15 @@ compute_from_count(struct ask *ask, const struct fact_call *call, struct value *
 	return DONE;
 }
 
+static bool
+has_text(const struct str *texts, size_t n, struct str text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(texts[i], text))
+			return true;
+	return false;
+}
+
 static enum progress
 compute_from_domain(struct ask *ask, const struct fact_call *call, struct value *out)
 {
@@ -231,10 +241,14 @@ compute_from_domain(struct ask *ask, const struct fact_call *call, struct value 
 	const struct field *from;
 	size_t n = 0;
 
-	for (size_t i = 0; (from = header_find(header, "From", i)) != NULL; i++) {
-		if (n >= FROM_DOMAINS)
-			break;
-		n += header_from_domains(ask->arena, from->value, domain + n, FROM_DOMAINS - n);
+	for (size_t i = 0; i < FROM_FIELDS && (from = header_find(header, "From", i)) != NULL;
+	     i++) {
+		struct str more[FROM_DOMAINS];
+		size_t n_more = header_from_domains(ask->arena, from->value, more, FROM_DOMAINS);
+
+		for (size_t k = 0; k < n_more && n < FROM_DOMAINS; k++)
+			if (!has_text(domain, n, more[k]))
+				domain[n++] = more[k];
 	}
 	*out = (struct value){ .type = VALUE_LIST, .list = { domain, n } };
 	return DONE;

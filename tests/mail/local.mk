@@ -3,7 +3,12 @@ check_PROGRAMS += \
 	tests/mail/test_authres \
 	tests/mail/test_command \
 	tests/mail/test_eod \
+	tests/mail/test_fact \
 	tests/mail/test_header \
 	tests/mail/test_list \
 	tests/mail/test_mailbox \
-	tests/mail/test_reply
+	tests/mail/test_plan \
+	tests/mail/test_question \
+	tests/mail/test_reply \
+	tests/mail/test_session \
+	tests/mail/test_value
