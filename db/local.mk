@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	db/journal.c db/journal.h \
 	db/journal_file.h \
 	db/journal_read.c \
+	db/json.c db/json.h \
 	db/migrate.c db/migrate.h \
 	db/schema.h \
 	db/store.h \

@@ -42,3 +42,8 @@ fuzz_programs += tests/fuzz/fuzz_window
 tests_fuzz_fuzz_window_SOURCES = tests/fuzz/fuzz_window.c $(fuzz_main)
 tests_fuzz_fuzz_window_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/window
+
+fuzz_programs += tests/fuzz/fuzz_json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_main)
+tests_fuzz_fuzz_json_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/json
