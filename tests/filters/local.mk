@@ -49,10 +49,15 @@ tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 EXTRA_DIST += tests/filters/spf_suite.py
 
+check_PROGRAMS += \
+	tests/filters/test_dkim \
+	tests/filters/test_dkim_cover \
+	tests/filters/test_dkim_guard \
+	tests/filters/test_dkim_length \
+	tests/filters/test_dkim_pubkey \
+	tests/filters/test_dkim_suite \
+	tests/filters/test_dkim_tags
 dkim_post = tests/filters/dkim_post.c tests/filters/dkim_post.h
-check_PROGRAMS += tests/filters/test_dkim_suite
+tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c $(dkim_post)
 tests_filters_test_dkim_suite_SOURCES = tests/filters/test_dkim_suite.c \
 	tests/filters/dkim_suite.h $(dkim_post)
-
-check_PROGRAMS += tests/filters/test_dkim
-tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c $(dkim_post)

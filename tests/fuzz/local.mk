@@ -17,6 +17,11 @@ check_PROGRAMS += $(fuzz_programs)
 endif
 EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md
 
+fuzz_programs += tests/fuzz/fuzz_dkim
+tests_fuzz_fuzz_dkim_SOURCES = tests/fuzz/fuzz_dkim.c $(fuzz_main)
+tests_fuzz_fuzz_dkim_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/dkim
+
 fuzz_programs += tests/fuzz/fuzz_dns
 tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(fuzz_main)
 tests_fuzz_fuzz_dns_LDADD = $(fuzz_ldadd)
