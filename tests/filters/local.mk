@@ -1,6 +1,7 @@
 # tests/filters: tests of the stages; world.c is what they see of the world.
 EXTRA_DIST += tests/filters/world.c tests/filters/world.h
 check_PROGRAMS += \
+	tests/filters/test_docs \
 	tests/filters/test_greylist \
 	tests/filters/test_listed \
 	tests/filters/test_plugin \

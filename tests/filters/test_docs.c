@@ -1,0 +1,146 @@
+/*
+ * The page of each stage: it explains every fact and setting, and its examples are configurations
+ * that load.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "filters/stage.h"
+#include "filters/vocabulary.h"
+#include "rules/config.h"
+
+/* NULL: the stage has no page. */
+static char *
+read_page(const char *stage, char *page, size_t size)
+{
+	const char *srcdir = getenv("srcdir");
+	char path[512];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/docs/stages/%s.md", srcdir ? srcdir : ".", stage);
+	f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	n = fread(page, 1, size - 1, f);
+	fclose(f);
+	page[n] = '\0';
+	return page;
+}
+
+/* Has the page `name` or `name(...)`? */
+static bool
+is_explained(const char *page, const char *name)
+{
+	char plain[128], with_arguments[128];
+
+	snprintf(plain, sizeof(plain), "`%s`", name);
+	snprintf(with_arguments, sizeof(with_arguments), "`%s(", name);
+	return strstr(page, plain) || strstr(page, with_arguments);
+}
+
+static void
+check_words(const struct stage *stage, const char *page)
+{
+	for (size_t i = 0; i < stage->n_facts; i++)
+		if (!is_explained(page, stage->facts[i].name))
+			fail_msg("docs/stages/%s.md does not explain the fact `%s`", stage->name,
+			    stage->facts[i].name);
+	for (size_t i = 0; i < stage->n_settings; i++)
+		if (!is_explained(page, stage->settings[i].name))
+			fail_msg("docs/stages/%s.md does not explain the setting `%s`", stage->name,
+			    stage->settings[i].name);
+}
+
+static void
+write_example(const char *path, struct str example)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs("hostname \"mx.example.org\"\n"
+	      "database \"/nowhere\"\n"
+	      "listen proxy 127.0.0.1 port 2525\n"
+	      "backend 127.0.0.1 port 10025\n"
+	      "resolver recursive\n",
+	    f);
+	fwrite(example.p, 1, example.n, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+check_example(const char *stage, struct str example)
+{
+	struct arena *arena = arena_new(1024 * 1024);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct complaints complaints = { 0 };
+	struct config *config;
+	char path[] = "/tmp/postern-docs-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_example(path, example);
+	config = config_load(path, &vocabulary, &complaints);
+	unlink(path);
+	for (size_t i = 0; i < complaints.n; i++) {
+		if (complaints.item[i].warning)
+			continue;
+		char *text = complaint_print(&complaints.item[i]);
+		fail_msg("an example of docs/stages/%s.md: %s", stage, text);
+	}
+	assert_non_null(config);
+	config_release(&config);
+	complaints_free(&complaints);
+	arena_free(&arena);
+}
+
+/* Between two lines of three backquotes, the first without the name of a language. */
+static size_t
+check_examples(const char *stage, const char *page)
+{
+	static const char opening[] = "\n```\n", closing[] = "\n```";
+	const char *from, *to;
+	size_t n = 0;
+
+	for (from = strstr(page, opening); from; from = strstr(to + strlen(closing), opening)) {
+		from += strlen(opening);
+		to = strstr(from, closing);
+		assert_non_null(to);
+		check_example(stage, (struct str){ from, (size_t)(to + 1 - from) });
+		n++;
+	}
+	return n;
+}
+
+static void
+test_pages_explain_and_their_examples_load(void **state)
+{
+	static char page[65536];
+	size_t pages = 0, examples = 0;
+
+	for (size_t i = 0; i < n_stages; i++) {
+		if (!read_page(stages[i]->name, page, sizeof(page)))
+			continue;
+		check_words(stages[i], page);
+		examples += check_examples(stages[i]->name, page);
+		pages++;
+	}
+	assert_true(pages >= 3);
+	assert_true(examples >= 3);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages_explain_and_their_examples_load),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
