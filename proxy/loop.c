@@ -1,0 +1,199 @@
+#include "proxy/loop.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "base/log.h"
+#include "proxy/gate.h"
+#include "proxy/milter_front.h"
+#include "proxy/proxy_front.h"
+
+#define DRAIN_LOOK_MS 50
+
+struct loop {
+	pthread_t thread;
+	struct event_base *base;
+	struct queue *orders;
+	struct gate *gate;
+	struct proxy_front *proxy;
+	struct milter_front *milter;
+	struct event *draining; /* looks whether the last session is over */
+	atomic_bool ended;
+};
+
+struct order {
+	struct queue_item item; /* must be first */
+	enum { ORDER_RELOAD, ORDER_DRAIN, ORDER_STOP } what;
+	struct config *config;
+};
+
+static size_t
+sessions(const struct loop *loop)
+{
+	return proxy_front_sessions(loop->proxy) + milter_front_sessions(loop->milter);
+}
+
+static void
+look_whether_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	if (sessions(loop) == 0)
+		event_base_loopbreak(loop->base);
+}
+
+static void
+drain(struct loop *loop)
+{
+	const struct timeval look = { 0, DRAIN_LOOK_MS * 1000 };
+
+	proxy_front_stop_accepting(loop->proxy);
+	milter_front_stop_accepting(loop->milter);
+	proxy_front_drain(loop->proxy);
+	milter_front_drain(loop->milter);
+	event_add(loop->draining, &look);
+	look_whether_over(-1, 0, loop);
+}
+
+static void
+take_orders(void *owner, struct queue_item *items)
+{
+	struct loop *loop = owner;
+
+	while (items) {
+		struct order *order = (struct order *)items;
+
+		items = items->next;
+		switch (order->what) {
+		case ORDER_RELOAD:
+			gate_reload(loop->gate, order->config);
+			proxy_front_reload(loop->proxy);
+			config_release(&order->config);
+			break;
+		case ORDER_DRAIN:
+			drain(loop);
+			break;
+		case ORDER_STOP:
+			event_base_loopbreak(loop->base);
+			break;
+		}
+		free(order);
+	}
+}
+
+static void
+give_order(struct loop *loop, int what, struct config *config)
+{
+	struct order *order = xcalloc(1, sizeof(*order));
+
+	order->what = what;
+	order->config = config;
+	queue_push(loop->orders, &order->item);
+}
+
+static void
+loop_free(struct loop **loop)
+{
+	struct loop *l = *loop;
+
+	proxy_front_free(&l->proxy);
+	milter_front_free(&l->milter);
+	gate_free(&l->gate);
+	if (l->draining)
+		event_free(l->draining);
+	queue_free(&l->orders);
+	event_base_free(l->base);
+	free(l);
+	*loop = NULL;
+}
+
+static bool
+open_fronts(struct loop *loop, const struct loop_sockets *sockets, struct err *e)
+{
+	loop->proxy = proxy_front_new(loop->gate, e);
+	if (!loop->proxy)
+		return false;
+	for (size_t i = 0; i < sockets->n_proxy; i++)
+		if (!proxy_front_listen(loop->proxy, sockets->proxy[i], e))
+			return false;
+	loop->milter = milter_front_new(loop->gate);
+	return sockets->milter < 0 || milter_front_listen(loop->milter, sockets->milter, e);
+}
+
+static void *
+run(void *arg)
+{
+	struct loop *loop = arg;
+
+	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	atomic_store(&loop->ended, true);
+	return NULL;
+}
+
+static bool
+start_thread(struct loop *loop, struct err *e)
+{
+	sigset_t all, before;
+	int failed;
+
+	/* Signals are the worker's main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	failed = pthread_create(&loop->thread, NULL, run, loop);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return !failed || err_set(e, ERR_SYSTEM, "cannot start a thread: %s", strerror(failed));
+}
+
+struct loop *
+loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets,
+    struct err *e)
+{
+	struct loop *loop = xcalloc(1, sizeof(*loop));
+
+	loop->base = event_base_new();
+	if (!loop->base)
+		die("libevent gives no event base");
+	loop->orders = queue_new(loop->base, take_orders, loop);
+	loop->draining = event_new(loop->base, -1, EV_PERSIST, look_whether_over, loop);
+	loop->gate = gate_new(loop->base, db, config, e);
+	if (!loop->gate || !open_fronts(loop, sockets, e) || !start_thread(loop, e))
+		loop_free(&loop);
+	return loop;
+}
+
+void
+loop_reload(struct loop *loop, struct config *config)
+{
+	give_order(loop, ORDER_RELOAD, config_use(config));
+}
+
+void
+loop_drain(struct loop *loop)
+{
+	give_order(loop, ORDER_DRAIN, NULL);
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	give_order(loop, ORDER_STOP, NULL);
+}
+
+bool
+loop_ended(const struct loop *loop)
+{
+	return atomic_load(&loop->ended);
+}
+
+void
+loop_join(struct loop **loop)
+{
+	pthread_join((*loop)->thread, NULL);
+	loop_free(loop);
+}

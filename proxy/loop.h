@@ -1,0 +1,34 @@
+/*
+ * loop: one event loop with its thread, its gate and its fronts. Sessions are born, live and end on
+ * one loop; loops share nothing but the db thread's queue. The worker starts them, tells them of
+ * a new configuration and of the end, and waits for them.
+ */
+#ifndef POSTERN_PROXY_LOOP_H
+#define POSTERN_PROXY_LOOP_H
+
+#include "db/db.h"
+#include "rules/config.h"
+
+struct loop;
+
+/* The sockets one loop accepts from; the descriptors stay open in the master. */
+struct loop_sockets {
+	const int *proxy;
+	size_t n_proxy;
+	int milter; /* shared by all loops; -1: none */
+};
+
+struct loop *loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets,
+    struct err *e);
+/* From any thread. The loop takes a count of config of its own. */
+void loop_reload(struct loop *loop, struct config *config);
+/* No new sessions; the loop ends when the last one is over. */
+void loop_drain(struct loop *loop);
+/* Ends now: what is open is closed. */
+void loop_stop(struct loop *loop);
+/* Has the loop come to its end? */
+bool loop_ended(const struct loop *loop);
+/* Waits for the thread, then frees. */
+void loop_join(struct loop **loop);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * posternd: reads the command line and the configuration, then hands over to the master.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "filters/vocabulary.h"
+#include "proxy/master.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/postern/postern.conf"
+
+struct options {
+	const char *config;
+	bool foreground, check, verbose;
+};
+
+static const char usage[] =
+    "usage: posternd [-f] [-v] [-c FILE]    run the mail gate (-f: in the foreground, log to stderr)\n"
+    "       posternd -n [-c FILE]           check the file and exit\n"
+    "       posternd -V                     print the version\n"
+    "FILE is " DEFAULT_CONFIG " unless given. -v logs details.\n";
+
+static bool
+read_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	o->config = DEFAULT_CONFIG;
+	while ((c = getopt(argc, argv, "fnvVhc:")) != -1) {
+		switch (c) {
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'n':
+			o->check = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'V':
+			puts("posternd " PACKAGE_VERSION);
+			exit(EXIT_SUCCESS);
+		case 'h':
+			fputs(usage, stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			return false;
+		}
+	}
+	return optind == argc;
+}
+
+static struct config *
+load(const char *path)
+{
+	struct complaints complaints = { 0 };
+	struct arena *arena = arena_new(64 * 1024);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct config *config = config_load(path, &vocabulary, &complaints);
+
+	for (size_t i = 0; i < complaints.n; i++) {
+		char *text = complaint_print(&complaints.item[i]);
+
+		fprintf(stderr, "%s\n", text);
+		free(text);
+	}
+	if (!config)
+		fprintf(stderr, "posternd: %s: %zu error%s, nothing was started\n", path,
+		    complaints.errors, complaints.errors == 1 ? "" : "s");
+	complaints_free(&complaints);
+	arena_free(&arena);
+	return config;
+}
+
+/* The parent stays until mail can come, so that a script can rely on the exit code. */
+static int
+wait_until_ready(int fd)
+{
+	char octet;
+
+	if (read(fd, &octet, 1) == 1)
+		return EXIT_SUCCESS;
+	fputs("posternd: did not start; the mail log says why\n", stderr);
+	return EXIT_FAILURE;
+}
+
+/* Leaves the terminal. Returns the descriptor that tells the parent, in the child. */
+static int
+detach(void)
+{
+	int pipe_ends[2], null;
+	pid_t pid;
+
+	if (pipe(pipe_ends) || (pid = fork()) < 0) {
+		fprintf(stderr, "posternd: cannot leave the terminal: %s\n", strerror(errno));
+		exit(EXIT_FAILURE);
+	}
+	if (pid > 0) {
+		close(pipe_ends[1]);
+		exit(wait_until_ready(pipe_ends[0]));
+	}
+	close(pipe_ends[0]);
+	setsid();
+	null = open("/dev/null", O_RDWR);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	return pipe_ends[1];
+}
+
+/* The file is read again at every reload, from wherever the process then is. */
+static char *
+absolute(const char *path)
+{
+	char *full = realpath(path, NULL);
+
+	return full ? full : strdup(path);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct config *config;
+	char *path;
+	int ready = -1, result;
+
+	if (!read_options(argc, argv, &o)) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	path = absolute(o.config);
+	config = load(path);
+	free(path);
+	if (!config)
+		return EXIT_FAILURE;
+	if (o.check) {
+		printf("%s: fine\n", o.config);
+		config_release(&config);
+		return EXIT_SUCCESS;
+	}
+	if (!o.foreground)
+		ready = detach();
+	log_open("posternd", o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
+	    o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	result = master_run(config, ready);
+	config_release(&config);
+	return result;
+}
