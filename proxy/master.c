@@ -58,8 +58,10 @@ be_child(struct master *m, const struct child *child, pid_t master)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != master)
 		return EXIT_FAILURE;
-	if (child->milter)
-		return milter_process_run(m->config, child->milter, m->sockets.engine_path);
+	if (child->milter) {
+		sockets_forget(&m->sockets);
+		return milter_process_run(child->milter, m->sockets.engine_path);
+	}
 	return worker_run(m->config, &m->sockets, m->ready);
 }
 

@@ -167,15 +167,23 @@ sockets_open(struct sockets *s, const struct config *config, size_t n_loops, str
 }
 
 void
-sockets_close(struct sockets *s)
+sockets_forget(struct sockets *s)
 {
 	for (size_t i = 0; i < s->n_proxy * s->n_loops; i++)
 		if (s->proxy[i] >= 0)
 			close(s->proxy[i]);
 	free(s->proxy);
-	if (s->engine >= 0) {
+	s->proxy = NULL;
+	if (s->engine >= 0)
 		close(s->engine);
+	s->engine = -1;
+	s->n_proxy = s->n_loops = 0;
+}
+
+void
+sockets_close(struct sockets *s)
+{
+	if (s->engine >= 0)
 		unlink(s->engine_path);
-	}
-	*s = (struct sockets){ .engine = -1 };
+	sockets_forget(s);
 }

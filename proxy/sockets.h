@@ -19,5 +19,7 @@ struct sockets {
 /* Opens all, or none. */
 bool sockets_open(struct sockets *s, const struct config *config, size_t n_loops, struct err *e);
 void sockets_close(struct sockets *s);
+/* In a child that does not use them: closes its copies; engine_path stays to be read. */
+void sockets_forget(struct sockets *s);
 
 #endif

@@ -1,0 +1,18 @@
+/*
+ * milter_process: libmilter, in a process of its own. It takes part in no decision: its callbacks
+ * pass events on to a loop of the worker (milter_link.h) and wait only where a verdict is due, at
+ * MAIL, RCPT and the end of the message. What was refused at connect or HELO is therefore told at
+ * MAIL, as MTAs themselves do.
+ *
+ * When the worker cannot be reached or does not answer in time, the MTA is told to tempfail.
+ */
+#ifndef POSTERN_PROXY_MILTER_PROCESS_H
+#define POSTERN_PROXY_MILTER_PROCESS_H
+
+/*
+ * Serves `address` (libmilter's notation) until SIGTERM. Once a process: libmilter cannot be
+ * started twice. Returns the exit code.
+ */
+int milter_process_run(const char *address, const char *engine_path);
+
+#endif
