@@ -52,7 +52,7 @@ struct gate_session {
 	void *owner;
 	enum gate_state state;
 	enum step step;
-	int64_t now;      /* wall seconds of the decision */
+	int64_t now; /* wall seconds of the decision */
 	struct verdict verdict;
 	struct db_request *journalling;
 	struct gate_story story;
@@ -154,8 +154,7 @@ gate_free(struct gate **gate)
 static bool
 same_resolver(const struct config *a, const struct config *b)
 {
-	return a->resolver.forward == b->resolver.forward &&
-	    a->resolver.port == b->resolver.port &&
+	return a->resolver.forward == b->resolver.forward && a->resolver.port == b->resolver.port &&
 	    str_eq(str_of(a->resolver.host), str_of(b->resolver.host)) &&
 	    a->core.dns_timeout == b->core.dns_timeout &&
 	    str_eq(str_of(a->core.trust_anchor), str_of(b->core.trust_anchor));
@@ -173,7 +172,8 @@ gate_reload(struct gate *gate, struct config *config)
 			shared_resolver_release(&gate->resolver);
 			gate->resolver = resolver;
 		} else {
-			log_error(NULL, "event=reload problem=resolver kept=old why=\"%s\"", e.text);
+			log_error(
+			    NULL, "event=reload problem=resolver kept=old why=\"%s\"", e.text);
 		}
 	}
 	config_release(&gate->config);
@@ -373,7 +373,8 @@ count_and_log(struct gate_session *gs, const struct verdict *v)
 	else
 		counts->tempfailed++;
 	gs->session.n_refused++;
-	log_info(s->id, "event=decision verdict=%s code=%d step=%s ip=%s helo=\"%s\" from=\"%s\" "
+	log_info(s->id,
+	    "event=decision verdict=%s code=%d step=%s ip=%s helo=\"%s\" from=\"%s\" "
 	    "to=\"%s\" rule=\"%s\" entry=%s text=\"%s\"",
 	    verdict_name(v->kind), v->code, step_name(gs->step), IP_TEXT(&s->client_ip),
 	    ESC(s->helo), ESC(s->txn.sender.address), rcpt ? ESC(rcpt->mailbox.address) : "",
@@ -505,7 +506,8 @@ decide(struct gate_session *gs, struct verdict *out)
 		if (gs->questions.n_dns + gs->questions.n_store > 0)
 			return PENDING;
 		/* A stage (perhaps one we did not write) waits for nothing. */
-		log_error(s->id, "event=fault step=%s what=\"a stage is pending without a question\"",
+		log_error(s->id,
+		    "event=fault step=%s what=\"a stage is pending without a question\"",
 		    step_name(gs->step));
 		d.verdict = local_failure();
 		d.verdict.rule = STR("failure: stage");
@@ -532,8 +534,8 @@ gate_decide(struct gate_session *gs, enum step step, struct verdict *out)
 }
 
 enum progress
-gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict,
-    const char *why, struct verdict *out)
+gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict, const char *why,
+    struct verdict *out)
 {
 	struct verdict v = *verdict;
 
@@ -574,9 +576,10 @@ gate_event(struct gate_session *gs, enum stage_event event)
 		if (!stage || !stage->event || !config->part_used[i])
 			continue;
 
-		struct ask ask =
-		    session_ask(s, event == EVENT_RCPT_TAKEN || event == EVENT_RCPT_UNKNOWN ?
-			STEP_RCPT : STEP_MESSAGE, clock_wall_ms() / 1000);
+		struct ask ask = session_ask(s,
+		    event == EVENT_RCPT_TAKEN || event == EVENT_RCPT_UNKNOWN ? STEP_RCPT
+									     : STEP_MESSAGE,
+		    clock_wall_ms() / 1000);
 
 		ask.conf = config->part_conf[i];
 		ask.state = &s->txn.stage_state[i];

@@ -32,8 +32,8 @@ struct gate_counts *gate_counts(struct gate *gate);
 struct event_base *gate_base(const struct gate *gate);
 
 /* resume(owner): what gate_decide() waited for is there. */
-struct gate_session *gate_open(struct gate *gate, enum front front, void (*resume)(void *owner),
-    void *owner);
+struct gate_session *gate_open(
+    struct gate *gate, enum front front, void (*resume)(void *owner), void *owner);
 /* Cancels what is open, frees the session. */
 void gate_close(struct gate_session **gs);
 struct session *gate_session(struct gate_session *gs);

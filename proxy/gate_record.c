@@ -92,8 +92,7 @@ write_recipients(struct buf *b, const struct session *s)
 }
 
 static void
-draft_session(struct draft *d, struct session *s, enum step step,
-    const struct gate_story *story)
+draft_session(struct draft *d, struct session *s, enum step step, const struct gate_story *story)
 {
 	d->r.time_ms = clock_wall_ms();
 	d->r.front = front_name(s->front);
@@ -128,8 +127,9 @@ draft_verdict(struct draft *d, const struct verdict *v)
 static struct str
 observed_name(const struct verdict *v)
 {
-	return v->kind == VERDICT_REJECT || v->kind == VERDICT_TEMPFAIL ?
-	    str_of(verdict_name(v->kind)) : STR("");
+	return v->kind == VERDICT_REJECT || v->kind == VERDICT_TEMPFAIL
+	    ? str_of(verdict_name(v->kind))
+	    : STR("");
 }
 
 struct journal_record *
@@ -148,8 +148,8 @@ gate_record_refusal(struct session *s, enum step step, const struct verdict *v,
 }
 
 struct journal_record *
-gate_record_observed(struct session *s, enum step step, const struct decision *d,
-    const struct gate_story *story)
+gate_record_observed(
+    struct session *s, enum step step, const struct decision *d, const struct gate_story *story)
 {
 	struct draft draft;
 
@@ -178,8 +178,8 @@ gate_record_accepted(struct session *s, struct str reply, const struct gate_stor
 }
 
 struct journal_record *
-gate_record_backend(struct session *s, enum step step, int code, struct str reply,
-    const struct gate_story *story)
+gate_record_backend(
+    struct session *s, enum step step, int code, struct str reply, const struct gate_story *story)
 {
 	struct draft draft;
 
@@ -195,8 +195,8 @@ gate_record_backend(struct session *s, enum step step, int code, struct str repl
 
 /* Of a step that was passed, only what had an effect; of `message`, all that was looked at. */
 void
-gate_story_add(struct gate_story *story, struct session *s, enum step step,
-    const struct decision *d)
+gate_story_add(
+    struct gate_story *story, struct session *s, enum step step, const struct decision *d)
 {
 	bool whole = step == STEP_MESSAGE;
 	struct arena *arena = step >= STEP_MAIL ? s->txn.arena : s->conn;

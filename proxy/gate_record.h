@@ -18,17 +18,17 @@ struct gate_story {
 };
 
 /* Adds what the rules of a step did that let the session go on. */
-void gate_story_add(struct gate_story *story, struct session *s, enum step step,
-    const struct decision *d);
+void gate_story_add(
+    struct gate_story *story, struct session *s, enum step step, const struct decision *d);
 
 /* d: NULL when no rule spoke. */
 struct journal_record *gate_record_refusal(struct session *s, enum step step,
     const struct verdict *v, const struct decision *d, const struct gate_story *story);
 /* An observed rule would have refused; the step was passed. */
-struct journal_record *gate_record_observed(struct session *s, enum step step,
-    const struct decision *d, const struct gate_story *story);
-struct journal_record *gate_record_accepted(struct session *s, struct str reply,
-    const struct gate_story *story);
-struct journal_record *gate_record_backend(struct session *s, enum step step, int code,
-    struct str reply, const struct gate_story *story);
+struct journal_record *gate_record_observed(
+    struct session *s, enum step step, const struct decision *d, const struct gate_story *story);
+struct journal_record *gate_record_accepted(
+    struct session *s, struct str reply, const struct gate_story *story);
+struct journal_record *gate_record_backend(
+    struct session *s, enum step step, int code, struct str reply, const struct gate_story *story);
 #endif

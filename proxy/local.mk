@@ -31,3 +31,14 @@ noinst_HEADERS += \
 	proxy/received.h \
 	proxy/smtp_server.h \
 	proxy/spool.h
+libpostern_a_SOURCES += \
+	proxy/gate.c proxy/gate.h \
+	proxy/gate_record.c proxy/gate_record.h \
+	proxy/loop.c proxy/loop.h \
+	proxy/master.c proxy/master.h \
+	proxy/milter_front.c proxy/milter_front.h \
+	proxy/milter_link.c proxy/milter_link.h \
+	proxy/milter_process.c proxy/milter_process.h \
+	proxy/questions.c proxy/questions.h \
+	proxy/sockets.c proxy/sockets.h \
+	proxy/worker.c proxy/worker.h

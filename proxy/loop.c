@@ -151,8 +151,7 @@ start_thread(struct loop *loop, struct err *e)
 }
 
 struct loop *
-loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets,
-    struct err *e)
+loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets, struct err *e)
 {
 	struct loop *loop = xcalloc(1, sizeof(*loop));
 

@@ -18,8 +18,8 @@ struct loop_sockets {
 	int milter; /* shared by all loops; -1: none */
 };
 
-struct loop *loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets,
-    struct err *e);
+struct loop *loop_start(
+    struct db *db, struct config *config, const struct loop_sockets *sockets, struct err *e);
 /* From any thread. The loop takes a count of config of its own. */
 void loop_reload(struct loop *loop, struct config *config);
 /* No new sessions; the loop ends when the last one is over. */

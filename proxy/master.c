@@ -29,7 +29,7 @@ struct child {
 	const char *milter; /* libmilter's notation; NULL: the worker */
 	pid_t pid;          /* 0: not running */
 	int64_t started_ms, restart_ms;
-	int64_t pause_ms;   /* before the next start */
+	int64_t pause_ms; /* before the next start */
 };
 
 struct master {
@@ -238,11 +238,11 @@ own_folder(const char *folder, const struct passwd *user, struct err *e)
 	struct stat st;
 
 	if (stat(folder, &st) && errno == ENOENT && mkdir(folder, 0750))
-		return err_set(e, ERR_SYSTEM, "cannot make the folder %s: %s", folder,
-		    strerror(errno));
+		return err_set(
+		    e, ERR_SYSTEM, "cannot make the folder %s: %s", folder, strerror(errno));
 	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_SYSTEM, "%s is not a folder; it is to hold the databases",
-		    folder);
+		return err_set(
+		    e, ERR_SYSTEM, "%s is not a folder; it is to hold the databases", folder);
 	if (user && st.st_uid != user->pw_uid && chown(folder, user->pw_uid, user->pw_gid))
 		return err_set(e, ERR_SYSTEM, "cannot give %s to user %s: %s", folder,
 		    user->pw_name, strerror(errno));
@@ -254,14 +254,12 @@ give_up_rights(const struct master *m, const struct passwd *user, struct err *e)
 {
 	if (!user)
 		return true;
-	if (m->sockets.engine >= 0 &&
-	    chown(m->sockets.engine_path, user->pw_uid, user->pw_gid))
+	if (m->sockets.engine >= 0 && chown(m->sockets.engine_path, user->pw_uid, user->pw_gid))
 		return err_set(e, ERR_SYSTEM, "cannot give %s to user %s: %s",
 		    m->sockets.engine_path, user->pw_name, strerror(errno));
-	if (setgid(user->pw_gid) || initgroups(user->pw_name, user->pw_gid) ||
-	    setuid(user->pw_uid))
-		return err_set(e, ERR_SYSTEM, "cannot become user %s: %s", user->pw_name,
-		    strerror(errno));
+	if (setgid(user->pw_gid) || initgroups(user->pw_name, user->pw_gid) || setuid(user->pw_uid))
+		return err_set(
+		    e, ERR_SYSTEM, "cannot become user %s: %s", user->pw_name, strerror(errno));
 	return true;
 }
 
@@ -274,8 +272,9 @@ find_user(const struct config *config, const struct passwd **out, struct err *e)
 	if (!name || !*name || geteuid() != 0)
 		return true;
 	*out = getpwnam(name);
-	return *out || err_set(e, ERR_SYSTEM,
-	    "there is no user %s; make one (adduser --system %s) or change `user`", name, name);
+	return *out ||
+	    err_set(e, ERR_SYSTEM,
+		"there is no user %s; make one (adduser --system %s) or change `user`", name, name);
 }
 
 static void
@@ -296,8 +295,8 @@ list_children(struct master *m)
 static size_t
 count_loops(const struct config *config)
 {
-	long cores = config->core.threads ? (long)config->core.threads :
-					    sysconf(_SC_NPROCESSORS_ONLN);
+	long cores =
+	    config->core.threads ? (long)config->core.threads : sysconf(_SC_NPROCESSORS_ONLN);
 
 	return cores < 1 ? 1 : cores > LOOPS_MOST ? LOOPS_MOST : (size_t)cores;
 }

@@ -87,8 +87,9 @@ answer(struct link *link, const struct verdict *v)
 	buf_add(&text, str_sub(v->text, 0, 900));
 	if (v->id[0])
 		buf_printf(&text, " [%s]", v->id);
-	send_frame(link, &(struct link_frame){ LINK_VERDICT, 4,
-	    { STR("r"), str_of(code), str_of(v->enhanced), buf_str(&text) } });
+	send_frame(link,
+	    &(struct link_frame){
+		LINK_VERDICT, 4, { STR("r"), str_of(code), str_of(v->enhanced), buf_str(&text) } });
 	buf_free(&text);
 }
 
@@ -117,8 +118,8 @@ delete_forged(struct link *link)
 		if (!authres_claims(field->value, gate_session_config(link->gs)->core.hostname))
 			continue;
 		snprintf(index, sizeof(index), "%zu", i + 1);
-		send_frame(link, &(struct link_frame){ LINK_DELETE, 2,
-		    { field->name, str_of(index) } });
+		send_frame(
+		    link, &(struct link_frame){ LINK_DELETE, 2, { field->name, str_of(index) } });
 	}
 }
 
@@ -157,8 +158,8 @@ accept_message(struct link *link)
 	delete_forged(link);
 	insert_added(link, s->txn.added);
 	if (colon != STR_NPOS)
-		insert_field(link, str_sub(authres, 0, colon),
-		    str_sub(authres, colon + 1, authres.n));
+		insert_field(
+		    link, str_sub(authres, 0, colon), str_sub(authres, colon + 1, authres.n));
 	gate_accepted(link->gs, STR("accepted, handed back to the MTA"));
 }
 
@@ -193,6 +194,7 @@ decided(struct link *link, const struct verdict *v)
 		}
 		return;
 	case STEP_MAIL:
+		s->txn.open = accepted;
 		answer(link, v);
 		if (!accepted)
 			end_message(link);
@@ -587,8 +589,8 @@ bool
 milter_front_listen(struct milter_front *front, int fd, struct err *e)
 {
 	front->fd = fd;
-	front->accept = event_new(gate_base(front->gate), fd, EV_READ | EV_PERSIST, on_accept,
-	    front);
+	front->accept =
+	    event_new(gate_base(front->gate), fd, EV_READ | EV_PERSIST, on_accept, front);
 	if (!front->accept || event_add(front->accept, NULL))
 		return err_set(e, ERR_LIBRARY, "libevent does not take the engine's socket");
 	return true;

@@ -11,20 +11,20 @@
 
 enum link_type {
 	/* to the loop */
-	LINK_CONNECT = 'C',  /* name, ip, port, server ip */
-	LINK_HELO = 'H',     /* name */
-	LINK_MAIL = 'M',     /* path, account, size; a verdict is due */
-	LINK_RCPT = 'R',     /* path, queue id; a verdict is due */
-	LINK_UNKNOWN = 'U',  /* path: the MTA refuses it */
-	LINK_FIELD = 'L',    /* name, value with LF for line ends */
+	LINK_CONNECT = 'C', /* name, ip, port, server ip */
+	LINK_HELO = 'H',    /* name */
+	LINK_MAIL = 'M',    /* path, account, size; a verdict is due */
+	LINK_RCPT = 'R',    /* path, queue id; a verdict is due */
+	LINK_UNKNOWN = 'U', /* path: the MTA refuses it */
+	LINK_FIELD = 'L',   /* name, value with LF for line ends */
 	LINK_EOH = 'N',
-	LINK_BODY = 'B',     /* octets */
-	LINK_END = 'E',      /* queue id; a verdict is due */
+	LINK_BODY = 'B', /* octets */
+	LINK_END = 'E',  /* queue id; a verdict is due */
 	LINK_ABORT = 'A',
 	/* to the milter process */
-	LINK_DELETE = 'D',   /* name, index (1 is the first of that name) */
-	LINK_INSERT = 'F',   /* name, value; at the top */
-	LINK_VERDICT = 'V',  /* "c" go on, "r" refuse; code, enhanced, text */
+	LINK_DELETE = 'D',  /* name, index (1 is the first of that name) */
+	LINK_INSERT = 'F',  /* name, value; at the top */
+	LINK_VERDICT = 'V', /* "c" go on, "r" refuse; code, enhanced, text */
 };
 
 #define LINK_FIELDS 4

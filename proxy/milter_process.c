@@ -19,11 +19,11 @@
 #include "proxy/milter_link.h"
 #include "proxy/worker.h"
 
-#define STACK_SIZE (256 * 1024)    /* libmilter makes a thread for each busy session */
-#define MTA_TIMEOUT_S 300          /* bounds a half-sent command, during which a thread is held */
+#define STACK_SIZE (256 * 1024) /* libmilter makes a thread for each busy session */
+#define MTA_TIMEOUT_S 300       /* bounds a half-sent command, during which a thread is held */
 #define SEND_TIMEOUT_S 30
-#define PROGRESS_MS 10000          /* at the end of a message the MTA is kept patient so often */
-#define VERDICT_MS 60000           /* for MAIL and RCPT; above any budget for DNS */
+#define PROGRESS_MS 10000 /* at the end of a message the MTA is kept patient so often */
+#define VERDICT_MS 60000  /* for MAIL and RCPT; above any budget for DNS */
 #define END_VERDICT_MS 300000
 #define BACKLOG 1024
 #define BUFFER_MAX (LINK_FRAME_MAX + 64)
@@ -38,9 +38,9 @@ static struct sockaddr_un engine;
 /* One milter session. */
 struct milter {
 	SMFICTX *ctx;
-	int fd;             /* the link; -1: none */
-	bool no_reply;      /* the MTA awaits none for the steps without a verdict */
-	bool lead_space;    /* header values come and go with the blank after the colon */
+	int fd;          /* the link; -1: none */
+	bool no_reply;   /* the MTA awaits none for the steps without a verdict */
+	bool lead_space; /* header values come and go with the blank after the colon */
 	struct buf out, in;
 	char *name, *ip, *port, *server, *helo; /* told again on a new link */
 };
@@ -121,7 +121,8 @@ open_link(struct milter *m)
 		drop_link(m);
 		return false;
 	}
-	if (!tell(m, &(struct link_frame){ LINK_CONNECT, 4,
+	if (!tell(m,
+		&(struct link_frame){ LINK_CONNECT, 4,
 		    { str_of(m->name), str_of(m->ip), str_of(m->port), str_of(m->server) } }))
 		return false;
 	return !m->helo || tell_helo(m);
@@ -197,8 +198,8 @@ refuse(struct milter *m, const struct link_frame *frame)
 	text_of(frame->field[2], enhanced, sizeof(enhanced));
 	reply_text(frame->field[3], text, sizeof(text));
 	if (smfi_setreply(m->ctx, code, enhanced[0] ? enhanced : NULL, text) != MI_SUCCESS)
-		log_warn(NULL, "event=milter problem=\"the reply %s %s was not taken\"", code,
-		    enhanced);
+		log_warn(
+		    NULL, "event=milter problem=\"the reply %s %s was not taken\"", code, enhanced);
 	return code[0] == '5' ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
@@ -232,8 +233,8 @@ await_verdict(struct milter *m, int64_t patience_ms)
 
 	while (m->fd >= 0 && next_frame(m, &frame, &used, deadline_us)) {
 		if (frame.type == LINK_VERDICT) {
-			sfsistat result = str_eq(frame.field[0], STR("r")) ? refuse(m, &frame) :
-									     SMFIS_CONTINUE;
+			sfsistat result =
+			    str_eq(frame.field[0], STR("r")) ? refuse(m, &frame) : SMFIS_CONTINUE;
 
 			buf_drop(&m->in, used);
 			return result;
@@ -276,8 +277,8 @@ want_symbols(SMFICTX *ctx)
 
 static sfsistat
 on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2,
-    unsigned long f3, unsigned long *use_actions, unsigned long *use_steps,
-    unsigned long *use_f2, unsigned long *use_f3)
+    unsigned long f3, unsigned long *use_actions, unsigned long *use_steps, unsigned long *use_f2,
+    unsigned long *use_f3)
 {
 	struct milter *m = xcalloc(1, sizeof(*m));
 
@@ -352,8 +353,10 @@ on_mail(SMFICTX *ctx, char **args)
 		if (str_startscase(str_of(*p), STR("SIZE=")))
 			size = str_of(*p + 5);
 	/* A link that broke in an earlier message is made anew. */
-	if (!open_link(m) || !tell(m, &(struct link_frame){ LINK_MAIL, 3,
-		    { str_of(args[0]), symbol(ctx, "{auth_authen}"), size } }))
+	if (!open_link(m) ||
+	    !tell(m,
+		&(struct link_frame){
+		    LINK_MAIL, 3, { str_of(args[0]), symbol(ctx, "{auth_authen}"), size } }))
 		return SMFIS_TEMPFAIL;
 	return await_verdict(m, VERDICT_MS);
 }
@@ -493,8 +496,10 @@ milter_process_run(const char *address, const char *engine_path)
 	pthread_setattr_default_np(&small_stacks);
 	pthread_attr_destroy(&small_stacks);
 	if (!set_up(writable)) {
-		log_error(NULL, "event=start problem=\"cannot listen as milter on %s; is the "
-		    "address free, and well-formed (inet:8891@127.0.0.1, unix:/path)?\"", address);
+		log_error(NULL,
+		    "event=start problem=\"cannot listen as milter on %s; is the "
+		    "address free, and well-formed (inet:8891@127.0.0.1, unix:/path)?\"",
+		    address);
 		free(writable);
 		return WORKER_CANNOT_START;
 	}

@@ -18,7 +18,8 @@ struct errand; /* one question on its way */
 struct questions {
 	struct resolver *resolver;
 	struct db_link *link;
-	void (*arrived)(void *owner); /* at least one answer came; never called from within a call here */
+	void (*arrived)(
+	    void *owner); /* at least one answer came; never called from within a call here */
 	void *owner;
 	struct errand *errands;
 	size_t n_dns, n_store; /* on their way */

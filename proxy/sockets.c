@@ -131,8 +131,8 @@ bind_engine(struct sockets *s, const struct config *config, struct err *e)
 	bound = bind(s->engine, (struct sockaddr *)&address, sizeof(address)) == 0;
 	umask(before);
 	if (!bound || listen(s->engine, BACKLOG))
-		return err_set(e, ERR_SYSTEM, "cannot listen on %s: %s", s->engine_path,
-		    strerror(errno));
+		return err_set(
+		    e, ERR_SYSTEM, "cannot listen on %s: %s", s->engine_path, strerror(errno));
 	return true;
 }
 

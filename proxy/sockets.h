@@ -12,7 +12,7 @@
 struct sockets {
 	size_t n_loops, n_proxy; /* proxy has n_loops * n_proxy, those of one loop together */
 	int *proxy;
-	int engine;              /* -1: no milter */
+	int engine; /* -1: no milter */
 	char engine_path[108];
 };
 
