@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define RESTART_CALM_MS 60000 /* alive for so long: the next death is a first one again */
 #define END_SPARE_MS 5000     /* after the drain, before SIGKILL */
 #define LOOPS_MOST 64
+#define DESCRIPTORS 65536
 
 struct child {
 	const char *name;
@@ -277,6 +279,21 @@ find_user(const struct config *config, const struct passwd **out, struct err *e)
 		"there is no user %s; make one (adduser --system %s) or change `user`", name, name);
 }
 
+/* Each session takes a descriptor or two, and so does each question to the DNS. */
+static void
+allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	if (limit.rlim_max < DESCRIPTORS && geteuid() == 0)
+		limit.rlim_max = DESCRIPTORS;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warn(NULL, "event=start problem=\"cannot raise the limit of descriptors\"");
+}
+
 static void
 list_children(struct master *m)
 {
@@ -326,6 +343,7 @@ master_run(struct config *config, int ready)
 	sigprocmask(SIG_BLOCK, &m.signals, &m.before);
 	signal(SIGPIPE, SIG_IGN);
 	m.sockets.engine = -1;
+	allow_descriptors();
 	if (prepare(&m, &e)) {
 		list_children(&m);
 		supervise(&m);

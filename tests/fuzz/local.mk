@@ -52,3 +52,7 @@ fuzz_programs += tests/fuzz/fuzz_json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_main)
 tests_fuzz_fuzz_json_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/json
+fuzz_programs += tests/fuzz/fuzz_milter_link
+tests_fuzz_fuzz_milter_link_SOURCES = tests/fuzz/fuzz_milter_link.c $(fuzz_main)
+tests_fuzz_fuzz_milter_link_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/milter_link

@@ -6,3 +6,5 @@ check_PROGRAMS += \
 	tests/proxy/test_peers \
 	tests/proxy/test_received \
 	tests/proxy/test_spool
+# A test that is one file needs one line: check_PROGRAMS += tests/proxy/test_NAME
+check_PROGRAMS += tests/proxy/test_milter_link
