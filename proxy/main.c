@@ -1,6 +1,8 @@
 /*
  * posternd: reads the command line and the configuration, then hands over to the master.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

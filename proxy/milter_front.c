@@ -110,7 +110,7 @@ delete_forged(struct link *link)
 {
 	const struct session *s = gate_session(link->gs);
 	const struct header *h = &s->txn.message.header;
-	char index[16];
+	char index[24];
 
 	for (size_t i = header_count(h, AUTHRES_FIELD); i-- > 0;) {
 		const struct field *field = header_find(h, AUTHRES_FIELD, i);
