@@ -88,8 +88,8 @@ cut_end(struct cut *c)
 	return c->out;
 }
 
-const char *
-escape_text(struct str s, char *out, size_t size)
+static const char *
+escape_utf8(struct str s, bool quotes, char *out, size_t size)
 {
 	struct cut cut = { .out = out, .size = size };
 
@@ -98,7 +98,8 @@ escape_text(struct str s, char *out, size_t size)
 		uint32_t code;
 		size_t n = utf8_next(s, &code);
 
-		if (n == 0 || (code < 0x80 && is_control(code)) || code == '\\' || code == '"') {
+		if (n == 0 || (code < 0x80 && is_control(code)) ||
+		    (quotes && (code == '\\' || code == '"'))) {
 			snprintf(code_text, sizeof(code_text), "\\x%02x", (unsigned char)s.p[0]);
 			cut_add(&cut, code_text, strlen(code_text));
 			n = 1;
@@ -111,6 +112,18 @@ escape_text(struct str s, char *out, size_t size)
 		s = str_sub(s, n, s.n);
 	}
 	return cut_end(&cut);
+}
+
+const char *
+escape_text(struct str s, char *out, size_t size)
+{
+	return escape_utf8(s, true, out, size);
+}
+
+const char *
+escape_terminal(struct str s, char *out, size_t size)
+{
+	return escape_utf8(s, false, out, size);
 }
 
 const char *

@@ -16,6 +16,11 @@
 const char *escape_text(struct str s, char *out, size_t size);
 /* A buffer for one line of source: printf("helo=%s", ESC(s)). Cut after 255 octets. */
 #define ESC(s) escape_text((s), (char[256]){ 0 }, 256)
+/*
+ * The same for whole lines that a person reads on a terminal: quotes and backslashes, which end
+ * nothing there, pass.
+ */
+const char *escape_terminal(struct str s, char *out, size_t size);
 /* For SMTP reply texts and header comments: printable ASCII only, the rest becomes '?'. */
 const char *escape_ascii(struct str s, char *out, size_t size);
 /* A JSON string with its quotes; invalid UTF-8 octets become \u00HH. False when b ran over. */

@@ -166,6 +166,17 @@ queue_wait(struct queue *queue, int timeout_ms)
 	return items;
 }
 
+struct queue_item *
+queue_take(struct queue *queue)
+{
+	struct queue_item *items;
+
+	pthread_mutex_lock(&queue->lock);
+	items = take_all(queue);
+	pthread_mutex_unlock(&queue->lock);
+	return items;
+}
+
 void
 queue_close(struct queue *queue)
 {

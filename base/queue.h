@@ -34,6 +34,8 @@ void queue_push(struct queue *queue, struct queue_item *item);
  * came or the queue was closed and is empty.
  */
 struct queue_item *queue_wait(struct queue *queue, int timeout_ms);
+/* Takes all that is there now, without waiting: to empty a queue that nobody serves any more. */
+struct queue_item *queue_take(struct queue *queue);
 /* Wakes the waiter for good: queue_wait() returns at once from now on. */
 void queue_close(struct queue *queue);
 bool queue_closed(struct queue *queue);

@@ -97,6 +97,20 @@ give_order(struct loop *loop, int what, struct config *config)
 	queue_push(loop->orders, &order->item);
 }
 
+/* Orders that came after the end. */
+static void
+drop_orders(struct queue_item *items)
+{
+	while (items) {
+		struct order *order = (struct order *)items;
+
+		items = items->next;
+		if (order->config)
+			config_release(&order->config);
+		free(order);
+	}
+}
+
 static void
 loop_free(struct loop **loop)
 {
@@ -107,6 +121,7 @@ loop_free(struct loop **loop)
 	gate_free(&l->gate);
 	if (l->draining)
 		event_free(l->draining);
+	drop_orders(queue_take(l->orders));
 	queue_free(&l->orders);
 	event_base_free(l->base);
 	free(l);

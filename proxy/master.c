@@ -283,15 +283,15 @@ find_user(const struct config *config, const struct passwd **out, struct err *e)
 static void
 allow_descriptors(void)
 {
-	struct rlimit limit;
+	struct rlimit limit, more = { DESCRIPTORS, DESCRIPTORS };
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
 		return;
-	if (limit.rlim_max < DESCRIPTORS && geteuid() == 0)
-		limit.rlim_max = DESCRIPTORS;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		log_warn(NULL, "event=start problem=\"cannot raise the limit of descriptors\"");
+	if (limit.rlim_max < DESCRIPTORS && setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	log_info(NULL, "event=start descriptors=%llu", (unsigned long long)limit.rlim_cur);
 }
 
 static void
