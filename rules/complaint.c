@@ -138,11 +138,11 @@ print_source(struct buf *b, const struct complaint *c)
 		n = SOURCE_SHOWN;
 	for (size_t i = 0; i < n; i++)
 		line[i] = c->source[i] == '\t' ? ' ' : c->source[i];
-	escape_text((struct str){ line, n }, shown, sizeof shown);
+	escape_terminal((struct str){ line, n }, shown, sizeof shown);
 	buf_printf(b, "\n    %s", shown);
 	if (before > n)
 		return;
-	escape_text((struct str){ line, before }, shown, sizeof shown);
+	escape_terminal((struct str){ line, before }, shown, sizeof shown);
 	buf_add(b, STR("\n    "));
 	for (const char *p = shown; *p != '\0'; p++)
 		if (((unsigned char)*p & 0xc0) != 0x80)
@@ -158,10 +158,10 @@ complaint_print(const struct complaint *c)
 	char *out;
 
 	buf_init(&b, 8192);
-	buf_printf(&b, "%s:", escape_text(str_of(c->file), text, sizeof text));
+	buf_printf(&b, "%s:", escape_terminal(str_of(c->file), text, sizeof text));
 	if (c->line > 0)
 		buf_printf(&b, "%u:%u:", c->line, c->column);
-	/* escape_text() would escape the quotes that we wrote; the parts from the file are escaped */
+	/* escape_terminal() would escape the quotes that we wrote; the parts from the file are escaped */
 	buf_printf(&b, " %s: %s", c->warning ? "warning" : "error", c->text);
 	if (c->source != NULL)
 		print_source(&b, c);
