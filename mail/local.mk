@@ -30,3 +30,4 @@ libpostern_a_SOURCES += \
 	mail/session_facts.c \
 	mail/value.c \
 	mail/verdict.c
+EXTRA_DIST += mail/README.md

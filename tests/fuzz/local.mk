@@ -56,3 +56,27 @@ fuzz_programs += tests/fuzz/fuzz_milter_link
 tests_fuzz_fuzz_milter_link_SOURCES = tests/fuzz/fuzz_milter_link.c $(fuzz_main)
 tests_fuzz_fuzz_milter_link_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/milter_link
+fuzz_programs += tests/fuzz/fuzz_authres
+tests_fuzz_fuzz_authres_SOURCES = tests/fuzz/fuzz_authres.c $(fuzz_main)
+tests_fuzz_fuzz_authres_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/authres
+
+fuzz_programs += tests/fuzz/fuzz_command
+tests_fuzz_fuzz_command_SOURCES = tests/fuzz/fuzz_command.c $(fuzz_main)
+tests_fuzz_fuzz_command_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/command
+
+fuzz_programs += tests/fuzz/fuzz_eod
+tests_fuzz_fuzz_eod_SOURCES = tests/fuzz/fuzz_eod.c $(fuzz_main)
+tests_fuzz_fuzz_eod_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/eod
+
+fuzz_programs += tests/fuzz/fuzz_header
+tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(fuzz_main)
+tests_fuzz_fuzz_header_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/header
+
+fuzz_programs += tests/fuzz/fuzz_reply
+tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_main)
+tests_fuzz_fuzz_reply_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/reply
