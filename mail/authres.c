@@ -53,7 +53,10 @@ column(const struct buf *text)
 	return lf == STR_NPOS ? all.n : all.n - lf - 1 + TAB - 1;
 }
 
-/* Adds a word behind a blank, or on a line of its own if it does not fit there; all of it or nothing. */
+/*
+ * Adds a word behind a blank, or on a line of its own if it does not fit there; all of it or
+ * nothing.
+ */
 static bool
 add_word(struct authres *a, struct str separator, struct str word)
 {

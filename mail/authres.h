@@ -1,6 +1,7 @@
 /*
- * authres: the Authentication-Results field (RFC 8601): writing ours, and telling forged ones. Values
- * from the network are checked against the field's grammar and quoted; what cannot be quoted is left out. Pure.
+ * authres: the Authentication-Results field (RFC 8601): writing ours, and telling forged ones.
+ * Values from the network are checked against the field's grammar and quoted; what cannot be quoted
+ * is left out. Pure.
  */
 #ifndef POSTERN_MAIL_AUTHRES_H
 #define POSTERN_MAIL_AUTHRES_H
@@ -22,7 +23,10 @@ void authres_result(struct authres *a, const char *method, struct str result, st
 void authres_property(struct authres *a, const char *ptype, const char *property, struct str value);
 /* The whole field with its name, folded, ending in CRLF; "none" when there is no result. */
 struct str authres_finish(struct authres *a);
-/* Is value (of an Authentication-Results field) one that claims our authserv-id? Case, comments, folding and version do not hide it (RFC 8601 5). */
+/*
+ * Is value (of an Authentication-Results field) one that claims our authserv-id? Case, comments,
+ * folding and version do not hide it (RFC 8601 5).
+ */
 bool authres_claims(struct str value, const char *authserv_id);
 
 #endif

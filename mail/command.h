@@ -30,8 +30,8 @@ enum verb {
 	VERB_COUNT
 };
 
-#define COMMAND_LINE_MAX 512   /* RFC 5321 4.5.3.1.4, with CRLF */
-#define COMMAND_MAIL_MAX 2048  /* room for the parameters of the extensions we carry */
+#define COMMAND_LINE_MAX 512  /* RFC 5321 4.5.3.1.4, with CRLF */
+#define COMMAND_MAIL_MAX 2048 /* room for the parameters of the extensions we carry */
 #define COMMAND_PARAMETERS 16
 
 struct parameter {
@@ -50,9 +50,15 @@ struct command {
 };
 
 const char *verb_name(enum verb verb);
-/* line: without its CRLF. A control octet, a NUL or an octet above 0x7f in the verb makes it VERB_UNKNOWN. */
+/*
+ * line: without its CRLF. A control octet, a NUL or an octet above 0x7f in the verb makes it
+ * VERB_UNKNOWN.
+ */
 void command_parse(struct str line, struct command *out);
-/* Reads "FROM:<path> params" of MAIL or "TO:<path> params" of RCPT out of rest; one blank after the colon is forgiven. e: fit for a reply's text. */
+/*
+ * Reads "FROM:<path> params" of MAIL or "TO:<path> params" of RCPT out of rest; one blank after the
+ * colon is forgiven. e: fit for a reply's text.
+ */
 bool command_path(struct command *c, struct err *e);
 /* NULL when it is not there. */
 const struct parameter *command_parameter(const struct command *c, const char *keyword);

@@ -136,7 +136,10 @@ read_after_cr(struct reading_run *run, size_t at)
 	return at;
 }
 
-/* Behind a dot that begins a line. Unless the message ends here, the dot was stuffed, and is dropped. */
+/*
+ * Behind a dot that begins a line. Unless the message ends here, the dot was stuffed, and is
+ * dropped.
+ */
 static size_t
 read_after_dot(struct reading_run *run, size_t at)
 {

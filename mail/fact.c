@@ -244,7 +244,10 @@ fact_known(const struct session *session, const struct fact_call *call)
 	return facts_find(facts, call, true, STEP_CONNECT);
 }
 
-/* Before MAIL, questions are the connection's. A later step finds them there, so that nothing is counted twice. */
+/*
+ * Before MAIL, questions are the connection's. A later step finds them there, so that nothing is
+ * counted twice.
+ */
 static const struct answer *
 ask_question(struct ask *ask, const struct question *q)
 {

@@ -1,8 +1,8 @@
 /*
- * fact: named, typed values about a session, computed when first asked for and kept for their lifetime. A
- * fact_def is a const row of a stage (or of the session's own table). fact_get() is the pull by which
- * everything is lazy: rules call it for a condition, stages call it for each other's facts. Pure
- * apart from the clock that measures how long each took; one thread at a time.
+ * fact: named, typed values about a session, computed when first asked for and kept for their
+ * lifetime. A fact_def is a const row of a stage (or of the session's own table). fact_get() is the
+ * pull by which everything is lazy: rules call it for a condition, stages call it for each other's
+ * facts. Pure apart from the clock that measures how long each took; one thread at a time.
  */
 #ifndef POSTERN_MAIL_FACT_H
 #define POSTERN_MAIL_FACT_H
@@ -18,7 +18,7 @@ enum fact_life {
 	LIFE_SESSION,     /* the same for the whole connection: client.ip, client.name */
 	LIFE_HELO,        /* until the next HELO/EHLO */
 	LIFE_TRANSACTION, /* until the next MAIL, RSET or end of message: spf, sender */
-	LIFE_RECIPIENT,   /* until the next RCPT; at `mail` and at `message` computed anew, without one */
+	LIFE_RECIPIENT,   /* until the next RCPT; at mail and message computed anew, without one */
 };
 
 enum fact_cost { COST_FREE, COST_STORE, COST_DNS, COST_BODY };
@@ -36,16 +36,19 @@ struct ask;
 struct fact_call;
 
 struct fact_def {
-	const char *name;                /* "spf", "dkim.domains", "rate" */
+	const char *name; /* "spf", "dkim.domains", "rate" */
 	enum value_type type;
 	const char *const *symbols;      /* SYMBOL: every value it can take, NULL-terminated */
 	const struct fact_param *params; /* NULL, or FACT_PARAMS at most, ended by name NULL */
 	enum step from, to;              /* the steps at which it can be asked for */
 	enum fact_life life;
 	enum fact_cost cost;
-	/* DONE with *out filled (its memory from ask->arena), or PENDING. Never fails: an error is a value, such as temperror. */
+	/*
+	 * DONE with *out filled (its memory from ask->arena), or PENDING. Never fails: an error is
+	 * a value, such as temperror.
+	 */
 	enum progress (*compute)(struct ask *ask, const struct fact_call *call, struct value *out);
-	const char *help;                /* a sentence for the man page */
+	const char *help; /* a sentence for the man page */
 	/* What types cannot say of the arguments, asked once when a rule is loaded; may be NULL. */
 	bool (*check)(const struct fact_call *call, struct err *e);
 };
@@ -53,8 +56,8 @@ struct fact_def {
 /* A fact with the settings of the stage it belongs to; the configuration holds a table of these. */
 struct fact_entry {
 	const struct fact_def *def;
-	const void *conf;  /* the stage's settings, or NULL */
-	size_t stage;      /* the stage's index in that configuration */
+	const void *conf; /* the stage's settings, or NULL */
+	size_t stage;     /* the stage's index in that configuration */
 };
 
 struct fact_table {
@@ -77,9 +80,9 @@ void fact_call_print(const struct fact_call *call, struct buf *out);
 struct fact {
 	struct fact_call call;
 	struct value value;
-	enum step step;      /* at which it was computed */
-	int64_t took_us;     /* computing, waiting left out */
-	struct fact *next;   /* in the order computed */
+	enum step step;    /* at which it was computed */
+	int64_t took_us;   /* computing, waiting left out */
+	struct fact *next; /* in the order computed */
 };
 
 struct facts {
@@ -90,33 +93,44 @@ struct session;
 
 /* What a stage is handed: everything it may look at, and nothing to do with it. */
 struct ask {
-	struct session *session; /* to read; its answers and facts are reached through the functions below */
+	/* to read; its answers and facts are reached through the functions below */
+	struct session *session;
 	const struct fact_table *table;
 	enum step step;
-	int64_t now;             /* wall seconds, the same for the whole decision */
-	struct arena *arena;     /* of the fact's lifetime: results go here */
-	const void *conf;        /* settings of the stage that is being asked */
-	void **state;            /* the stage's own pointer, kept in the transaction; clean up through the arena. NULL outside of one */
-	size_t depth;            /* of facts that ask for facts */
+	int64_t now;         /* wall seconds, the same for the whole decision */
+	struct arena *arena; /* of the fact's lifetime: results go here */
+	const void *conf;    /* settings of the stage that is being asked */
+	/*
+	 * the stage's own pointer, kept in the transaction; clean up through the arena. NULL
+	 * outside of one
+	 */
+	void **state;
+	size_t depth; /* of facts that ask for facts */
 };
 
-/* DONE with *out, or PENDING. Facts of a step to come, or an unknown name, are a fault of ours: panic. */
+/*
+ * DONE with *out, or PENDING. Facts of a step to come, or an unknown name, are a fault of ours:
+ * panic.
+ */
 enum progress fact_get(struct ask *ask, const struct fact_call *call, struct value *out);
-/* The same by name, without arguments. For a stage that uses another's fact: if the table has no such fact, *out is VALUE_NONE. */
+/*
+ * The same by name, without arguments. For a stage that uses another's fact: if the table has no
+ * such fact, *out is VALUE_NONE.
+ */
 enum progress fact_get_named(struct ask *ask, const char *name, struct value *out);
 /* The fact if it was computed already; NULL. */
 const struct fact *fact_known(const struct session *session, const struct fact_call *call);
 
 /* Questions, for stages. DONE with *out, or PENDING. */
-enum progress ask_dns(struct ask *ask, struct str name, enum dns_type type,
-    const struct dns_answer **out);
+enum progress ask_dns(
+    struct ask *ask, struct str name, enum dns_type type, const struct dns_answer **out);
 /* *out is NULL when the store could not answer. */
-enum progress ask_seen(struct ask *ask, struct str key, const struct seen_question *q,
-    const struct seen_answer **out);
-enum progress ask_count(struct ask *ask, struct str key, int64_t add,
-    const struct count_answer **out);
+enum progress ask_seen(
+    struct ask *ask, struct str key, const struct seen_question *q, const struct seen_answer **out);
+enum progress ask_count(
+    struct ask *ask, struct str key, int64_t add, const struct count_answer **out);
 /* The same for the n-th of several equal events, each of which counts: n tells them apart. */
-enum progress ask_count_nth(struct ask *ask, struct str key, int64_t add, unsigned n,
-    const struct count_answer **out);
+enum progress ask_count_nth(
+    struct ask *ask, struct str key, int64_t add, unsigned n, const struct count_answer **out);
 
 #endif

@@ -30,7 +30,10 @@ line_end(struct str text, size_t at, bool complete, struct line *out)
 	return complete;
 }
 
-/* A name is printable ASCII without the colon (RFC 5322 3.6.8); blanks behind it are obsolete (4.5.8). */
+/*
+ * A name is printable ASCII without the colon (RFC 5322 3.6.8); blanks behind it are obsolete
+ * (4.5.8).
+ */
 static bool
 field_colon(struct str line, size_t *colon)
 {
@@ -104,6 +107,7 @@ header_walk(struct str text, bool complete, struct header *out, size_t *body)
 	return n;
 }
 
+/* WHY: six parameters: three results of one reading, of which callers keep only the header. */
 bool
 header_split(struct arena *arena, struct str text, bool complete, struct header *out, size_t *body,
     bool *too_many)
@@ -112,7 +116,9 @@ header_split(struct arena *arena, struct str text, bool complete, struct header 
 
 	*out = (struct header){ 0 };
 	*too_many = false;
-	/* Called again and again as a message arrives: nothing is allocated until the end is there. */
+	/*
+	 * Called again and again as a message arrives: nothing is allocated until the end is there.
+	 */
 	n = header_walk(text, complete, out, body);
 	if (n == STR_NPOS)
 		return false;

@@ -1,7 +1,7 @@
 /*
- * header: the header of a message as a list of fields (RFC 5322 2.2), and the message itself as something that can be read from. Slices point
- * into the header block, which lies in memory as one piece. Pure: the octets of a long message are fetched through a function that the
- * front gives.
+ * header: the header of a message as a list of fields (RFC 5322 2.2), and the message itself as
+ * something that can be read from. Slices point into the header block, which lies in memory as one
+ * piece. Pure: the octets of a long message are fetched through a function that the front gives.
  */
 #ifndef POSTERN_MAIL_HEADER_H
 #define POSTERN_MAIL_HEADER_H
@@ -9,8 +9,8 @@
 #include "base/arena.h"
 
 struct field {
-	struct str raw;   /* all of it: name, colon, value with its folding, without the last CRLF */
-	struct str name;  /* without blanks before the colon */
+	struct str raw;  /* all of it: name, colon, value with its folding, without the last CRLF */
+	struct str name; /* without blanks before the colon */
 	struct str value; /* after the colon, folding and leading blank kept */
 };
 
@@ -18,15 +18,16 @@ struct header {
 	struct field *field;
 	size_t n;
 	struct str block; /* the whole header with the CRLF of each field, without the empty line */
-	bool malformed;   /* a line that is neither a field nor a continuation: the header ends before it */
+	/* a line that is neither a field nor a continuation: the header ends before it */
+	bool malformed;
 };
 
 #define HEADER_FIELDS_MAX 1000
 
 /*
- * Splits what a message begins with. text: the beginning of a message. Returns DONE-like true when the end of the
- * header (empty line, or complete) is in text; *body is then the offset at which the body begins.
- * At most HEADER_FIELDS_MAX fields; more: *too_many is set and the rest not listed.
+ * Splits what a message begins with. text: the beginning of a message. Returns DONE-like true when
+ * the end of the header (empty line, or complete) is in text; *body is then the offset at which the
+ * body begins. At most HEADER_FIELDS_MAX fields; more: *too_many is set and the rest not listed.
  */
 bool header_split(struct arena *arena, struct str text, bool complete, struct header *out,
     size_t *body, bool *too_many);
@@ -40,10 +41,13 @@ size_t header_from_domains(struct arena *arena, struct str value, struct str *ou
 
 struct message {
 	struct header header;
-	uint64_t body;      /* offset of the first octet of the body */
-	uint64_t size;      /* octets so far, header included */
-	bool complete;      /* all of it has arrived */
-	/* Octets from offset on, as many as are at hand in one piece (0: none yet, or the end); valid until the next call. */
+	uint64_t body; /* offset of the first octet of the body */
+	uint64_t size; /* octets so far, header included */
+	bool complete; /* all of it has arrived */
+	/*
+	 * Octets from offset on, as many as are at hand in one piece (0: none yet, or the end);
+	 * valid until the next call.
+	 */
 	struct str (*at)(void *owner, uint64_t offset);
 	void *owner;
 };

@@ -1,7 +1,7 @@
 /*
- * The From field's address list (RFC 5322 3.4, obsolete forms of 4.4 included). DMARC rests on it, and
- * liars write it: what is not well-formed is read so that every domain that some
- * reader could take for the author's is found, rather than the one that suits the liar.
+ * The From field's address list (RFC 5322 3.4, obsolete forms of 4.4 included). DMARC rests on it,
+ * and liars write it: what is not well-formed is read so that every domain that some reader could
+ * take for the author's is found, rather than the one that suits the liar.
  */
 #include "mail/header.h"
 
@@ -154,7 +154,8 @@ take_piece(struct from *f, char *domain, size_t n)
 
 /*
  * After the "@". Between atoms and dots there may be blanks and comments (4.4 obs-domain). Not
- * every reader knows, and some stop at a NUL while others skip it: what stands before is a domain too.
+ * every reader knows, and some stop at a NUL while others skip it: what stands before is a domain
+ * too.
  */
 static void
 take_domain(struct from *f, bool wanted)

@@ -96,7 +96,9 @@ looks_like_network(struct str text)
 	return slash_or_colon && digit;
 }
 
-/* 192.0.2.300 is a mistyped address and no domain: there is no all-numeric top level (RFC 3696 2). */
+/*
+ * 192.0.2.300 is a mistyped address and no domain: there is no all-numeric top level (RFC 3696 2).
+ */
 static bool
 looks_like_address(struct str domain)
 {

@@ -1,6 +1,7 @@
 /*
- * list: a named list of the configuration: addresses and networks, domains (with their sub-domains),
- * mailboxes, accounts. Built once at load, const afterwards; membership is a search in sorted memory. Pure.
+ * list: a named list of the configuration: addresses and networks, domains (with their
+ * sub-domains), mailboxes, accounts. Built once at load, const afterwards; membership is a search
+ * in sorted memory. Pure.
  */
 #ifndef POSTERN_MAIL_LIST_H
 #define POSTERN_MAIL_LIST_H
@@ -15,17 +16,17 @@ struct list *list_new(struct arena *arena, struct str name);
 struct str list_name(const struct list *list);
 void list_add_cidr(struct list *list, const struct cidr *cidr);
 /*
- * "example.net": that domain and all below it; "user@example.net": that mailbox; ".example.net": only what is below;
- * "name": an account or any other word. Without case. A text that is an address or network goes to list_add_cidr.
- * False: it is none of these.
+ * "example.net": that domain and all below it; "user@example.net": that mailbox; ".example.net":
+ * only what is below; "name": an account or any other word. Without case. A text that is an address
+ * or network goes to list_add_cidr. False: it is none of these.
  */
 bool list_add_text(struct list *list, struct str text, struct err *e);
 /* Call once after the last addition. */
 void list_finish(struct list *list);
 size_t list_length(const struct list *list);
 /*
- * IP: inside a network. TEXT: equal to a word or mailbox; or, when it is a domain or a mailbox, its domain is in the list
- * or below one that is. LIST: any of its items. NONE: never.
+ * IP: inside a network. TEXT: equal to a word or mailbox; or, when it is a domain or a mailbox, its
+ * domain is in the list or below one that is. LIST: any of its items. NONE: never.
  */
 bool list_has(const struct list *list, const struct value *value);
 

@@ -1,6 +1,6 @@
 /*
- * plan: how much an account (or network) may send: what the configuration's `plan NAME { ... }` says. Const after load. The counting is the
- * volume stage's.
+ * plan: how much an account (or network) may send: what the configuration's `plan NAME { ... }`
+ * says. Const after load. The counting is the volume stage's.
  */
 #ifndef POSTERN_MAIL_PLAN_H
 #define POSTERN_MAIL_PLAN_H
@@ -26,7 +26,7 @@ struct plan {
 	int warn_percent;               /* `near` from here on; default 80 */
 	const struct list *accounts;    /* `for accounts in NAME`: whom it applies to */
 	const struct list *clients;     /* `for clients in NAME` */
-	bool everyone;                  /* `for everyone`: every authenticated account without another plan */
+	bool everyone; /* `for everyone`: every authenticated account without another plan */
 };
 
 struct plans {
@@ -35,7 +35,8 @@ struct plans {
 };
 
 /*
- * The plan of an account (first), else of the client's address, else (with an account) the one for everyone; NULL: none.
+ * The plan of an account (first), else of the client's address, else (with an account) the one for
+ * everyone; NULL: none.
  */
 const struct plan *plan_of(const struct plans *plans, struct str account, const struct ip *client);
 

@@ -1,8 +1,9 @@
 /*
  * question: what a stage needs from outside, and the answers. "Ask, don't wait": a stage looks here
- * for its answer; when it is not there, the question is noted and the stage says PENDING. The gate sends what
- * is noted, puts the answers here, and asks the stage again. A question is identified by
- * what it asks, so that asking again finds the answer, and nothing is counted twice. No I/O; one thread at a time.
+ * for its answer; when it is not there, the question is noted and the stage says PENDING. The gate
+ * sends what is noted, puts the answers here, and asks the stage again. A question is identified by
+ * what it asks, so that asking again finds the answer, and nothing is counted twice. No I/O; one
+ * thread at a time.
  */
 #ifndef POSTERN_MAIL_QUESTION_H
 #define POSTERN_MAIL_QUESTION_H
@@ -17,8 +18,9 @@ enum question_kind { QUESTION_DNS, QUESTION_SEEN, QUESTION_COUNT };
  * one go. A row is waiting (first..last), then proven. Durations in seconds.
  */
 struct seen_question {
-	int64_t delay;    /* a row younger than this has to wait */
-	int64_t retry;    /* a waiting row older than this is forgotten: the next one is a first again */
+	int64_t delay; /* a row younger than this has to wait */
+	/* a waiting row older than this is forgotten: the next one is a first again */
+	int64_t retry;
 	int64_t remember; /* a proven row unused for so long is forgotten */
 	bool look_only;   /* change nothing; a key that is not there stays so */
 	bool prove;       /* makes the row proven at once (and renews it), whatever its age */
@@ -34,31 +36,34 @@ enum seen_state {
 
 struct seen_answer {
 	enum seen_state state;
-	int64_t first, last; /* wall seconds: first seen, last seen before this question; 0: never */
-	int64_t hits;        /* how often it was seen since it was proven */
-	int64_t wait;        /* seconds until a retry would be taken; 0: none */
+	int64_t first,
+	    last;     /* wall seconds: first seen, last seen before this question; 0: never */
+	int64_t hits; /* how often it was seen since it was proven */
+	int64_t wait; /* seconds until a retry would be taken; 0: none */
 };
 
 /* COUNT: "add n to this key and tell me the totals." add 0 only reads. */
 struct count_answer {
 	int64_t minute, hour, day; /* sliding sums, with what this question added */
-	double usual_hour;         /* the key's own usual active hour (the present one left out); 0: unknown */
-	int64_t hours_known;       /* how many active hours that rests on */
+	/* the key's own usual active hour (the present one left out); 0: unknown */
+	double usual_hour;
+	int64_t hours_known; /* how many active hours that rests on */
 };
 
 struct question {
 	enum question_kind kind;
-	struct str name;     /* DNS: lower case, no final dot. Store: the key, e.g. "rate:messages:client:192.0.2.1" */
-	enum dns_type type;  /* DNS */
+	/* DNS: lower case, no final dot. Store: the key, e.g. "rate:messages:client:192.0.2.1" */
+	struct str name;
+	enum dns_type type; /* DNS */
 	struct seen_question seen;
-	int64_t add;         /* COUNT */
-	unsigned serial;     /* COUNT: tells equal questions apart that are to count each */
+	int64_t add;     /* COUNT */
+	unsigned serial; /* COUNT: tells equal questions apart that are to count each */
 };
 
 struct answer {
 	struct question question;
 	enum { ANSWER_NOTED, ANSWER_SENT, ANSWER_HERE } state;
-	bool failed;         /* of the store: could not be had. DNS says DNS_TEMPFAIL instead */
+	bool failed; /* of the store: could not be had. DNS says DNS_TEMPFAIL instead */
 	struct dns_answer dns;
 	struct seen_answer seen;
 	struct count_answer count;
@@ -71,12 +76,15 @@ struct answers {
 	size_t noted, sent, total; /* in state NOTED, in state SENT, in all */
 };
 
-/* total questions of one session's table; beyond it DNS questions answer DNS_TEMPFAIL ("budget"), store ones `failed`. */
+/*
+ * total questions of one session's table; beyond it DNS questions answer DNS_TEMPFAIL ("budget"),
+ * store ones `failed`.
+ */
 #define ANSWERS_MAX 512
 
 /*
- * The answer to q, or NULL: it is not there. A question that is not in the table is noted (copied into
- * arena). DNS names that are not valid (dns_name_ok) are answered NXDOMAIN at once.
+ * The answer to q, or NULL: it is not there. A question that is not in the table is noted (copied
+ * into arena). DNS names that are not valid (dns_name_ok) are answered NXDOMAIN at once.
  */
 const struct answer *answers_get(struct answers *a, struct arena *arena, const struct question *q);
 /* Same, but a question that is not there is not noted. */

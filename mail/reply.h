@@ -7,13 +7,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define REPLY_LINE_MAX 512    /* RFC 5321 4.5.3.1.5, with CRLF; longer ones are taken up to 4096 */
+#define REPLY_LINE_MAX 512 /* RFC 5321 4.5.3.1.5, with CRLF; longer ones are taken up to 4096 */
 #define REPLY_LINES_MAX 128
 
-/* A reply as it arrives. raw keeps its octets, all lines with CRLF, so that it can be relayed word for word. */
+/*
+ * A reply as it arrives. raw keeps its octets, all lines with CRLF, so that it can be relayed word
+ * for word.
+ */
 struct reply {
 	struct buf raw;
-	int code;     /* of the last line; 0 while nothing was read */
+	int code; /* of the last line; 0 while nothing was read */
 	size_t lines;
 	bool complete;
 };
@@ -22,8 +25,8 @@ void reply_init(struct reply *r);
 void reply_free(struct reply *r);
 void reply_clear(struct reply *r);
 /*
- * Takes one line (without CRLF). False when it is not a reply line, or its code differs from the lines before, or the reply
- * is too long: the connection is then not to be trusted any more.
+ * Takes one line (without CRLF). False when it is not a reply line, or its code differs from the
+ * lines before, or the reply is too long: the connection is then not to be trusted any more.
  */
 bool reply_take(struct reply *r, struct str line, struct err *e);
 /* The text of line i, without code and separator. */
@@ -32,8 +35,9 @@ struct str reply_line(const struct reply *r, size_t i);
 struct str reply_enhanced(const struct reply *r);
 
 /*
- * Writes a reply: one line for each "\n"-separated part of text, each with the enhanced code (if not "").
- * Lines longer than RFC 5321 4.5.3.1.5 are cut into several. Octets that are not printable ASCII become '?'.
+ * Writes a reply: one line for each "\n"-separated part of text, each with the enhanced code (if
+ * not ""). Lines longer than RFC 5321 4.5.3.1.5 are cut into several. Octets that are not printable
+ * ASCII become '?'.
  */
 void reply_write(struct buf *out, int code, const char *enhanced, struct str text);
 

@@ -1,7 +1,7 @@
 /*
  * session: one client connection, with the transaction inside. Filled by whichever front has the
- * client, read by stages, rules and journal. Text in it belongs to one of its two arenas: `conn` for
- * what holds as long as the connection, `txn` for what ends with the transaction. No I/O.
+ * client, read by stages, rules and journal. Text in it belongs to one of its two arenas: `conn`
+ * for what holds as long as the connection, `txn` for what ends with the transaction. No I/O.
  */
 #ifndef POSTERN_MAIL_SESSION_H
 #define POSTERN_MAIL_SESSION_H
@@ -42,46 +42,47 @@ struct mark {
 };
 
 struct transaction {
-	bool open;                  /* MAIL was accepted */
-	unsigned serial;            /* 1, 2, ... in the session */
+	bool open;       /* MAIL was accepted */
+	unsigned serial; /* 1, 2, ... in the session */
 	struct arena *arena;
 	struct answers answers;
-	struct facts facts;         /* LIFE_TRANSACTION and, at message, LIFE_RECIPIENT */
+	struct facts facts; /* LIFE_TRANSACTION and, at message, LIFE_RECIPIENT */
 	struct mailbox sender;
-	struct str sender_key;      /* mailbox_key(); "" for <> */
-	uint64_t size_declared;     /* SIZE= (RFC 1870); 0: none */
-	bool body_8bit;             /* BODY=8BITMIME */
+	struct str sender_key;  /* mailbox_key(); "" for <> */
+	uint64_t size_declared; /* SIZE= (RFC 1870); 0: none */
+	bool body_8bit;         /* BODY=8BITMIME */
 	struct recipient *recipients, *last_recipient;
-	struct recipient *current;  /* the one whose RCPT is decided; NULL elsewhere */
+	struct recipient *current;             /* the one whose RCPT is decided; NULL elsewhere */
 	size_t n_asked, n_accepted, n_unknown; /* recipients */
 	struct message message;
-	int64_t score;              /* of all steps so far */
+	int64_t score; /* of all steps so far */
 	struct mark *marks;
 	struct added_field *added;
-	struct str queue_id;        /* the MTA's, where it is known */
-	void **stage_state;         /* one pointer a stage */
+	struct str queue_id; /* the MTA's, where it is known */
+	void **stage_state;  /* one pointer a stage */
 };
 
 struct session {
-	char id[12];                /* of the connection, for logs and the journal */
+	char id[12]; /* of the connection, for logs and the journal */
 	enum front front;
 	struct arena *conn;
-	int64_t began_ms;           /* wall */
+	int64_t began_ms; /* wall */
 	struct ip client_ip;
 	uint16_t client_port;
-	struct ip server_ip;        /* our side, or the MTA's as the milter tells */
-	struct str client_name;     /* reverse name as the MTA told (milter), or found by us; "" unknown */
-	struct str helo;            /* as given; "" before */
-	bool esmtp;                 /* EHLO */
-	struct str account;         /* authenticated as; "" none */
-	struct str hostname;        /* ours: authserv-id */
-	bool trusted;               /* client is in `trust` */
-	bool rules_over;            /* accept session was said */
-	struct answers answers;     /* asked at connect and helo */
-	struct facts facts;         /* LIFE_SESSION, LIFE_HELO */
+	struct ip server_ip; /* our side, or the MTA's as the milter tells */
+	/* reverse name as the MTA told (milter), or found by us; "" unknown */
+	struct str client_name;
+	struct str helo;        /* as given; "" before */
+	bool esmtp;             /* EHLO */
+	struct str account;     /* authenticated as; "" none */
+	struct str hostname;    /* ours: authserv-id */
+	bool trusted;           /* client is in `trust` */
+	bool rules_over;        /* accept session was said */
+	struct answers answers; /* asked at connect and helo */
+	struct facts facts;     /* LIFE_SESSION, LIFE_HELO */
 	const struct fact_table *table;
 	size_t n_stages;
-	const struct plans *plans;  /* the configuration's, or NULL */
+	const struct plans *plans; /* the configuration's, or NULL */
 	struct transaction txn;
 	/* errors and refusals so far, for limits and facts */
 	unsigned n_errors, n_refused, n_messages;
@@ -91,8 +92,8 @@ struct session {
 #define SESSION_TXN_LIMIT (1024 * 1024)
 
 /* Makes the arenas; table and n_stages are the configuration's. Everything else is zero. */
-void session_init(struct session *s, enum front front, const struct fact_table *table,
-    size_t n_stages);
+void session_init(
+    struct session *s, enum front front, const struct fact_table *table, size_t n_stages);
 void session_free(struct session *s);
 /* HELO or EHLO: forgets the facts of LIFE_HELO, and the transaction. */
 void session_helo(struct session *s, struct str name, bool esmtp);
@@ -105,7 +106,10 @@ void session_reset(struct session *s);
 /* The ask of a step: fills everything but conf and state, which fact_get() sets. */
 struct ask session_ask(struct session *s, enum step step, int64_t now);
 
-/* The session's own facts: client.ip, client.name, helo, sender, sender.domain, recipient, ..., message.size. One const table, NULL conf. */
+/*
+ * The session's own facts: client.ip, client.name, helo, sender, sender.domain, recipient, ...,
+ * message.size. One const table, NULL conf.
+ */
 extern const struct fact_def session_facts[];
 extern const size_t n_session_facts;
 

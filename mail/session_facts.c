@@ -271,7 +271,7 @@ const struct fact_def session_facts[] = {
 	    "The client's address." },
 	{ "client.name", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_SESSION, COST_DNS,
 	    compute_client_name,
-	    "The client's name: the one its address leads to and that leads back to the address; empty when there is none." },
+	    "The client's name: its address leads to it and it leads back; empty when there is none." },
 	{ "client.port", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
 	    compute_client_port, "The client's port." },
 	{ "client.trusted", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,

@@ -1,5 +1,6 @@
 /*
- * value: what a fact can be. A value borrows its text: it lives as long as the arena it was computed in. Pure.
+ * value: what a fact can be. A value borrows its text: it lives as long as the arena it was
+ * computed in. Pure.
  */
 #ifndef POSTERN_MAIL_VALUE_H
 #define POSTERN_MAIL_VALUE_H
@@ -14,9 +15,9 @@ enum value_type {
 	VALUE_REAL,     /* a number with a fraction */
 	VALUE_DURATION, /* whole seconds, in `number` */
 	VALUE_TEXT,
-	VALUE_SYMBOL,   /* one of the fact's words, e.g. softfail; in `text` */
+	VALUE_SYMBOL, /* one of the fact's words, e.g. softfail; in `text` */
 	VALUE_IP,
-	VALUE_LIST,     /* of texts */
+	VALUE_LIST, /* of texts */
 };
 
 struct value {

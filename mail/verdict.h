@@ -1,5 +1,6 @@
 /*
- * verdict: what the rules of a step say: accept, tempfail or reject, with the reply that goes with it. Pure.
+ * verdict: what the rules of a step say: accept, tempfail or reject, with the reply that goes with
+ * it. Pure.
  */
 #ifndef POSTERN_MAIL_VERDICT_H
 #define POSTERN_MAIL_VERDICT_H
@@ -15,11 +16,12 @@ enum verdict_kind {
 
 struct verdict {
 	enum verdict_kind kind;
-	int code;            /* 4yz, 5yz; 0 for accept */
-	char enhanced[12];   /* "5.7.1" (RFC 3463) */
-	struct str text;     /* expanded, one line, not yet escaped; without the id */
-	struct str rule;     /* "file:line", "" when no rule spoke (a limit, a failure, the end of the rules) */
-	char id[8];          /* of the journal entry, "k3f9x2"; "" for none */
+	int code;          /* 4yz, 5yz; 0 for accept */
+	char enhanced[12]; /* "5.7.1" (RFC 3463) */
+	struct str text;   /* expanded, one line, not yet escaped; without the id */
+	/* "file:line", "" when no rule spoke (a limit, a failure, the end of the rules) */
+	struct str rule;
+	char id[8]; /* of the journal entry, "k3f9x2"; "" for none */
 };
 
 const char *verdict_name(enum verdict_kind kind); /* accept, accept, tempfail, reject */
