@@ -3,4 +3,5 @@ EXTRA_DIST += \
 	docs/adding-a-stage.md \
 	docs/stages/greylist.md \
 	docs/stages/listed.md \
+	docs/stages/spf.md \
 	docs/stages/volume.md

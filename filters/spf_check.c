@@ -47,6 +47,7 @@ outcome_take(const struct spf_run *run, struct arena *arena, struct spf_outcome 
 	if (run->state == SPF_WAITING)
 		return PENDING;
 	require(run->state == SPF_ENDED);
+	out->domain = arena_lower(arena, run->query->domain);
 	out->result = run->result;
 	out->problem = keep(arena, run->problem);
 	if (out->problem.p == NULL && run->term != NULL)
@@ -68,13 +69,14 @@ spf_check(struct arena *arena, const struct spf_query *query, struct spf_outcome
 
 	if (str_ends(q.domain, STR(".")))
 		q.domain.n--;
-	*out = (struct spf_outcome){ .domain = arena_lower(arena, q.domain) };
+	*out = (struct spf_outcome){ .result = SPF_NONE };
 	if (!domain_ok(q.domain) || q.client.version == 0) {
+		out->domain = arena_lower(arena, q.domain);
 		out->problem = STR("there is no domain to check");
 		return DONE;
 	}
 	run = spf_run_new(&q);
-	frame = spf_run_open(run, out->domain, false);
+	frame = spf_run_open(run, arena_lower(run->arena, q.domain), false);
 	if (frame != NULL)
 		spf_eval(run, frame);
 	done = outcome_take(run, arena, out);

@@ -19,7 +19,7 @@ struct literal {
 	size_t n;
 };
 
-_Noreturn static void
+__attribute__((noreturn)) static void
 library_error(const char *file, int line, const char *text)
 {
 	panic_at(file ? file : "libspf2", line, "libspf2: %s", text);
@@ -92,15 +92,16 @@ term_write(
 	else if (t->kind == SPF_INCLUDE)
 		name = "include:";
 	literal_add(l, " %c%s%zu.t", t->qualifier, name, number);
-	/* libspf2 takes no length of 0; host_answer() sees to that. */
+	/* libspf2 takes no length of 0; addresses_add() sees to that. */
 	if ((t->kind == SPF_A || t->kind == SPF_MX) && bits > 0 && bits < whole)
 		literal_add(l, "%s%u", six ? "//" : "/", bits);
 }
 
 /*
- * What always matches (all, and a network that has the client) ends the record; it is written as
- * an exists, so that we are asked and know that evaluation got there. No more terms are written
- * than may still be evaluated, and one, which then goes over the limit.
+ * What always matches (all, beside which no redirect counts (6.1), and a network that has the
+ * client) ends the record; it is written as an exists, so that we are asked and know that
+ * evaluation got there. No more terms are written than may still be evaluated, and one, which then
+ * goes over the limit.
  */
 static void
 record_write(struct spf_run *run, const struct spf_frame *frame, struct literal *l)
@@ -120,7 +121,7 @@ record_write(struct spf_run *run, const struct spf_frame *frame, struct literal 
 		if (!needs_dns(t->kind))
 			return;
 	}
-	if (r->redirect.spec.p != NULL && !r->all && left > 0)
+	if (r->redirect.spec.p != NULL && left > 0)
 		term_write(run, frame, &r->redirect, l);
 }
 

@@ -217,7 +217,6 @@ spf_record_parse(struct arena *arena, struct str text, struct spf_record *out, s
 			ok = modifier_parse(word, n, out, &why);
 		} else {
 			ok = directive_parse(word, &term[out->n_terms], &why);
-			out->all = out->all || (ok && term[out->n_terms].kind == SPF_ALL);
 			out->n_terms++;
 		}
 		if (!ok)

@@ -39,7 +39,6 @@ struct spf_term {
 struct spf_record {
 	const struct spf_term *term; /* mechanisms, in order */
 	size_t n_terms;
-	bool all;                 /* has an "all", so that redirect does not count (6.1) */
 	struct spf_term redirect; /* spec.p NULL: none */
 	struct str exp;           /* domain-spec; p NULL: none */
 };

@@ -79,7 +79,8 @@ askable(struct str name)
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] < 0x20 || name.p[i] > 0x7e)
 			return false;
-	return dns_name_ok(name);
+	/* Its final dot is gone already; a second one makes an empty label. */
+	return dns_name_ok(name) && !str_ends(name, STR("."));
 }
 
 const struct dns_answer *

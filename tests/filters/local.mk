@@ -40,10 +40,12 @@ TESTS += tests/plugin/out_of_tree.sh
 EXTRA_DIST += tests/plugin/out_of_tree.sh
 
 check_PROGRAMS += \
+	tests/filters/test_spf \
 	tests/filters/test_spf_check \
 	tests/filters/test_spf_macro \
 	tests/filters/test_spf_record \
 	tests/filters/test_spf_suite
+tests_filters_test_spf_SOURCES = tests/filters/test_spf.c $(world)
 tests_filters_test_spf_check_SOURCES = tests/filters/test_spf_check.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \

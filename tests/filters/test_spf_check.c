@@ -331,6 +331,23 @@ test_ptr_first_ten(void **state)
 	}
 }
 
+/* Below a domain is what has a dot before it. */
+static void
+test_ptr_within(void **state)
+{
+	struct check c;
+
+	check_begin(&c);
+	zone_add(c.zone, "1.2.0.192.in-addr.arpa", DNS_PTR, "notexample.org");
+	zone_add(c.zone, "notexample.org", DNS_A, "192.0.2.1");
+	record(&c, "v=spf1 ptr -all");
+	assert_told(&c, "fail -all");
+	zone_add(c.zone, "1.2.0.192.in-addr.arpa", DNS_PTR, "b.example.org");
+	zone_add(c.zone, "b.example.org", DNS_A, "192.0.2.1");
+	assert_told(&c, "pass ptr");
+	check_end(&c);
+}
+
 /*
  * An error of the DNS is no error of ptr, nor of %{p}; a name whose address fails is skipped (5.5).
  */
@@ -614,6 +631,7 @@ main(void)
 		cmocka_unit_test(test_void_terms),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_ptr_first_ten),
+		cmocka_unit_test(test_ptr_within),
 		cmocka_unit_test(test_ptr_errors),
 		cmocka_unit_test(test_most_questions),
 		cmocka_unit_test(test_tree),
