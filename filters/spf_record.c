@@ -213,12 +213,10 @@ spf_record_parse(struct arena *arena, struct str text, struct spf_record *out, s
 		if (word.n == 0)
 			continue;
 		n = modifier_name(word);
-		if (n != STR_NPOS) {
+		if (n != STR_NPOS)
 			ok = modifier_parse(word, n, out, &why);
-		} else {
-			ok = directive_parse(word, &term[out->n_terms], &why);
-			out->n_terms++;
-		}
+		else
+			ok = directive_parse(word, &term[out->n_terms++], &why);
 		if (!ok)
 			err_set(e, why.code, "\"%s\": %s", ESC(str_sub(word, 0, 64)), why.text);
 	}
