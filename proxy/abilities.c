@@ -56,8 +56,8 @@ abilities_read(const struct reply *reply)
 }
 
 void
-abilities_write(
-    const struct abilities *mta, const char *hostname, uint64_t size_max, struct buf *out)
+abilities_write(const struct abilities *mta, const char *hostname, uint64_t size_max,
+    const char *ours, struct buf *out)
 {
 	uint64_t size = size_max;
 
@@ -67,5 +67,7 @@ abilities_write(
 	    (unsigned long long)size);
 	if (mta->eightbit)
 		buf_add(out, STR("250-8BITMIME\r\n"));
+	if (ours)
+		buf_printf(out, "250-%s\r\n", ours);
 	buf_add(out, STR("250 ENHANCEDSTATUSCODES\r\n"));
 }

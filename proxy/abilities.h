@@ -30,8 +30,11 @@ struct abilities {
 
 /* From the MTA's complete 250 to EHLO. */
 struct abilities abilities_read(const struct reply *reply);
-/* The whole answer to a client's EHLO: hostname, then what both we and the MTA carry. */
-void abilities_write(
-    const struct abilities *mta, const char *hostname, uint64_t size_max, struct buf *out);
+/*
+ * The whole answer to a client's EHLO: hostname, then what both we and the MTA carry, then one
+ * that is ours alone (NULL: none).
+ */
+void abilities_write(const struct abilities *mta, const char *hostname, uint64_t size_max,
+    const char *ours, struct buf *out);
 
 #endif

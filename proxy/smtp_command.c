@@ -2,6 +2,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "proxy/smtp_server.h"
+#include "proxy/xclient.h"
 
 #define IN(state) (1u << (state))
 #define GREETED IN(CLIENT_GREETED)
@@ -68,7 +69,7 @@ reply_helo(struct client *c)
 
 	if (c->s->esmtp)
 		abilities_write(probe_abilities(c->front->probe), c->core->hostname,
-		    (uint64_t)c->core->message_size, out);
+		    (uint64_t)c->core->message_size, c->peer_trusted ? XCLIENT_OFFER : NULL, out);
 	else
 		buf_printf(out, "250 %s\r\n", c->core->hostname);
 	io_write(c->io, buf_str(out));
@@ -325,6 +326,23 @@ run_quit(struct client *c, struct command *command)
 	client_close(c, "quit");
 }
 
+/* A client that speaks for another one: from here on it is that one, in a session of its own. */
+static void
+run_xclient(struct client *c, struct command *command)
+{
+	struct err e;
+
+	if (!c->peer_trusted) {
+		log_warn(c->s->id, "event=xclient ip=%s result=refused: it is not in `trust`",
+		    IP_TEXT(&c->peer));
+		client_error(c, 550, "5.7.0", "You are not trusted to speak for others");
+	} else if (!client_become(c, command->rest, &e)) {
+		client_error(c, 501, "5.5.4", e.text);
+	} else {
+		command_greet(c);
+	}
+}
+
 static void
 run_not_offered(struct client *c, struct command *command)
 {
@@ -371,7 +389,7 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
 	[VERB_STARTTLS] = { ANY, 0, NULL, run_not_offered },
 	[VERB_BDAT] = { ANY, HAS_PAYLOAD, NULL, run_bdat },
-	[VERB_XCLIENT] = { ANY, 0, NULL, run_not_offered },
+	[VERB_XCLIENT] = { GREETED | READY, 0, "Not within a transaction", run_xclient },
 	[VERB_XFORWARD] = { ANY, 0, NULL, run_not_offered },
 	[VERB_FOREIGN] = { ANY, 0, NULL, run_foreign },
 };

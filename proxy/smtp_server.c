@@ -7,6 +7,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "proxy/xclient.h"
 
 #define OUTPUT_MAX (32 * 1024) /* unread replies: no more commands are run */
 #define CLOSING_MS 5000        /* for the last reply to leave */
@@ -25,6 +26,7 @@ verdict_refuses(const struct verdict *v)
 
 /* From where each state can be reached. */
 static const unsigned came_from[CLIENT_STATES] = {
+	[CLIENT_CONNECT] = IN(CLIENT_GREETED) | IN(CLIENT_READY),
 	[CLIENT_GREETED] = IN(CLIENT_CONNECT) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
 	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) |
 	    IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
@@ -163,7 +165,7 @@ client_free(struct client *c)
 	if (c->next)
 		c->next->at = c->at;
 	c->front->n_clients--;
-	peers_leave(c->front->peers, &s->client_ip);
+	peers_leave(c->front->peers, &c->peer);
 	data_free(&c->data);
 	backend_free(&c->mta);
 	io_free(&c->io);
@@ -324,6 +326,42 @@ own_address(struct client *c, int fd)
 							 : ((struct sockaddr_in *)&own)->sin_port);
 }
 
+/* Copies what XCLIENT may leave unsaid. */
+static void
+copy_client(struct session *to, const struct session *from)
+{
+	to->client_ip = from->client_ip;
+	to->client_port = from->client_port;
+	to->server_ip = from->server_ip;
+	to->client_name = arena_dup(to->conn, from->client_name);
+	to->account = arena_dup(to->conn, from->account);
+}
+
+bool
+client_become(struct client *c, struct str attributes, struct err *e)
+{
+	struct gate_session *gs = gate_open(c->front->gate, FRONT_PROXY, on_gate, c);
+	const struct config *config = gate_session_config(gs);
+	struct session *s = gate_session(gs);
+
+	copy_client(s, c->s);
+	if (!xclient_read(s, attributes, e)) {
+		gate_close(&gs);
+		return false;
+	}
+	log_info(s->id, "event=xclient before=%s peer=%s ip=%s", c->s->id, IP_TEXT(&c->peer),
+	    IP_TEXT(&s->client_ip));
+	s->trusted =
+	    list_has(config->trusted, &(struct value){ .type = VALUE_IP, .ip = s->client_ip });
+	mta_drop(c, NULL);
+	gate_close(&c->gs);
+	c->gs = gs;
+	c->s = s;
+	c->core = &config->core;
+	client_set_state(c, CLIENT_CONNECT);
+	return true;
+}
+
 void
 client_new(struct proxy_front *front, int fd, const struct sockaddr *peer)
 {
@@ -338,11 +376,12 @@ client_new(struct proxy_front *front, int fd, const struct sockaddr *peer)
 	c->s = gate_session(c->gs);
 	config = gate_session_config(c->gs);
 	c->core = &config->core;
+	c->peer = ip.ip;
 	c->s->client_ip = ip.ip;
 	c->s->client_port =
 	    ntohs(peer->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)peer)->sin6_port
 					      : ((const struct sockaddr_in *)peer)->sin_port);
-	c->s->trusted = list_has(config->trusted, &ip);
+	c->s->trusted = c->peer_trusted = list_has(config->trusted, &ip);
 	own_address(c, fd);
 	c->io = io_new(gate_base(front->gate), fd, on_io, c);
 	c->next = front->clients;

@@ -85,10 +85,12 @@ struct client {
 	struct session *s;
 	const struct config_core *core;
 	enum client_state state;
-	bool timed;    /* the deadline of the present command runs */
-	bool ended;    /* the client's end of input was seen */
-	bool broken;   /* nothing we say will reach it */
-	bool finished; /* our own end was sent */
+	bool timed;        /* the deadline of the present command runs */
+	bool ended;        /* the client's end of input was seen */
+	bool broken;       /* nothing we say will reach it */
+	bool finished;     /* our own end was sent */
+	struct ip peer;    /* who is connected, whomever it speaks for */
+	bool peer_trusted; /* and may say for whom */
 	uint16_t server_port;
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
@@ -108,6 +110,11 @@ struct client {
 /* The front has counted it in `peers` already. */
 void client_new(struct proxy_front *front, int fd, const struct sockaddr *peer);
 void client_free(struct client *c);
+/*
+ * XCLIENT: begins a new session of the client that `attributes` tells, at the state before the
+ * greeting. False: it is not well-formed, and nothing has changed.
+ */
+bool client_become(struct client *c, struct str attributes, struct err *e);
 /* Runs what can be run, sets reading and deadlines, frees the client if it is gone. */
 void client_turn(struct client *c);
 void client_set_state(struct client *c, enum client_state state);

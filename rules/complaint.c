@@ -161,7 +161,7 @@ complaint_print(const struct complaint *c)
 	buf_printf(&b, "%s:", escape_terminal(str_of(c->file), text, sizeof text));
 	if (c->line > 0)
 		buf_printf(&b, "%u:%u:", c->line, c->column);
-	/* escape_terminal() would escape the quotes that we wrote; the parts from the file are escaped */
+	/* What stands in it of the file is escaped already. */
 	buf_printf(&b, " %s: %s", c->warning ? "warning" : "error", c->text);
 	if (c->source != NULL)
 		print_source(&b, c);

@@ -8,3 +8,4 @@ check_PROGRAMS += \
 	tests/proxy/test_spool
 # A test that is one file needs one line: check_PROGRAMS += tests/proxy/test_NAME
 check_PROGRAMS += tests/proxy/test_milter_link
+check_PROGRAMS += tests/proxy/test_xclient

@@ -56,7 +56,7 @@ test_offer(void **state)
 
 		buf_init(&out, 4096);
 		buf_init(&words, 4096);
-		abilities_write(&a, "mx.example.org", 1000, &out);
+		abilities_write(&a, "mx.example.org", 1000, NULL, &out);
 		rest = buf_str(&out);
 		assert_true(str_starts(rest, STR("250-mx.example.org\r\n")));
 		str_pop(&rest, '\n', &line);
@@ -98,9 +98,10 @@ test_unknown(void **state)
 	struct buf out;
 
 	buf_init(&out, 4096);
-	abilities_write(&none, "h", 7, &out);
-	assert_string_equal(
-	    out.p, "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250 ENHANCEDSTATUSCODES\r\n");
+	abilities_write(&none, "h", 7, "XCLIENT ADDR", &out);
+	assert_string_equal(out.p,
+	    "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250-XCLIENT ADDR\r\n"
+	    "250 ENHANCEDSTATUSCODES\r\n");
 	buf_free(&out);
 }
 
