@@ -198,6 +198,7 @@ mx_answer(struct spf_run *run, struct spf_target *target, SPF_dns_rr_t *rr)
 		    ESC(target->term->text), SPF_HOSTS);
 		return;
 	}
+	target->host = ARENA_ARRAY(run->arena, const struct dns_answer *, answer->n);
 	for (size_t i = 0; i < answer->n; i++) {
 		struct str host = arena_lower(run->arena, answer->rr[i].data);
 		char name[48];

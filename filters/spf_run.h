@@ -24,7 +24,7 @@ struct spf_frame {
 struct spf_target {
 	const struct spf_term *term;
 	const struct spf_frame *frame;
-	const struct dns_answer *host[SPF_HOSTS]; /* mx: addresses; NULL: not there yet */
+	const struct dns_answer **host; /* mx: their addresses; NULL: not there yet */
 	size_t n_hosts;
 };
 
