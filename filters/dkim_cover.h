@@ -10,7 +10,7 @@
 #include "filters/dkim_guard.h"
 
 /* Other DKIM-Signature fields that one signature may cover: each costs a pass over the body. */
-#define DKIM_COVERED_SIGNATURES 2
+#define DKIM_COVERED_SIGNATURES 1
 
 struct dkim_cover {
 	const struct field **field; /* in the order of the message */

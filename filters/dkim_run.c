@@ -251,6 +251,13 @@ body_decides(struct dkim_run *run)
 	return false;
 }
 
+void
+dkim_run_stop(struct dkim_run *run, const char *reason)
+{
+	refuse(run->sig, DKIM_RESULT_NEUTRAL, reason);
+	run_free(run);
+}
+
 bool
 dkim_run_finish(struct dkim_run *run)
 {

@@ -31,6 +31,8 @@ struct dkim_run *dkim_run_start(struct arena *arena, struct dkim_lib *library, s
     const struct dkim_cover *cover, const struct dkim_pubkey *key);
 /* The next octets of the body, in whatever pieces. */
 void dkim_run_body(struct dkim_run *run, struct str octets);
+/* Gives up: the result is neutral, for that (static) reason. */
+void dkim_run_stop(struct dkim_run *run, const char *reason);
 /* There is no more body: sets result and reason. True: it covers only a part of the body. */
 bool dkim_run_finish(struct dkim_run *run);
 
