@@ -125,8 +125,12 @@ symbol_find(
 		}
 		suggest(&near, str_of(def->symbols[i]));
 	}
-	COMPLAIN(check->load, t, "`%s` is %s, never %s%s", def->name,
-	    words_shown(def->symbols, words), SHOW(t), suggest_end(&near));
+	if (t->kind == TOKEN_TEXT && near.best.n > 0)
+		COMPLAIN(check->load, t, "`%s` is a word: write %.*s, without quotes", def->name,
+		    STR_ARG(near.best));
+	else
+		COMPLAIN(check->load, t, "`%s` is %s, never %s%s", def->name,
+		    words_shown(def->symbols, words), SHOW(t), suggest_end(&near));
 	return false;
 }
 

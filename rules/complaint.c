@@ -215,7 +215,8 @@ suggest(struct suggestion *s, struct str candidate)
 {
 	size_t d;
 
-	if (s->word.n > SUGGEST_MAX || candidate.n > SUGGEST_MAX || candidate.n == 0)
+	if (s->word.n > SUGGEST_MAX || candidate.n > SUGGEST_MAX || candidate.n == 0 ||
+	    str_eq(s->word, candidate))
 		return;
 	d = distance(s->word, candidate);
 	if (d < s->distance) {

@@ -26,6 +26,15 @@ is_block(const struct statement *s, const char *name)
 	return token_is(s->token, name) && s->block;
 }
 
+static bool
+has_part(const struct config_part *part, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(part[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 /* Stages of the file itself come before all else: its settings and rules may be theirs. */
 static void
 load_stage(struct load *load, const struct statement *s, struct config_part *out, size_t *n)
@@ -47,6 +56,8 @@ load_stage(struct load *load, const struct statement *s, struct config_part *out
 		COMPLAIN(load, t, "stages cannot be loaded here");
 	else if (!load->vocabulary->load(file, out, &e))
 		COMPLAIN(load, t, "%s", e.text);
+	else if (has_part(out - *n, *n, out->name))
+		COMPLAIN(load, t, "there is a stage `%s` already", out->name);
 	else
 		++*n;
 }
@@ -132,9 +143,11 @@ take_step(struct load *load, const struct statement *s, enum step *out)
 
 	suggest_begin(&near, t->text);
 	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++) {
-		if (token_is(t, step_name(step)) && t[1].kind == TOKEN_END) {
+		if (token_is(t, step_name(step))) {
+			struct cursor rest = { load, t + 1 };
+
 			*out = step;
-			return true;
+			return cursor_end(&rest);
 		}
 		suggest(&near, str_of(step_name(step)));
 	}
@@ -230,15 +243,27 @@ read_lists(struct load *load, const struct statement *first)
 static void
 unknown_block(struct load *load, const struct statement *s)
 {
+	const struct token *t = s->token;
 	struct suggestion near;
 
-	suggest_begin(&near, s->token[0].text);
+	suggest_begin(&near, t->text);
 	suggest(&near, STR("at"));
 	suggest(&near, STR("list"));
 	suggest(&near, STR("plan"));
 	for (size_t i = 0; i < load->config->n_parts; i++)
 		suggest(&near, str_of(load->config->part[i].name));
-	COMPLAIN(load, s->token, "unknown block %s%s", SHOW(s->token), suggest_end(&near));
+	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++)
+		if (token_is(t, step_name(step))) {
+			COMPLAIN(load, t, "the rules of a step are written `at %s { ... }`",
+			    step_name(step));
+			return;
+		}
+	for (size_t i = 0; i < n_config_settings; i++)
+		if (token_is(t, config_settings[i].name)) {
+			COMPLAIN(load, t, "%s is a setting: it has no braces", SHOW(t));
+			return;
+		}
+	COMPLAIN(load, t, "unknown block %s%s", SHOW(t), suggest_end(&near));
 }
 
 static void

@@ -145,16 +145,16 @@ core_finish(struct load *load)
 	if (core->runtime[0] == '\0')
 		core->runtime = core->database;
 	core->bare_newline_normalise = core->bare_newline == 1;
-	if (core->header_size >= core->message_memory)
+	if (core->header_size >= core->message_memory &&
+	    given_find(load, core_row("header_size")) != NULL)
 		complain_row(load, core_row("header_size"), "must be less than `message_memory`");
+	else if (core->header_size >= core->message_memory)
+		complain_row(load, core_row("message_memory"), "must be more than `header_size`");
 	if (given_find(load, anchor) == NULL &&
 	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
 		core->trust_anchor = (char *)(uintptr_t) "";
-	for (size_t i = 0; i < config->n_listen; i++)
-		if (config->listen[i].kind == LISTEN_PROXY && !config->has_backend) {
-			COMPLAIN(load, NULL,
-			    "`listen proxy` needs a mail server behind it: `backend HOST port "
-			    "NUMBER`");
-			break;
-		}
+	if (load->listens != NULL && !config->has_backend &&
+	    given_find(load, &config->backend) == NULL)
+		COMPLAIN(load, load->listens,
+		    "`listen proxy` needs a mail server behind it: `backend HOST port NUMBER`");
 }

@@ -81,41 +81,63 @@ skip_blanks(struct lexer *lexer)
 			lexer->p++;
 }
 
-/* After the opening quote, which is `quote` octets long; so is the closing one. */
+/* Where a text ends: at its closing quote, which is `quote` octets long, or with the line. */
+static const char *
+text_end(const struct lexer *lexer, const char *p, size_t quote)
+{
+	for (; p < lexer->end && *p != '\n'; p++) {
+		if (*p == '"' && quote == 1)
+			break;
+		if (*p != '\\')
+			continue;
+		if (quote == 2 && p + 1 < lexer->end && p[1] == '"')
+			break;
+		p += p + 1 < lexer->end && p[1] != '\n';
+	}
+	return p;
+}
+
+/* What may not stand in a text; NULL: it is all right. */
+static const char *
+text_fault(struct str text, size_t *at)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		*at = i;
+		if (is_control(text.p[i]))
+			return "a text holds no control characters";
+		if (text.p[i] != '\\')
+			continue;
+		if (++i == text.n || (text.p[i] != '"' && text.p[i] != '\\'))
+			return "in a text, write \\\\ for a backslash and \\\" for a quote";
+	}
+	return NULL;
+}
+
+/* From its opening quote on. One complaint a text, whatever is wrong in it. */
 static struct token
 lex_text(struct lexer *lexer, size_t quote)
 {
-	struct token t = token_at(lexer, TOKEN_TEXT, 0);
-	const char *start = lexer->p, *p = start + quote, *end = lexer->end;
+	struct token t = token_at(lexer, TOKEN_TEXT, 0), fault;
+	const char *end = text_end(lexer, lexer->p + quote, quote), *why;
+	size_t at;
 
-	t.text.p = p;
-	while (p < end && *p != '\n') {
-		if (is_control(*p)) {
-			lexer->p = p;
-			return bad(lexer, 1, "a text holds no control characters");
-		}
-		if (*p == '"' && quote == 1)
-			break;
-		if (*p == '\\' && quote == 2 && p + 1 < end && p[1] == '"')
-			break;
-		if (*p == '\\') {
-			if (p + 1 == end || (p[1] != '"' && p[1] != '\\')) {
-				lexer->p = p;
-				return bad(lexer, 1,
-				    "in a text, write \\\\ for a backslash and \\\" for a quote");
-			}
-			p++;
-		}
-		p++;
-	}
-	t.text.n = (size_t)(p - t.text.p);
-	if (p == end || *p == '\n') {
-		struct token whole = take(lexer, TOKEN_BAD, (size_t)(p - start));
-		complain(lexer->complaints, lexer->source, &whole,
+	t.text.p = lexer->p + quote;
+	t.text.n = (size_t)(end - t.text.p);
+	if (end == lexer->end || *end == '\n') {
+		t.kind = TOKEN_BAD;
+		complain(lexer->complaints, lexer->source, &t,
 		    "this text never ends: its closing quote is missing on this line");
-		return whole;
+		lexer->p = end;
+		return t;
 	}
-	lexer->p = p + quote;
+	why = text_fault(t.text, &at);
+	if (why != NULL) {
+		fault = t;
+		fault.column += (unsigned)(quote + at);
+		t.kind = TOKEN_BAD;
+		complain(lexer->complaints, lexer->source, &fault, "%s", why);
+	}
+	lexer->p = end + quote;
 	return t;
 }
 
@@ -155,8 +177,14 @@ lex_strange(struct lexer *lexer)
 		    c == '&' ? "and" : "or");
 		return bad(lexer, n, text);
 	}
-	if (c == '\'')
-		return bad(lexer, 1, "texts stand in double quotes: \"like this\"");
+	if (c == '\'') {
+		const char *end = memchr(lexer->p + 1, '\'', (size_t)(lexer->end - lexer->p - 1));
+		const char *line = memchr(lexer->p, '\n', (size_t)(lexer->end - lexer->p));
+
+		if (end != NULL && (line == NULL || end < line))
+			n = (size_t)(end - lexer->p) + 1;
+		return bad(lexer, n, "texts stand in double quotes: \"like this\"");
+	}
 	/* one character, not one octet of it */
 	while (lexer->p + n < lexer->end && ((unsigned char)c & 0xc0) == 0xc0 &&
 	    ((unsigned char)lexer->p[n] & 0xc0) == 0x80)

@@ -35,7 +35,8 @@ struct load {
 	const struct source *source; /* being read now */
 	struct named_list *lists;
 	struct given *given;
-	void *digest; /* EVP_MD_CTX: of all texts read */
+	const struct token *listens; /* the first `listen proxy` */
+	void *digest;                /* EVP_MD_CTX: of all texts read */
 };
 
 #define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)

@@ -470,6 +470,24 @@ one_line(struct load *load, const struct statement *s)
 	return (struct str){ out, n };
 }
 
+/* Something stands where the rule could have ended. */
+static void
+rule_goes_on(struct cursor *c, const struct rule *rule)
+{
+	struct suggestion near;
+
+	suggest_begin(&near, c->t->text);
+	if (rule->condition != NULL) {
+		COMPLAIN(c->load, c->t, "`and`, `or` or the end of the rule belongs here, not %s",
+		    SHOW(c->t));
+		return;
+	}
+	if (rule->action == ACTION_ACCEPT)
+		suggest(&near, STR("session"));
+	COMPLAIN(c->load, c->t, "`if` or the end of the rule belongs here, not %s%s", SHOW(c->t),
+	    suggest_end(&near));
+}
+
 struct rule *
 rule_parse(struct load *load, const struct statement *s, enum step step)
 {
@@ -490,10 +508,6 @@ rule_parse(struct load *load, const struct statement *s, enum step step)
 	}
 	if (c.t->kind == TOKEN_END)
 		return rule;
-	if (rule->condition != NULL)
-		COMPLAIN(load, c.t, "`and`, `or` or the end of the rule belongs here, not %s",
-		    SHOW(c.t));
-	else
-		COMPLAIN(load, c.t, "`if` or the end of the rule belongs here, not %s", SHOW(c.t));
+	rule_goes_on(&c, rule);
 	return NULL;
 }

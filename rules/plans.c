@@ -137,6 +137,8 @@ read_line(struct cursor *c, struct plan *plan)
 void
 plan_read(struct load *load, const struct statement *s, struct plan *plan)
 {
+	size_t errors = load->complaints->errors;
+
 	*plan = (struct plan){ .name = s->token[1].text, .warn_percent = 80 };
 	for (const struct statement *line = s->body; line != NULL; line = line->next) {
 		struct cursor c = { load, line->token };
@@ -144,7 +146,8 @@ plan_read(struct load *load, const struct statement *s, struct plan *plan)
 		if (!line->bad)
 			read_line(&c, plan);
 	}
-	if (!plan->everyone && plan->accounts == NULL && plan->clients == NULL)
+	if (errors == load->complaints->errors && !plan->everyone && plan->accounts == NULL &&
+	    plan->clients == NULL)
 		complain_softly(load->complaints, load->source, &s->token[1],
 		    "this plan is for nobody: say `for accounts in LIST`, `for clients in LIST` or"
 		    " `for everyone`");

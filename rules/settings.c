@@ -47,7 +47,11 @@ check_range(const struct setting *row, int64_t n, char *why, size_t size)
 
 	if ((row->least == 0 && row->most == 0) || (n >= row->least && n <= row->most))
 		return true;
-	snprintf(why, size, "from %s to %s", limit_shown(row, row->least, least, sizeof least),
+	snprintf(why, size, "a %s from %s to %s",
+	    row->type == SETTING_DURATION   ? "duration"
+		: row->type == SETTING_SIZE ? "size"
+					    : "number",
+	    limit_shown(row, row->least, least, sizeof least),
 	    limit_shown(row, row->most, most, sizeof most));
 	return false;
 }
@@ -208,6 +212,18 @@ find_next_row(const struct config_part *block, const struct setting *last, const
 	return 0;
 }
 
+/* A name that is there as the beginning of one is as near as can be. */
+static void
+suggest_setting(struct suggestion *near, struct str written, struct str name)
+{
+	bool begins = str_starts(name, written) && name.n > written.n && name.p[written.n] == ' ';
+
+	if (begins && near->best.n == 0)
+		near->best = name;
+	else
+		suggest(near, name);
+}
+
 /* The name may be of several words: as many are looked at as stand before the first value. */
 static void
 unknown_setting(struct load *load, const struct config_part *block, const struct token *t)
@@ -223,7 +239,7 @@ unknown_setting(struct load *load, const struct config_part *block, const struct
 
 		suggest_begin(&near, name);
 		for (i = 0; i < block->n_settings; i++)
-			suggest(&near, str_of(block->settings[i].name));
+			suggest_setting(&near, name, str_of(block->settings[i].name));
 		if (block->name[0] == '\0') {
 			for (i = 0; statement_names[i] != NULL; i++)
 				suggest(&near, str_of(statement_names[i]));

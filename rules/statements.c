@@ -92,8 +92,11 @@ read_listen(struct cursor *c)
 		COMPLAIN(c->load, c->t, "`proxy` or `milter` belongs here, not %s", SHOW(c->t));
 		return;
 	}
-	if (cursor_end(c))
-		add_listen(c->load, &new, at);
+	if (!cursor_end(c))
+		return;
+	add_listen(c->load, &new, at);
+	if (new.kind == LISTEN_PROXY && c->load->listens == NULL)
+		c->load->listens = at;
 }
 
 /* A host name or an address, with or without quotes. */
@@ -189,12 +192,13 @@ statement_read(struct load *load, const struct statement *s)
 		{ "resolver", read_resolver, true },
 		{ "store", read_store, true },
 	};
+	const void *what[] = { NULL, &load->config->backend, &load->config->resolver, &table[3] };
 	struct cursor c = { load, s->token };
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		if (!cursor_word(&c, table[i].name))
 			continue;
-		if (!table[i].once || given_once(load, &table[i], s->token, table[i].name))
+		if (!table[i].once || given_once(load, what[i], s->token, table[i].name))
 			table[i].read(&c);
 		return true;
 	}

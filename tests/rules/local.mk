@@ -1,3 +1,16 @@
 # A test that is one file needs one line: check_PROGRAMS += tests/rules/test_NAME
-check_PROGRAMS += tests/rules/test_config
-tests_rules_test_config_SOURCES = tests/rules/test_config.c tests/rules/fake.c tests/rules/fake.h
+rules_fake = tests/rules/fake.c tests/rules/fake.h
+check_PROGRAMS += tests/rules/test_complaints tests/rules/test_config tests/rules/test_ruleset
+tests_rules_test_complaints_SOURCES = tests/rules/test_complaints.c $(rules_fake)
+tests_rules_test_config_SOURCES = tests/rules/test_config.c $(rules_fake)
+tests_rules_test_ruleset_SOURCES = tests/rules/test_ruleset.c $(rules_fake)
+EXTRA_DIST += \
+	tests/rules/complaints/blocks.txt \
+	tests/rules/complaints/facts.txt \
+	tests/rules/complaints/lists.txt \
+	tests/rules/complaints/reach.txt \
+	tests/rules/complaints/rules.txt \
+	tests/rules/complaints/settings.txt \
+	tests/rules/complaints/texts.txt \
+	tests/rules/complaints/tokens.txt \
+	tests/rules/complaints/types.txt
