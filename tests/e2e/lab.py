@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+USERS = ["alice", "bob", "carol", "dave", "erin", "frank", "postmaster"] + [
+    f"user{n}" for n in range(40)]
 START_LIMIT = 30  # seconds for a server to come up
 
 
@@ -178,8 +180,8 @@ def txt(name, text):
 
 
 class Postfix:
-    """A Postfix instance with its own configuration, queue and mailboxes: everybody in
-    `domains` exists, but for those whose name begins with "nobody"."""
+    """A Postfix instance with its own configuration, queue and mailboxes: USERS
+    exist in each of `domains`, and nobody else."""
 
     def __init__(self, lab, domains=("example.org",), milters="", name="postfix", extra="",
                  xclient=True, greeting_port=None):
@@ -198,7 +200,9 @@ class Postfix:
             os.makedirs(folder)
             os.chown(folder, user, -1)
         with open(os.path.join(self.conf, "mailboxes"), "w", encoding="utf-8") as f:
-            f.write("/^nobody.*@/ \n/^([^@]+)@([^@]+)$/ ${2}/${1}/\n")
+            for domain in domains:
+                for user in USERS:
+                    f.write(f"{user}@{domain} {domain}/{user}/\n")
         with open(os.path.join(self.conf, "main.cf"), "w", encoding="utf-8") as f:
             f.write(self.main_cf(domains, milters, xclient) + extra)
         with open(os.path.join(self.conf, "master.cf"), "w", encoding="utf-8") as f:
@@ -233,7 +237,7 @@ smtpd_recipient_restrictions = reject_unlisted_recipient, permit_mynetworks, rej
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 virtual_mailbox_domains = {', '.join(domains)}
 virtual_mailbox_base = {self.mail}
-virtual_mailbox_maps = regexp:{self.conf}/mailboxes
+virtual_mailbox_maps = texthash:{self.conf}/mailboxes
 virtual_uid_maps = static:{pwd.getpwnam('nobody').pw_uid}
 virtual_gid_maps = static:{pwd.getpwnam('nobody').pw_gid}
 virtual_minimum_uid = 1
