@@ -37,7 +37,7 @@ at rcpt {
     tempfail 451 4.7.1 "Greylisted, come back in ${greylist.wait}"   if account = "" and spf is not pass and greylist is waiting
 }
 at message {
-    reject 550 5.7.20 "No passing DKIM signature of ${sender.domain}"  if sender.domain in signers and dkim is not pass
+    reject 550 5.7.20 "No passing DKIM signature of ${sender.domain}"  if dkim is not pass and sender.domain in signers
 }
 """
 
@@ -75,13 +75,10 @@ class Demo:
              tell=True):
         """One message; expect: a pattern that the deciding reply has to match."""
         data = data or message(sender, recipient, title)
-        path = self.lab.path("message.eml")
-        with open(path, "wb") as f:
-            f.write(data)
         xclient = f"ADDR={client} NAME=[UNAVAILABLE]" + (f" LOGIN={login}" if login else "")
-        text, _ = swaks(self.port, sender, recipient, data="@" + path,
-                        more=["--xclient", xclient, "--helo", "client.demo.test",
-                              "--protocol", "ESMTP"])
+        text, _ = swaks(self.port, sender, recipient, data,
+                        ["--xclient", xclient, "--helo", "client.demo.test",
+                         "--protocol", "ESMTP"])
         replies = re.findall(r"^<[-~*]{1,2}\s+(\d{3} .*)$", text, re.M)
         refused = [r for r in replies if r[0] in "45"]
         said = refused[0] if refused else (replies[-2] if len(replies) > 1 else text[-300:])
