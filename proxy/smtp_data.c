@@ -1,11 +1,12 @@
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
 #define BODY_STEP (64 * 1024) /* an EVENT_BODY for so much more */
-#define TIMED_STEP 4096       /* within each timeout this much has to come */
+#define TIMED_STEP 4096       /* within each timeout of a block this much has to come */
 #define HOPS_MAX 100          /* RFC 5321 6.3 */
 #define SPLIT_LIMIT (1024 * 1024)
 
@@ -51,6 +52,23 @@ data_free(struct data **data)
 	*data = NULL;
 }
 
+/*
+ * Two deadlines, for a sender may drip: one for the next block, one for all of the message. The
+ * latter grows by a millisecond an octet, so that nobody who sends 1 kB a second is ever cut off.
+ */
+static void
+time_block(struct client *c)
+{
+	struct data *d = c->data;
+	int64_t took = (clock_mono_us() - d->began_us) / 1000;
+	int64_t left = c->core->timeout_data_end + (int64_t)d->octets - took;
+
+	d->timed = d->octets;
+	if (left > c->core->timeout_data_block)
+		left = c->core->timeout_data_block;
+	io_deadline(c->io, left > 0 ? left : 1);
+}
+
 static struct str
 message_at(void *owner, uint64_t offset)
 {
@@ -69,10 +87,11 @@ data_begin(struct client *c)
 	d->spool = spool_new((size_t)core->message_memory, core->database);
 	buf_init(&d->head, (size_t)core->header_size);
 	d->head_next = 512;
+	d->began_us = clock_mono_us();
 	c->data = d;
 	c->s->txn.message = (struct message){ .at = message_at, .owner = d };
 	client_set_state(c, CLIENT_DATA);
-	io_deadline(c->io, core->timeout_data_block);
+	time_block(c);
 	io_write(c->io, STR("354 End with a line that holds only a dot\r\n"));
 }
 
@@ -282,9 +301,7 @@ data_take(struct client *c)
 		return true;
 	}
 	tell_stages(c, had_header);
-	if (d->octets - d->timed >= TIMED_STEP) {
-		d->timed = d->octets;
-		io_deadline(c->io, c->core->timeout_data_block);
-	}
+	if (d->octets - d->timed >= TIMED_STEP)
+		time_block(c);
 	return true;
 }

@@ -45,6 +45,7 @@ struct data {
 	bool too_big, header_too_big, spool_failed;
 	uint64_t octets;      /* taken in, whether kept or not */
 	uint64_t told, timed; /* octets at the last EVENT_BODY, at the last new deadline */
+	int64_t began_us;     /* monotonic */
 	struct err err;       /* of the spool */
 	/* on its way out */
 	struct eod_writer writer;

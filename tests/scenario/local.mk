@@ -1,1 +1,7 @@
 # A test that is one file needs one line: check_PROGRAMS += tests/scenario/test_NAME
+scenario_tests = \
+	tests/scenario/proxy_backend.sh \
+	tests/scenario/proxy_dialogue.sh \
+	tests/scenario/proxy_smuggling.sh
+TESTS += $(scenario_tests)
+EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py

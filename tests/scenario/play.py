@@ -1,0 +1,364 @@
+"""play: whole sessions against a running posternd. Starts one with a configuration of its own in
+front of a mail server that is played here and may misbehave, lets cases talk to it in raw octets, and
+speaks TAP. Everything stays on 127.0.0.1; only the standard library is used."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+WAIT = 20  # seconds that anything awaited may take on a busy machine
+
+# A reply that tells of a message taken.
+YES = re.compile(rb"(250-[^\r\n]{0,500}\r\n)*250 [^\r\n]{0,500}\r\n")
+
+DIE = object()   # the mail server closes
+HANG = object()  # the mail server says nothing
+
+
+def free_port():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+    s.close()
+    return port
+
+
+def until(condition, what="it"):
+    end = time.monotonic() + WAIT
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain for " + what)
+        time.sleep(0.005)
+
+
+class Taken:
+    """A message as the mail server took it: wire octets with the dots unstuffed."""
+
+    def __init__(self, mail, rcpts, octets):
+        self.mail, self.rcpts, self.octets = mail, rcpts, octets
+
+    def ours(self):
+        """Without the header fields in front that Postern adds."""
+        octets = self.octets
+        for name in (b"Received:", b"Authentication-Results:"):
+            if octets.startswith(name):
+                end = octets.index(b"\r\n")
+                while octets[end + 2:end + 3] in (b" ", b"\t"):
+                    end = octets.index(b"\r\n", end + 2)
+                octets = octets[end + 2:]
+        return octets
+
+
+class MTA:
+    """The mail server. `says` maps a verb (upper case; CONNECT for the greeting, DOT for the end of the
+    message) to what is answered: octets, DIE, HANG, or a function of (server session, line) that gives one
+    of these. A message counts as taken when 250 was sent for it, or `kept` says so. Its own ears are
+    strict: only CR LF . CR LF ends a message; every other line end is kept as it came."""
+
+    def __init__(self, xclient=False, ehlo=(b"PIPELINING", b"SIZE 52428800", b"8BITMIME")):
+        self.says = {}
+        self.ehlo = list(ehlo) + ([b"XCLIENT NAME ADDR PORT PROTO HELO LOGIN"] if xclient else [])
+        self.taken = []      # Taken, those that were answered by 250
+        self.lines = []      # every command line of every connection but probes
+        self.all_lines = []
+        self.die_after = None  # octets of a message, then the connection is closed
+        self.connections = 0
+        self.open = 0
+        self.reading = True  # whether it takes the octets of messages
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.socket.listen(64)
+        self.lock = threading.Lock()
+        self.stopping = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self):
+        self.stopping = True
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+    def _accept(self):
+        while not self.stopping:
+            try:
+                conn, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
+
+    def _serve(self, conn):
+        with self.lock:
+            self.open += 1
+        try:
+            Dialogue(self, conn).run()
+        except (OSError, EOFError):
+            pass
+        finally:
+            conn.close()
+            with self.lock:
+                self.open -= 1
+
+
+class Dialogue:
+    def __init__(self, mta, conn):
+        self.mta, self.conn = mta, conn
+        self.input = b""
+        self.mail, self.rcpts = None, []
+        self.was_probe = True
+        self.early = []
+
+    def more(self):
+        piece = self.conn.recv(65536)
+        if not piece:
+            raise EOFError
+        self.input += piece
+
+    def line(self):
+        while b"\r\n" not in self.input:
+            self.more()
+        line, self.input = self.input.split(b"\r\n", 1)
+        return line
+
+    def answer(self, verb, line, usual):
+        said = self.mta.says.get(verb, usual)
+        if callable(said):
+            said = said(self, line)
+        if said is None:
+            said = usual
+        if said is DIE:
+            raise EOFError
+        if said is HANG:
+            while True:
+                self.more()
+        self.conn.sendall(said)
+        return said
+
+    def message(self):
+        """Reads up to CR LF . CR LF; the CR LF before it belongs to the message."""
+        got = b"\r\n" + self.input
+        self.input = b""
+        while True:
+            end = got.find(b"\r\n.\r\n")
+            if end >= 0:
+                break
+            if self.mta.die_after is not None and len(got) > self.mta.die_after:
+                raise EOFError
+            until(lambda: self.mta.reading, "the mail server to read on")
+            piece = self.conn.recv(65536)
+            if not piece:
+                raise EOFError
+            got += piece
+        self.input = got[end + 5:]
+        return got[:end + 2].replace(b"\r\n..", b"\r\n.")[2:]
+
+    def run(self):
+        self.answer("CONNECT", b"", b"220 mta.example ESMTP\r\n")
+        while True:
+            line = self.line()
+            verb = line.split(b" ")[0].split(b":")[0].upper().decode("latin-1")
+            self.mta.all_lines.append(line)
+            if verb not in ("EHLO", "QUIT"):
+                self.mta.lines.append(line)
+            if verb == "EHLO":
+                words = [b"mta.example"] + self.mta.ehlo
+                self.mail, self.rcpts = None, []
+                self.answer(verb, line, b"".join(
+                    b"250" + (b" " if w is words[-1] else b"-") + w + b"\r\n" for w in words))
+            elif verb == "PROXY":
+                pass
+            elif verb == "XCLIENT":
+                self.answer(verb, line, b"220 mta.example ESMTP\r\n")
+            elif verb == "MAIL":
+                if self.answer(verb, line, b"250 2.1.0 Ok\r\n").startswith(b"250"):
+                    self.mail = line
+            elif verb == "RCPT":
+                if self.answer(verb, line, b"250 2.1.5 Ok\r\n").startswith(b"250"):
+                    self.rcpts.append(line)
+            elif verb == "DATA":
+                if not self.answer(verb, line, b"354 go on\r\n").startswith(b"354"):
+                    continue
+                octets = self.message()
+                said = self.mta.says.get("DOT", b"250 2.0.0 Ok: queued as 4ABC\r\n")
+                if callable(said):
+                    said = said(self, line)
+                if isinstance(said, bytes) and YES.match(said):
+                    self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
+                self.mail, self.rcpts = None, []
+                if said is DIE:
+                    raise EOFError
+                if said is HANG:
+                    while True:
+                        self.more()
+                self.conn.sendall(said)
+            elif verb == "RSET":
+                self.mail, self.rcpts = None, []
+                self.answer(verb, line, b"250 2.0.0 Ok\r\n")
+            elif verb == "QUIT":
+                self.answer(verb, line, b"221 2.0.0 Bye\r\n")
+                return
+            elif verb == "NOOP":
+                self.answer(verb, line, b"250 2.0.0 Ok\r\n")
+            else:
+                self.conn.sendall(b"502 5.5.2 What?\r\n")
+
+
+class Postern:
+    """posternd in front of an MTA. `settings` go to the top of the file, `rules` to its end."""
+
+    def __init__(self, mta_port, settings="", rules="at connect { }", handoff=""):
+        self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
+        self.port = free_port()
+        self.conf = os.path.join(self.folder, "postern.conf")
+        with open(self.conf, "w") as f:
+            f.write('hostname "mx.example.org"\n'
+                    'database "%s"\n'
+                    "threads 1\n"
+                    "listen proxy 127.0.0.1 port %d\n"
+                    "backend 127.0.0.1 port %d %s\n"
+                    "resolver forward 127.0.0.1 port %d\n"
+                    "store sqlite\n%s\n%s\n"
+                    % (self.folder, self.port, mta_port, handoff, free_port(), settings, rules))
+        self.log = open(os.path.join(self.folder, "log"), "w+b")
+        self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
+                                        stdout=self.log)
+        until(self._answers, "posternd to listen")
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("posternd ended:\n" + self.log_text())
+        s = socket.socket()
+        try:
+            s.connect(("127.0.0.1", self.port))
+            return True
+        except OSError:
+            return False
+        finally:
+            s.close()
+
+    def log_text(self):
+        with open(self.log.name, errors="replace") as f:
+            return f.read()
+
+    def stop(self):
+        """Ends it, and looks whether it or its children had a fault."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(WAIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            status = "none: it had to be killed"
+        text = self.log_text()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if status != 0 or re.search("Sanitizer|runtime error|panic|killed by", text):
+            raise AssertionError("posternd's exit status is %s:\n%s" % (status, text[-6000:]))
+        return text
+
+
+class Client:
+    def __init__(self, postern, greet=True):
+        self.socket = socket.create_connection(("127.0.0.1", postern.port), WAIT)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.input = b""
+        if greet:
+            self.expect(220)
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, octets):
+        self.socket.sendall(octets)
+
+    def reply(self):
+        """(code, whole text); (None, b"") at the end of input."""
+        lines = b""
+        while True:
+            while b"\r\n" not in self.input:
+                try:
+                    piece = self.socket.recv(65536)
+                except ConnectionResetError:
+                    piece = b""
+                if not piece:
+                    return None, lines + self.input
+                self.input += piece
+            line, self.input = self.input.split(b"\r\n", 1)
+            lines += line + b"\r\n"
+            if line[3:4] != b"-":
+                return int(line[:3]), lines
+
+    def expect(self, code, text=b""):
+        got, lines = self.reply()
+        if got != code or text not in lines:
+            raise AssertionError("expected %s %r, got %s %r" % (code, text, got, lines))
+        return lines
+
+    def say(self, line, code, text=b""):
+        self.send(line.encode("latin-1") + b"\r\n" if isinstance(line, str) else line + b"\r\n")
+        try:
+            return self.expect(code, text)
+        except AssertionError as e:
+            raise AssertionError("after %r: %s" % (line, e)) from None
+
+    def expect_end(self):
+        got, lines = self.reply()
+        if got is not None or lines:
+            raise AssertionError("expected the end, got %s %r" % (got, lines))
+
+    def hello(self):
+        return self.say("EHLO client.example", 250)
+
+    def envelope(self, sender="a@example.net", rcpts=("b@example.org",)):
+        self.say("MAIL FROM:<%s>" % sender, 250)
+        for r in rcpts:
+            self.say("RCPT TO:<%s>" % r, 250)
+
+    def data(self, octets, code=None):
+        """octets: wire form with the final dot. Returns the reply's code."""
+        self.say("DATA", 354)
+        self.send(octets)
+        got, lines = self.reply()
+        if code is not None and got != code:
+            raise AssertionError("expected %s, got %s %r" % (code, got, lines))
+        return got
+
+
+def stuffed(octets):
+    """Message octets, lines ended by CR LF, in wire form."""
+    return (b"\r\n" + octets).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+
+
+def posternd():
+    return os.environ.get("POSTERND") or os.path.join(os.environ.get("builddir", "."), "posternd")
+
+
+def main(cases):
+    """cases: (name, function). Each has to clean up what it starts."""
+    if not os.access(posternd(), os.X_OK):
+        print("1..0 # SKIP there is no posternd in this build")
+        return
+    only = sys.argv[1:]
+    cases = [c for c in cases if not only or c[0] in only]
+    print("1..%d" % len(cases), flush=True)
+    for n, (name, case) in enumerate(cases, 1):
+        try:
+            case()
+            print("ok %d - %s" % (n, name), flush=True)
+        except Exception:
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+            print("not ok %d - %s" % (n, name), flush=True)
+    os._exit(0)  # threads of hanging mail servers are left behind
