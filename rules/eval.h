@@ -14,6 +14,7 @@ struct evaluation {
 	struct arena *arena;       /* the caller's: what outlives the evaluation */
 	const struct fact **known; /* a slot each; NULL: not asked for yet */
 	struct decision *out;
+	struct value score; /* as a value, for evaluation_value() */
 	/* the rules looked at, and the facts they asked for, one behind the other */
 	struct trace_entry *entry;
 	const struct fact_call **asked;
@@ -22,8 +23,8 @@ struct evaluation {
 	bool watched; /* an observed rule would have ended the step */
 };
 
-/* DONE with *out (VALUE_NONE when it is not known), or PENDING. */
+/* DONE with *out (VALUE_NONE when it is not known; good until the next call), or PENDING. */
 enum progress evaluation_value(
-    struct evaluation *ev, const struct operand *operand, struct value *out);
+    struct evaluation *ev, const struct operand *operand, const struct value **out);
 
 #endif

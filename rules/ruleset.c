@@ -5,33 +5,37 @@
 #include "base/die.h"
 #include "rules/eval.h"
 
-enum progress
-evaluation_value(struct evaluation *ev, const struct operand *o, struct value *out)
+/* Asks for a fact for the first time in this evaluation. */
+static enum progress
+ask_fact(struct evaluation *ev, size_t slot)
 {
-	const struct fact_call *call;
-	const struct fact *fact;
-	enum progress progress;
+	const struct fact_call *call = ev->rules->call[slot];
+	struct value value;
 
-	if (o->kind == OPERAND_VALUE) {
-		*out = o->value;
-		return DONE;
-	}
-	if (o->kind == OPERAND_SCORE) {
-		*out = value_number(ev->ask->session->txn.score + ev->out->score);
-		return DONE;
-	}
-	fact = ev->known[o->slot];
-	if (fact != NULL) {
-		*out = fact->value;
-		return DONE;
-	}
-	call = ev->rules->call[o->slot];
-	progress = fact_get(ev->ask, call, out);
-	if (progress != DONE)
+	if (fact_get(ev->ask, call, &value) != DONE)
 		return PENDING;
-	fact = fact_known(ev->ask->session, call);
-	require(fact != NULL);
-	ev->known[o->slot] = fact;
+	ev->known[slot] = fact_known(ev->ask->session, call);
+	require(ev->known[slot] != NULL);
+	return DONE;
+}
+
+enum progress
+evaluation_value(struct evaluation *ev, const struct operand *o, const struct value **out)
+{
+	switch (o->kind) {
+	case OPERAND_VALUE:
+		*out = &o->value;
+		return DONE;
+	case OPERAND_SCORE:
+		ev->score = value_number(ev->ask->session->txn.score + ev->out->score);
+		*out = &ev->score;
+		return DONE;
+	case OPERAND_FACT:
+		break;
+	}
+	if (ev->known[o->slot] == NULL && ask_fact(ev, o->slot) != DONE)
+		return PENDING;
+	*out = &ev->known[o->slot]->value;
 	return DONE;
 }
 
@@ -56,7 +60,7 @@ note_asked(struct evaluation *ev, const struct operand *o)
 
 /* An operand of a condition: its fact goes into the trace. */
 static enum progress
-operand_value(struct evaluation *ev, const struct operand *o, struct value *out)
+operand_value(struct evaluation *ev, const struct operand *o, const struct value **out)
 {
 	enum progress progress = evaluation_value(ev, o, out);
 
@@ -199,25 +203,25 @@ relation_holds(const struct expr *e, const struct value *left, const struct valu
 static enum progress
 eval_test(struct evaluation *ev, const struct expr *e, bool *out)
 {
-	struct value left, right = { .type = VALUE_NONE };
+	const struct value *left, *right = NULL;
 	enum progress progress = operand_value(ev, &e->left, &left);
 
 	if (progress != DONE)
 		return progress;
 	if (e->relation == RELATION_KNOWN || e->relation == RELATION_UNKNOWN) {
 		*out =
-		    ((left.type == VALUE_NONE) == (e->relation == RELATION_UNKNOWN)) != e->negated;
+		    ((left->type == VALUE_NONE) == (e->relation == RELATION_UNKNOWN)) != e->negated;
 		return DONE;
 	}
 	*out = false;
-	if (left.type == VALUE_NONE)
+	if (left->type == VALUE_NONE)
 		return DONE;
 	if (has_right(e->relation)) {
 		progress = operand_value(ev, &e->right, &right);
-		if (progress != DONE || right.type == VALUE_NONE)
+		if (progress != DONE || right->type == VALUE_NONE)
 			return progress;
 	}
-	*out = relation_holds(e, &left, &right);
+	*out = relation_holds(e, left, right);
 	return DONE;
 }
 

@@ -128,14 +128,14 @@ text_expand(struct evaluation *ev, const struct piece *text, struct str *out)
 	/* a text of TEXT_MAX octets has room for 100 facts at most: ${x} */
 	buf_init(&b, TEXT_MAX + TEXT_MAX / 4 * (EXPANSION_MAX + 8));
 	for (; text != NULL && progress == DONE; text = text->next) {
-		struct value value;
+		const struct value *value;
 
 		buf_add(&b, text->literal);
 		if (!text->expands)
 			continue;
 		progress = evaluation_value(ev, &text->operand, &value);
 		if (progress == DONE)
-			add_value(&b, &value);
+			add_value(&b, value);
 	}
 	if (progress == DONE)
 		*out = arena_dup(ev->arena, buf_str(&b));

@@ -80,3 +80,8 @@ fuzz_programs += tests/fuzz/fuzz_reply
 tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_main)
 tests_fuzz_fuzz_reply_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/reply
+
+fuzz_programs += tests/fuzz/fuzz_rules
+tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/rules/fake.c $(fuzz_main)
+tests_fuzz_fuzz_rules_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/rules
