@@ -1,4 +1,16 @@
 # cli/: all but main.c goes into the library, so that tests can link it.
+libpostern_a_SOURCES += \
+	cli/check.c \
+	cli/cli.c cli/cli.h \
+	cli/log.c \
+	cli/print.c cli/print.h \
+	cli/stats.c \
+	cli/story.c cli/story.h \
+	cli/test.c \
+	cli/trial.c cli/trial.h \
+	cli/when.c cli/when.h \
+	cli/why.c
+EXTRA_DIST += cli/README.md
 if HAVE_POSTERN
 bin_PROGRAMS += postern
 postern_SOURCES = cli/main.c

@@ -76,6 +76,8 @@ bool journal_read(struct journal *journal, const struct journal_filter *filter,
     bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e);
 /* Another number after every change by others, cheap to ask: for --follow. -1: it failed. */
 int64_t journal_version(struct journal *journal);
+/* The highest serial there is, 0 when there is none. */
+int64_t journal_newest(struct journal *journal);
 
 /* Entries from since on, before until; 0: any. */
 struct journal_span {

@@ -302,6 +302,18 @@ span_newest(struct search *s, struct err *e)
 	return one_number(s->journal, stmt, INT64_MAX, &s->first, e);
 }
 
+int64_t
+journal_newest(struct journal *j)
+{
+	sqlite3_stmt *stmt;
+	int64_t serial;
+
+	if (!dbfile_prepare(&j->file, "SELECT max(serial) FROM entry", &stmt, NULL) ||
+	    !one_number(j, stmt, 0, &serial, NULL))
+		return 0;
+	return serial;
+}
+
 /* Entries that come while we read are left to the next reading: this one ends. */
 static bool
 span(struct search *s, struct err *e)

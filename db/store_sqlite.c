@@ -278,13 +278,15 @@ answer_seen(struct store *s, const struct store_ask *ask, int64_t now, struct er
 	if (!seen_get(s, ask->question->name, &v.row, e))
 		return false;
 	seen_judge(&v.row, q, now, out);
-	if (q->look_only || s->read_only) {
+	if (q->look_only) {
 		if (out->state == SEEN_FIRST)
 			*out = (struct seen_answer){ .state = SEEN_NEVER };
 		return true;
 	}
 	if (q->prove && out->state != SEEN_PROVEN)
 		out->state = SEEN_RETRIED;
+	if (s->read_only)
+		return true;
 	if (out->state == SEEN_FIRST)
 		return visit_first(&v, e);
 	if (out->state == SEEN_EARLY)

@@ -29,7 +29,10 @@
 
 /* Sets the caps of an open store. */
 void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);
-/* Opens for reading: every question is answered as if it were look_only, every count as if it added 0. */
+/*
+ * Opens for reading: each question gets the answer it would get, and changes nothing. A counter is
+ * read without what the question would add.
+ */
 struct store *store_sqlite_open_read(const char *path, struct err *e);
 /* False when the file was taken away from under the store. */
 bool store_sqlite_in_place(const struct store *store);

@@ -1,0 +1,85 @@
+/*
+ * cli: what the subcommands of `postern` share: where output goes, the options, errors, and how the
+ * databases are found. A subcommand is one file with one const struct; their list is in cli.c.
+ *
+ * Whatever strangers wrote goes through base/escape.h before it is printed. Exit codes: CLI_FOUND,
+ * CLI_NOTHING, CLI_ERROR.
+ */
+#ifndef POSTERN_CLI_CLI_H
+#define POSTERN_CLI_CLI_H
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "db/journal.h"
+#include "rules/config.h"
+
+enum cli_exit {
+	CLI_FOUND = 0,   /* done, and there was something */
+	CLI_NOTHING = 1, /* done, and there was nothing */
+	CLI_ERROR = 2,   /* wrong use, or it could not be done */
+};
+
+struct cli {
+	FILE *out, *err;
+	const char *config;   /* the file */
+	const char *database; /* the folder; NULL: the configuration's */
+	bool json;
+	bool color;   /* out is a terminal, and NO_COLOR is not set */
+	size_t width; /* of the terminal; 0: out is none, lines are as long as they get */
+	int code;     /* to end with, when cli_options() says so */
+};
+
+enum cli_option_kind { OPTION_SWITCH, OPTION_TEXT, OPTION_TEXTS };
+
+#define CLI_TEXTS 100
+
+/* An option that may be given several times. */
+struct cli_texts {
+	const char *text[CLI_TEXTS];
+	size_t n;
+};
+
+struct cli_option {
+	const char *name; /* "since", for --since */
+	enum cli_option_kind kind;
+	size_t offset;     /* in the subcommand's struct: bool, const char *, struct cli_texts */
+	const char *value; /* what stands behind it in the help: "TIME" */
+	const char *help;
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* in the usage line, besides options: "ID" */
+	const char *summary;   /* one line, for the list */
+	const char *help;      /* lines for `postern NAME --help`, each ended by \n */
+	const struct cli_option *options;
+	size_t n_options;
+	/* argv[0] is the subcommand's name. */
+	int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+extern const struct command command_check, command_log, command_stats, command_test, command_why;
+
+/* The whole program. out and err are not closed. */
+int cli_main(int argc, char **argv, FILE *out, FILE *err);
+
+/*
+ * Reads options, those all subcommands have among them, into *into; moves the other arguments to
+ * the front of argv and counts them in *n. False: end with cli->code (an error was printed, or the
+ * help).
+ */
+bool cli_options(struct cli *cli, const struct command *command, void *into, char **argv, int *n);
+/* "postern: text" to err; returns CLI_ERROR. The text is printed as it is. */
+int cli_fail(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The moment that --name says (cli/when.h); NULL text: 0. */
+bool cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms);
+
+/* The configuration with all its stages; its complaints are printed. NULL: it cannot be used. */
+struct config *cli_config(struct cli *cli, const char *path);
+/* The path of journal.db or store.db, malloc'ed; NULL: an error was printed. */
+char *cli_database(struct cli *cli, const char *file);
+struct journal *cli_journal(struct cli *cli);
+
+#endif

@@ -1,0 +1,206 @@
+#include "cli/print.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/escape.h"
+#include "cli/when.h"
+#include "db/json.h"
+
+/* A cell's text, escaped: more is cut with "...". */
+#define CELL_MAX 4096
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
+/* Octets of the first `columns` characters. */
+static size_t
+prefix(const char *text, size_t columns)
+{
+	size_t n = 0;
+
+	while (text[n] && columns > 0) {
+		n++;
+		while (((unsigned char)text[n] & 0xc0) == 0x80)
+			n++;
+		columns--;
+	}
+	return n;
+}
+
+static size_t
+columns(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+size_t
+print_width(struct str text)
+{
+	char cell[CELL_MAX];
+
+	return columns(escape_text(text, cell, sizeof(cell)));
+}
+
+/* Prints escaped text, as much as the terminal has room for. */
+static void
+add(struct line *line, const char *text, enum color color)
+{
+	static const char *const codes[] = { "", "\033[1m", "\033[2m", "\033[32m", "\033[33m",
+		"\033[31m" };
+	FILE *out = line->cli->out;
+	size_t width = line->cli->width, n = strlen(text), blanks = line->owed;
+
+	line->owed = 0;
+	if (width > 0) {
+		size_t left = width > line->used ? width - line->used : 0;
+
+		blanks = blanks < left ? blanks : left;
+		n = prefix(text, left - blanks);
+	}
+	if (n == 0 && blanks == 0)
+		return;
+	fprintf(out, "%*s", (int)blanks, "");
+	color = line->cli->color ? color : COLOR_NONE;
+	fputs(codes[color], out);
+	fwrite(text, 1, n, out);
+	fputs(color == COLOR_NONE ? "" : "\033[0m", out);
+	line->used += blanks + columns(text);
+}
+
+static void
+cell(struct line *line, const char *text, size_t width, enum color color)
+{
+	size_t used = columns(text);
+
+	add(line, text, color);
+	line->owed += (used < width ? width - used : 0) + 2;
+}
+
+void
+line_cell(struct line *line, struct str text, size_t width, enum color color)
+{
+	char escaped[CELL_MAX];
+
+	cell(line, escape_text(text, escaped, sizeof(escaped)), width, color);
+}
+
+void
+line_cut_cell(struct line *line, struct str text, size_t width, enum color color)
+{
+	char escaped[CELL_MAX];
+
+	escape_text(text, escaped, sizeof(escaped));
+	if (line->cli->width > 0 && columns(escaped) > width) {
+		size_t n = prefix(escaped, width > 2 ? width - 2 : 0);
+
+		memcpy(escaped + n, "..", 3);
+	}
+	cell(line, escaped, width, color);
+}
+
+void
+line_add(struct line *line, const char *text, enum color color)
+{
+	add(line, text, color);
+}
+
+void
+line_end(struct line *line)
+{
+	/* Blanks at the end of a line are left out. */
+	fputc('\n', line->cli->out);
+	line->used = line->owed = 0;
+}
+
+enum color
+print_verdict_color(const char *verdict)
+{
+	if (strcmp(verdict, "reject") == 0)
+		return COLOR_RED;
+	return strcmp(verdict, "tempfail") == 0 ? COLOR_YELLOW : COLOR_GREEN;
+}
+
+/* --- records ------------------------------------------------------------------------------------ */
+
+void
+print_recipients(const struct journal_record *r, struct buf *out)
+{
+	struct arena *arena = arena_new(1 << 20);
+	const struct json *list = json_parse(arena, r->recipients, NULL);
+
+	if (list && list->type == JSON_ARRAY) {
+		for (const struct json *item = list->first; item; item = item->next) {
+			if (item != list->first)
+				buf_add(out, STR(", "));
+			buf_add(out, item->text);
+		}
+	} else {
+		buf_add(out, r->recipients);
+	}
+	arena_free(&arena);
+}
+
+static void
+text_member(struct buf *b, const char *name, struct str text)
+{
+	buf_printf(b, ",\"%s\":", name);
+	escape_json(b, text);
+}
+
+/* Read and written anew, so that nothing but JSON comes out whatever the file held. */
+static void
+json_member(struct buf *b, const char *name, struct str text, enum json_type type)
+{
+	struct arena *arena = arena_new(1 << 20);
+	const struct json *value = json_parse(arena, text, NULL);
+
+	buf_printf(b, ",\"%s\":", name);
+	if (value && value->type == type)
+		json_write(value, b);
+	else
+		buf_add(b, type == JSON_OBJECT ? STR("{}") : STR("[]"));
+	arena_free(&arena);
+}
+
+void
+print_record_json(struct cli *cli, const struct journal_record *r, bool whole)
+{
+	char time[WHEN_SIZE];
+	struct buf b;
+
+	buf_init(&b, 64 << 20);
+	buf_add(&b, STR("{\"id\":"));
+	escape_json(&b, str_of(r->id));
+	buf_printf(
+	    &b, ",\"serial\":%" PRId64 ",\"time\":\"%s\"", r->serial, when_utc(r->time_ms, time));
+	text_member(&b, "front", str_of(r->front));
+	text_member(&b, "session", r->session);
+	text_member(&b, "step", str_of(r->step));
+	text_member(&b, "client_ip", r->client_ip);
+	text_member(&b, "client_name", r->client_name);
+	text_member(&b, "helo", r->helo);
+	text_member(&b, "account", r->account);
+	text_member(&b, "sender", r->sender);
+	json_member(&b, "recipients", r->recipients, JSON_ARRAY);
+	text_member(&b, "verdict", str_of(r->verdict));
+	buf_printf(&b, ",\"code\":%d", r->code);
+	text_member(&b, "enhanced", r->enhanced);
+	text_member(&b, "text", r->text);
+	text_member(&b, "rule", r->rule);
+	text_member(&b, "observed", r->observed);
+	text_member(&b, "queue_id", r->queue_id);
+	buf_printf(&b, ",\"size\":%" PRId64 ",\"took_us\":%d", r->size, r->took_us);
+	text_member(&b, "config", r->config);
+	json_member(&b, "facts", r->facts, JSON_OBJECT);
+	if (whole) {
+		json_member(&b, "trace", r->trace, JSON_ARRAY);
+		json_member(&b, "answers", r->answers, JSON_ARRAY);
+	}
+	buf_add(&b, STR("}\n"));
+	fwrite(b.p, 1, b.n, cli->out);
+	buf_free(&b);
+}

@@ -1,0 +1,39 @@
+/*
+ * print: how the subcommands print what a journal's record holds: lines of cells, escaped, coloured
+ * and cut to the width of a terminal, if there is one; and the record as JSON.
+ */
+#ifndef POSTERN_CLI_PRINT_H
+#define POSTERN_CLI_PRINT_H
+
+#include "cli/cli.h"
+
+enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_GREEN, COLOR_YELLOW, COLOR_RED };
+
+/* A line on its way: columns used so far. Begin with { cli }. */
+struct line {
+	struct cli *cli;
+	size_t used;
+	size_t owed; /* blanks before the next cell */
+};
+
+/* Adds text by strangers, escaped; filled up with blanks to `width` (0: as it is) and two more. */
+void line_cell(struct line *line, struct str text, size_t width, enum color color);
+/* The same, cut to `width` on a terminal. */
+void line_cut_cell(struct line *line, struct str text, size_t width, enum color color);
+/* Adds text of our own, with no blanks behind it. */
+void line_add(struct line *line, const char *text, enum color color);
+/* Ends it. */
+void line_end(struct line *line);
+
+/* Columns that escaped text takes on a terminal. */
+size_t print_width(struct str text);
+enum color print_verdict_color(const char *verdict);
+/* "a@b, c@d" of the JSON array; not escaped. */
+void print_recipients(const struct journal_record *r, struct buf *out);
+/*
+ * One JSON object on one line. whole: with trace and answers. Texts of the record that should be
+ * JSON and are none become empty ones.
+ */
+void print_record_json(struct cli *cli, const struct journal_record *r, bool whole);
+
+#endif

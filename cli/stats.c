@@ -1,0 +1,266 @@
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "cli/cli.h"
+#include "cli/print.h"
+#include "cli/when.h"
+
+#define DAY_MS (24 * 3600 * 1000LL)
+#define BAR 40
+#define TOP 10
+
+struct options {
+	const char *since, *until, *top;
+};
+
+struct hour {
+	int64_t ms, counts[3]; /* accept, tempfail, reject */
+};
+
+struct summary {
+	struct cli *cli;
+	struct journal_span span;
+	struct hour *hours;
+	size_t n_hours, cap;
+	int64_t total[3], busiest;
+	bool first; /* of the rows of a list */
+};
+
+static const char *const verdicts[] = { "accept", "tempfail", "reject" };
+
+static const struct {
+	const char *column, *title, *key;
+} tops[] = {
+	{ "sender", "refused senders", "senders" },
+	{ "client_ip", "refused clients", "clients" },
+	{ "rule", "rules that refused", "rules" },
+	{ "text", "texts of refusals", "texts" },
+};
+
+static void
+add_hour(void *owner, int64_t hour_ms, const int64_t counts[3])
+{
+	struct summary *s = owner;
+	int64_t sum = 0;
+
+	if (s->n_hours == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->hours = xrealloc(s->hours, s->cap * sizeof(*s->hours));
+	}
+	s->hours[s->n_hours].ms = hour_ms;
+	for (int i = 0; i < 3; i++) {
+		s->hours[s->n_hours].counts[i] = counts[i];
+		s->total[i] += counts[i];
+		sum += counts[i];
+	}
+	s->n_hours++;
+	s->busiest = sum > s->busiest ? sum : s->busiest;
+}
+
+/* --- for a person ------------------------------------------------------------------------------- */
+
+/* A letter for each share of the busiest hour; something that was there is never left out. */
+static void
+bar(struct line *line, const struct summary *s, const int64_t counts[3])
+{
+	static const char letters[] = "=-#";
+	static const enum color colors[] = { COLOR_GREEN, COLOR_YELLOW, COLOR_RED };
+
+	for (int i = 0; i < 3; i++) {
+		char text[BAR + 2];
+		size_t n = (size_t)(counts[i] * BAR / s->busiest);
+
+		n = n == 0 && counts[i] > 0 ? 1 : n;
+		memset(text, letters[i], n);
+		text[n] = '\0';
+		line_add(line, text, colors[i]);
+	}
+}
+
+static void
+print_hours(struct summary *s)
+{
+	struct line line = { s->cli };
+	char text[100], when[WHEN_SIZE];
+
+	snprintf(
+	    text, sizeof(text), "%-16s  %8s  %8s  %8s", "hour", "accept", "tempfail", "reject");
+	line_add(&line, text, COLOR_BOLD);
+	line_end(&line);
+	for (size_t i = 0; i < s->n_hours; i++) {
+		const struct hour *h = &s->hours[i];
+
+		snprintf(text, sizeof(text), "%-16.16s  %8" PRId64 "  %8" PRId64 "  %8" PRId64 "  ",
+		    when_local(h->ms, when), h->counts[0], h->counts[1], h->counts[2]);
+		line_add(&line, text, COLOR_NONE);
+		bar(&line, s, h->counts);
+		line_end(&line);
+	}
+	snprintf(text, sizeof(text), "%-16s  %8" PRId64 "  %8" PRId64 "  %8" PRId64 "  ", "all",
+	    s->total[0], s->total[1], s->total[2]);
+	line_add(&line, text, COLOR_BOLD);
+	line_add(&line, "= accept  - tempfail  # reject", COLOR_DIM);
+	line_end(&line);
+}
+
+static void
+print_top(void *owner, const struct journal_sum *sum)
+{
+	struct summary *s = owner;
+	struct line line = { s->cli };
+	char text[32];
+
+	snprintf(text, sizeof(text), "%10" PRId64 "  ", sum->n);
+	line_add(&line, text, COLOR_NONE);
+	line_cell(&line, sum->key.n > 0 ? sum->key : STR("(none)"), 0, COLOR_NONE);
+	line_end(&line);
+}
+
+/* --- for a program ------------------------------------------------------------------------------ */
+
+static void
+json_hours(struct summary *s)
+{
+	FILE *out = s->cli->out;
+	char when[WHEN_SIZE], until[WHEN_SIZE];
+
+	fprintf(out, "{\"since\":\"%s\",\"until\":\"%s\",\"hours\":[",
+	    when_utc(s->span.since_ms, when), when_utc(s->span.until_ms, until));
+	for (size_t i = 0; i < s->n_hours; i++) {
+		const struct hour *h = &s->hours[i];
+
+		fprintf(out,
+		    "%s{\"hour\":\"%s\",\"accept\":%" PRId64 ",\"tempfail\":%" PRId64
+		    ",\"reject\":%" PRId64 "}",
+		    i > 0 ? "," : "", when_utc(h->ms, when), h->counts[0], h->counts[1],
+		    h->counts[2]);
+	}
+	fputs("],\"all\":{", out);
+	for (int i = 0; i < 3; i++)
+		fprintf(out, "%s\"%s\":%" PRId64, i > 0 ? "," : "", verdicts[i], s->total[i]);
+	fputc('}', out);
+}
+
+static void
+json_top(void *owner, const struct journal_sum *sum)
+{
+	struct summary *s = owner;
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	buf_printf(&b, "%s{\"key\":", s->first ? "" : ",");
+	escape_json(&b, sum->key);
+	buf_printf(&b, ",\"n\":%" PRId64 "}", sum->n);
+	if (!b.over)
+		fwrite(b.p, 1, b.n, s->cli->out);
+	s->first = false;
+	buf_free(&b);
+}
+
+/* --- the subcommand ------------------------------------------------------------------------------ */
+
+static bool
+print_tops(struct summary *s, struct journal *journal, size_t most, struct err *e)
+{
+	FILE *out = s->cli->out;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		struct journal_ranking ranking = { s->span, tops[i].column, most };
+		struct line line = { s->cli };
+
+		s->first = true;
+		if (s->cli->json) {
+			fprintf(out, ",\"%s\":[", tops[i].key);
+		} else {
+			line_end(&line);
+			line_add(&line, tops[i].title, COLOR_BOLD);
+			line_end(&line);
+		}
+		if (!journal_top(journal, &ranking, s->cli->json ? json_top : print_top, s, e))
+			return false;
+		if (s->cli->json)
+			fputc(']', out);
+	}
+	return true;
+}
+
+static bool
+summarize(struct summary *s, struct journal *journal, size_t most, struct err *e)
+{
+	bool refused;
+
+	if (!journal_hours(journal, &s->span, add_hour, s, e))
+		return false;
+	refused = s->total[1] + s->total[2] > 0;
+	if (s->cli->json)
+		json_hours(s);
+	else if (s->n_hours > 0)
+		print_hours(s);
+	else
+		cli_fail(s->cli, "no entries in that time");
+	if ((s->cli->json || refused) && !print_tops(s, journal, most, e))
+		return false;
+	if (s->cli->json)
+		fputs("}\n", s->cli->out);
+	return true;
+}
+
+static const struct cli_option rows[] = {
+	{ "since", OPTION_TEXT, offsetof(struct options, since), "TIME",
+	    "from then on: 30m, 2h, 7d (ago), today, 2026-01-31; default: 24h" },
+	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME", "before then" },
+	{ "top", OPTION_TEXT, offsetof(struct options, top), "N",
+	    "rows of each list; default: 10" },
+};
+
+static int
+run(struct cli *cli, int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct summary s = { .cli = cli };
+	struct journal *journal;
+	uint64_t most = TOP;
+	struct err e;
+	bool ok;
+	int n;
+
+	if (!cli_options(cli, &command_stats, &o, argv, &n))
+		return cli->code;
+	if (n > 0)
+		return cli_fail(
+		    cli, "stats takes no \"%s\"; see `postern stats --help`", ESC(str_of(argv[0])));
+	if (o.top && (!str_to_u64(str_of(o.top), 100000, &most) || most == 0))
+		return cli_fail(cli, "--top: \"%s\" is no number of rows", ESC(str_of(o.top)));
+	if (!cli_time(cli, "since", o.since, &s.span.since_ms) ||
+	    !cli_time(cli, "until", o.until, &s.span.until_ms))
+		return CLI_ERROR;
+	if (s.span.until_ms == 0)
+		s.span.until_ms = clock_wall_ms() + 1;
+	if (s.span.since_ms == 0)
+		s.span.since_ms = s.span.until_ms - DAY_MS;
+	journal = cli_journal(cli);
+	if (journal == NULL)
+		return CLI_ERROR;
+	ok = summarize(&s, journal, most, &e);
+	journal_close(&journal);
+	free(s.hours);
+	if (!ok)
+		return cli_fail(cli, "%s", e.text);
+	return s.n_hours > 0 ? CLI_FOUND : CLI_NOTHING;
+}
+
+const struct command command_stats = {
+	.name = "stats",
+	.arguments = "",
+	.summary = "verdicts per hour, and who and what is refused most",
+	.help =
+	    "Sums up the journal: how many entries each hour had of each verdict, and the most frequent\n"
+	    "senders, clients, rules and texts of refusals (tempfail and reject). Hours are local;\n"
+	    "hours without entries are left out.\n",
+	.options = rows,
+	.n_options = sizeof(rows) / sizeof(rows[0]),
+	.run = run,
+};

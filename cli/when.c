@@ -1,0 +1,138 @@
+#include "cli/when.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/escape.h"
+
+static bool
+ago(struct str text, int64_t now_ms, int64_t *ms)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 7 * 86400 } };
+	uint64_t n;
+
+	if (text.n < 2 || !str_to_u64(str_sub(text, 0, text.n - 1), 1000000, &n))
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (text.p[text.n - 1] != units[i].letter)
+			continue;
+		*ms = now_ms - (int64_t)n * units[i].seconds * 1000;
+		/* 0 would mean: any time. */
+		*ms = *ms > 0 ? *ms : 1;
+		return true;
+	}
+	return false;
+}
+
+static bool
+day(struct str text, int64_t now_ms, int64_t *ms)
+{
+	time_t now = (time_t)(now_ms / 1000);
+	struct tm tm;
+
+	if (!str_eq(text, STR("today")) && !str_eq(text, STR("yesterday")))
+		return false;
+	localtime_r(&now, &tm);
+	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+	tm.tm_mday -= str_eq(text, STR("yesterday"));
+	tm.tm_isdst = -1;
+	*ms = (int64_t)mktime(&tm) * 1000;
+	return true;
+}
+
+/* Takes so many digits, and `sep` before them if it is not 0. */
+static bool
+digits(struct str *rest, char sep, size_t n, int *out)
+{
+	uint64_t number;
+
+	if (sep) {
+		if (rest->n == 0 || rest->p[0] != sep)
+			return false;
+		*rest = str_sub(*rest, 1, rest->n);
+	}
+	if (rest->n < n || !str_to_u64(str_sub(*rest, 0, n), 9999, &number))
+		return false;
+	*rest = str_sub(*rest, n, rest->n);
+	*out = (int)number;
+	return true;
+}
+
+static bool
+date(struct str text, int64_t *ms)
+{
+	struct tm tm = { .tm_isdst = -1 }, given;
+	bool utc = str_ends(text, STR("Z"));
+	struct str rest = utc ? str_sub(text, 0, text.n - 1) : text;
+	time_t t;
+
+	if (!digits(&rest, 0, 4, &tm.tm_year) || !digits(&rest, '-', 2, &tm.tm_mon) ||
+	    !digits(&rest, '-', 2, &tm.tm_mday))
+		return false;
+	if (rest.n > 0 && !digits(&rest, rest.p[0] == 'T' ? 'T' : ' ', 2, &tm.tm_hour))
+		return false;
+	if (rest.n > 0 && !digits(&rest, ':', 2, &tm.tm_min))
+		return false;
+	if (rest.n > 0 && !digits(&rest, ':', 2, &tm.tm_sec))
+		return false;
+	if (rest.n > 0)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	given = tm;
+	t = utc ? timegm(&tm) : mktime(&tm);
+	*ms = (int64_t)t * 1000;
+	/* The 31st of April would have become the first of May. */
+	return t > 0 && tm.tm_mon == given.tm_mon && tm.tm_mday == given.tm_mday &&
+	    given.tm_hour < 24 && given.tm_min < 60 && given.tm_sec < 60;
+}
+
+bool
+when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e)
+{
+	if (ago(text, now_ms, ms) || day(text, now_ms, ms) || date(text, ms))
+		return true;
+	return err_set(e, ERR_SYNTAX,
+	    "\"%s\" is no time; write 30m, 2h, 7d, today, 2026-01-31 or \"2026-01-31 12:00\"",
+	    ESC(text));
+}
+
+const char *
+when_local(int64_t ms, char out[WHEN_SIZE])
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm = { 0 };
+
+	localtime_r(&t, &tm);
+	if (strftime(out, WHEN_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}
+
+const char *
+when_utc(int64_t ms, char out[WHEN_SIZE])
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm = { 0 };
+	size_t n;
+
+	gmtime_r(&t, &tm);
+	n = strftime(out, WHEN_SIZE - 8, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, WHEN_SIZE - n, ".%03dZ", (int)(ms % 1000 < 0 ? 0 : ms % 1000));
+	return out;
+}
+
+const char *
+when_took(int64_t us, char out[WHEN_SIZE])
+{
+	if (us < 1000)
+		snprintf(out, WHEN_SIZE, "%d us", (int)us);
+	else if (us < 1000000)
+		snprintf(out, WHEN_SIZE, "%.1f ms", (double)us / 1000);
+	else
+		snprintf(out, WHEN_SIZE, "%.2f s", (double)us / 1000000);
+	return out;
+}
