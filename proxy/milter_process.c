@@ -275,6 +275,7 @@ want_symbols(SMFICTX *ctx)
 	smfi_setsymlist(ctx, SMFIM_EOM, end);
 }
 
+/* WHY: libmilter's prototype has nine parameters. */
 static sfsistat
 on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2,
     unsigned long f3, unsigned long *use_actions, unsigned long *use_steps, unsigned long *use_f2,
