@@ -9,3 +9,4 @@ check_PROGRAMS += \
 # A test that is one file needs one line: check_PROGRAMS += tests/proxy/test_NAME
 check_PROGRAMS += tests/proxy/test_milter_link
 check_PROGRAMS += tests/proxy/test_xclient
+check_PROGRAMS += tests/proxy/test_gate

@@ -1,0 +1,588 @@
+/*
+ * The gate with all that it brings together for real: rules from a file, the stages, both
+ * databases and their thread, and the resolver, which asks a name server of ours on loopback.
+ */
+#include "proxy/gate.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/die.h"
+#include "filters/vocabulary.h"
+
+#define LIMIT_S 20 /* for a loop to get where it should */
+
+struct fixture {
+	struct event_base *base;
+	int dns;
+	struct event *dns_readable;
+	unsigned asked; /* questions that reached the name server */
+	char folder[64];
+	struct db *db;
+	struct gate *gate;
+	struct gate_session *gs;
+	unsigned resumed;
+	bool inside; /* a call into the gate is going on */
+};
+
+/* ---- a name server: the first label of a name says what it answers ---- */
+
+static void
+put_u16(struct buf *b, size_t value)
+{
+	buf_addc(b, (char)(value >> 8));
+	buf_addc(b, (char)value);
+}
+
+static void
+put_txt(struct buf *b, struct str text)
+{
+	put_u16(b, 0xc00c);
+	put_u16(b, DNS_TXT);
+	put_u16(b, 1);
+	put_u16(b, 0);
+	put_u16(b, 300);
+	put_u16(b, text.n + 1);
+	buf_addc(b, (char)text.n);
+	buf_add(b, text);
+}
+
+static void
+serve(evutil_socket_t fd, short what, void *arg)
+{
+	struct fixture *f = arg;
+	struct sockaddr_in peer;
+	socklen_t peer_size = sizeof(peer);
+	char question[512];
+	ssize_t n =
+	    recvfrom(fd, question, sizeof(question), 0, (struct sockaddr *)&peer, &peer_size);
+	struct str packet = { question, n > 0 ? (size_t)n : 0 }, label;
+	size_t end;
+	struct buf b;
+	bool broken;
+
+	if (packet.n < 17)
+		return;
+	f->asked++;
+	label = str_sub(packet, 13, 13 + (size_t)packet.p[12]);
+	if (str_starts(label, STR("silent")))
+		return;
+	broken = str_starts(label, STR("broken"));
+	end = 12 + strlen(packet.p + 12) + 5;
+	buf_init(&b, 1024);
+	buf_add(&b, str_sub(packet, 0, 2));
+	put_u16(&b, broken ? 0x8582 : 0x8580);
+	put_u16(&b, 1);
+	put_u16(&b, !broken);
+	put_u16(&b, 0);
+	put_u16(&b, 0);
+	buf_add(&b, str_sub(packet, 12, end));
+	if (!broken)
+		put_txt(
+		    &b, str_starts(label, STR("fail")) ? STR("v=spf1 -all") : STR("v=spf1 +all"));
+	sendto(fd, b.p, b.n, 0, (struct sockaddr *)&peer, peer_size);
+	buf_free(&b);
+}
+
+static uint16_t
+start_name_server(struct fixture *f)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t size = sizeof(sin);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	f->dns = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(f->dns, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(getsockname(f->dns, (struct sockaddr *)&sin, &size), 0);
+	f->dns_readable = event_new(f->base, f->dns, EV_READ | EV_PERSIST, serve, f);
+	event_add(f->dns_readable, NULL);
+	return ntohs(sin.sin_port);
+}
+
+/* ---- the fixture ---- */
+
+static const char rules[] =
+    "trust 10.0.0.0/8\n"
+    "at connect {\n"
+    "    accept session if client in trusted\n"
+    "    reject 554 5.7.1 \"No ${client.ip}\" if client = 192.0.2.66\n"
+    "}\n"
+    "at mail {\n"
+    "    observe reject 550 5.7.1 \"Not yet\" if sender.local = \"watched\"\n"
+    "    score 3 if sender.local = \"scored\"\n"
+    "    reject 550 5.7.23 \"SPF: ${spf}\" if spf is fail\n"
+    "    tempfail 451 4.4.3 \"SPF: ${spf}\" if spf is temperror\n"
+    "}\n"
+    "at rcpt {\n"
+    "    tempfail 451 4.7.1 \"Greylisted\" if recipient = \"grey@example.org\" and greylist is waiting\n"
+    "}\n"
+    "at message {\n"
+    "    reject 550 5.7.9 \"Score ${sender}\" if score >= 3\n"
+    "}\n";
+
+static struct config *
+load(struct fixture *f, uint16_t port)
+{
+	char path[96];
+	struct complaints complaints = { 0 };
+	struct arena *arena = arena_new(1 << 16);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct config *config;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/postern.conf", f->folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file,
+	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
+	    "listen proxy 127.0.0.1 port 2500\nresolver forward 127.0.0.1 port %u\n"
+	    "dns timeout 1s\n%s",
+	    f->folder, (unsigned)port, rules);
+	fclose(file);
+	config = config_load(path, &vocabulary, &complaints);
+	for (size_t i = 0; i < complaints.n; i++)
+		print_message("%u: %s\n", complaints.item[i].line, complaints.item[i].text);
+	assert_non_null(config);
+	complaints_free(&complaints);
+	arena_free(&arena);
+	return config;
+}
+
+static void
+resume(void *owner)
+{
+	struct fixture *f = owner;
+
+	/* Never from inside a call of the front's. */
+	assert_false(f->inside);
+	f->resumed++;
+	event_base_loopbreak(f->base);
+}
+
+static int
+set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct db_settings settings = { .folder = f->folder, .journal_keep_ms = 86400000 };
+	struct config *config;
+	struct err e;
+
+	snprintf(f->folder, sizeof(f->folder), "/tmp/postern-gate-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	f->base = event_base_new();
+	config = load(f, start_name_server(f));
+	f->db = db_start(&settings, &e);
+	assert_non_null(f->db);
+	f->gate = gate_new(f->base, f->db, config, &e);
+	assert_non_null(f->gate);
+	config_release(&config);
+	f->gs = gate_open(f->gate, FRONT_PROXY, resume, f);
+	ip_parse(STR("192.0.2.1"), &gate_session(f->gs)->client_ip);
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	gate_close(&f->gs);
+	gate_free(&f->gate);
+	if (f->db)
+		db_stop(&f->db);
+	event_free(f->dns_readable);
+	close(f->dns);
+	event_base_free(f->base);
+	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void
+give_up(evutil_socket_t fd, short what, void *arg)
+{
+	fail_msg("nothing came for %d seconds", LIMIT_S);
+}
+
+static void
+wait_for_resume(struct fixture *f)
+{
+	struct event *limit = evtimer_new(f->base, give_up, f);
+	const struct timeval after = { LIMIT_S, 0 };
+	unsigned before = f->resumed;
+
+	event_add(limit, &after);
+	while (f->resumed == before)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	event_free(limit);
+}
+
+/* Decides a step to its end; how often it had to wait. */
+static unsigned
+decide(struct fixture *f, enum step step, struct verdict *v)
+{
+	unsigned waits = 0;
+
+	for (;;) {
+		enum progress progress;
+
+		f->inside = true;
+		progress = gate_decide(f->gs, step, v);
+		f->inside = false;
+		if (progress == DONE)
+			return waits;
+		waits++;
+		wait_for_resume(f);
+	}
+}
+
+static void
+begin_mail(struct fixture *f, const char *path)
+{
+	struct str rest = str_of(path);
+	struct mailbox sender;
+	struct err e;
+
+	assert_true(mailbox_take(&rest, true, false, &sender, &e));
+	gate_reset(f->gs);
+	session_mail(gate_session(f->gs), &sender);
+}
+
+static void
+begin_rcpt(struct fixture *f, const char *path)
+{
+	struct str rest = str_of(path);
+	struct mailbox mailbox;
+	struct err e;
+
+	assert_true(mailbox_take(&rest, false, true, &mailbox, &e));
+	session_rcpt(gate_session(f->gs), &mailbox);
+}
+
+/* ---- looking into the journal ---- */
+
+struct found {
+	unsigned n;
+	char verdict[16], observed[16], text[128], rule[64], trace[2048], id[8];
+};
+
+static void
+keep(struct str s, char *out, size_t size)
+{
+	str_copy(str_sub(s, 0, size - 1), out, size);
+}
+
+static bool
+found_row(void *owner, const struct journal_record *r)
+{
+	struct found *found = owner;
+
+	found->n++;
+	snprintf(found->verdict, sizeof(found->verdict), "%s", r->verdict);
+	snprintf(found->id, sizeof(found->id), "%s", r->id);
+	keep(r->observed, found->observed, sizeof(found->observed));
+	keep(r->text, found->text, sizeof(found->text));
+	keep(r->rule, found->rule, sizeof(found->rule));
+	keep(r->trace, found->trace, sizeof(found->trace));
+	return true;
+}
+
+/* The last entry, and how many there are. */
+static struct found
+journal(struct fixture *f)
+{
+	struct found found = { 0 };
+	const struct journal_filter all = { 0 };
+	char path[96];
+	struct err e;
+	struct journal *journal;
+
+	snprintf(path, sizeof(path), "%s/journal.db", f->folder);
+	journal = journal_open_read(path, &e);
+	assert_non_null(journal);
+	assert_true(journal_read(journal, &all, found_row, &found, &e));
+	journal_close(&journal);
+	return found;
+}
+
+/* ---- tests ---- */
+
+static void
+test_accepts_without_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	assert_int_equal(decide(f, STEP_CONNECT, &v), 0);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	assert_int_equal(f->asked, 0);
+	assert_int_equal(journal(f).n, 0);
+}
+
+static void
+test_a_refusal_is_in_the_journal_when_it_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	ip_parse(STR("192.0.2.66"), &gate_session(f->gs)->client_ip);
+	assert_int_equal(decide(f, STEP_CONNECT, &v), 1);
+	found = journal(f);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.id, v.id);
+	assert_int_equal(strlen(v.id), 6);
+	assert_string_equal(found.verdict, "reject");
+	assert_string_equal(found.text, "No 192.0.2.66");
+	assert_non_null(strstr(found.rule, "postern.conf:"));
+	assert_non_null(strstr(found.trace, "client = 192.0.2.66"));
+}
+
+static void
+test_the_reply_ends_with_the_id(void **state)
+{
+	struct verdict v = { .kind = VERDICT_REJECT,
+		.code = 550,
+		.enhanced = "5.7.1",
+		.text = STR("No\r\nMAIL FROM:<x>"),
+		.id = "k3f9x2" };
+	struct buf out;
+
+	buf_init(&out, 4096);
+	gate_reply(&v, &out);
+	assert_true(str_endscase(buf_str(&out), STR(" [k3f9x2]\r\n")));
+	assert_null(strstr(out.p, "\nMAIL"));
+	buf_free(&out);
+}
+
+static void
+test_asks_the_dns_and_is_resumed(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	begin_mail(f, "<a@fail.test>");
+	assert_int_equal(decide(f, STEP_MAIL, &v), 2); /* the answer, then the journal */
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	assert_string_equal(v.enhanced, "5.7.23");
+	assert_true(f->asked >= 1);
+	assert_non_null(strstr(journal(f).trace, "\"spf\""));
+	/* A second transaction finds the answer in the cache, and waits for the journal only. */
+	begin_mail(f, "<b@fail.test>");
+	assert_int_equal(decide(f, STEP_MAIL, &v), 1);
+	begin_mail(f, "<a@pass.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+}
+
+static void
+test_failures_of_the_dns_are_values(void **state)
+{
+	static const char *const senders[] = { "<a@broken.test>", "<a@silent.test>" };
+	struct fixture *f = *state;
+	struct verdict v;
+
+	for (size_t i = 0; i < 2; i++) {
+		begin_mail(f, senders[i]);
+		decide(f, STEP_MAIL, &v);
+		assert_int_equal(v.kind, VERDICT_TEMPFAIL);
+		assert_int_equal(v.code, 451);
+		assert_true(str_eq(v.text, STR("SPF: temperror")));
+	}
+}
+
+static void
+test_rules_are_over_for_the_trusted(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	ip_parse(STR("10.1.2.3"), &gate_session(f->gs)->client_ip);
+	assert_int_equal(decide(f, STEP_CONNECT, &v), 0);
+	assert_int_equal(v.kind, VERDICT_ACCEPT_SESSION);
+	begin_mail(f, "<a@fail.test>");
+	assert_int_equal(decide(f, STEP_MAIL, &v), 0);
+	assert_true(v.kind == VERDICT_ACCEPT || v.kind == VERDICT_ACCEPT_SESSION);
+	assert_int_equal(f->asked, 0);
+}
+
+static void
+test_observed_rules_are_journalled_only(void **state)
+{
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	begin_mail(f, "<watched@pass.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	/* Nobody waits for this entry: the next one is behind it. */
+	begin_mail(f, "<a@fail.test>");
+	decide(f, STEP_MAIL, &v);
+	found = journal(f);
+	assert_int_equal(found.n, 2);
+}
+
+static void
+test_the_story_tells_where_a_score_came_from(void **state)
+{
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	begin_mail(f, "<scored@pass.test>");
+	decide(f, STEP_MAIL, &v);
+	gate_session(f->gs)->txn.open = true;
+	assert_int_equal(gate_session(f->gs)->txn.score, 3);
+	gate_session(f->gs)->txn.message.complete = true;
+	decide(f, STEP_MESSAGE, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	found = journal(f);
+	assert_non_null(strstr(found.trace, "score 3 if"));
+	assert_non_null(strstr(found.trace, "score >= 3"));
+}
+
+static void
+test_greylists_through_the_store(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	begin_mail(f, "<a@pass.test>");
+	decide(f, STEP_MAIL, &v);
+	begin_rcpt(f, "<grey@example.org>");
+	assert_true(decide(f, STEP_RCPT, &v) >= 2);
+	assert_int_equal(v.kind, VERDICT_TEMPFAIL);
+	assert_true(str_eq(v.text, STR("Greylisted")));
+	begin_rcpt(f, "<other@example.org>");
+	assert_int_equal(decide(f, STEP_RCPT, &v), 0);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+}
+
+static void
+test_a_client_may_vanish_at_any_moment(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	/* Waiting for the DNS. */
+	begin_mail(f, "<a@silent.test>");
+	assert_int_equal(gate_decide(f->gs, STEP_MAIL, &v), PENDING);
+	gate_reset(f->gs);
+	begin_mail(f, "<a@silent2.test>");
+	assert_int_equal(gate_decide(f->gs, STEP_MAIL, &v), PENDING);
+	gate_close(&f->gs);
+	/* Waiting for the journal; the entry is written all the same. */
+	f->gs = gate_open(f->gate, FRONT_PROXY, resume, f);
+	ip_parse(STR("192.0.2.66"), &gate_session(f->gs)->client_ip);
+	assert_int_equal(gate_decide(f->gs, STEP_CONNECT, &v), PENDING);
+	gate_close(&f->gs);
+	f->gs = gate_open(f->gate, FRONT_PROXY, resume, f);
+	ip_parse(STR("192.0.2.66"), &gate_session(f->gs)->client_ip);
+	decide(f, STEP_CONNECT, &v);
+	assert_int_equal(journal(f).n, 2);
+}
+
+static void
+test_limits_are_journalled_like_rules(void **state)
+{
+	static const struct verdict too_many = {
+		.kind = VERDICT_TEMPFAIL,
+		.code = 452,
+		.enhanced = "4.5.3",
+		.text = { "Too many recipients", 19 },
+	};
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	begin_mail(f, "<a@pass.test>");
+	assert_int_equal(
+	    gate_refuse(f->gs, STEP_RCPT, &too_many, "limit: recipients", &v), PENDING);
+	wait_for_resume(f);
+	assert_int_equal(gate_refuse(f->gs, STEP_RCPT, &too_many, "limit: recipients", &v), DONE);
+	found = journal(f);
+	assert_string_equal(found.rule, "limit: recipients");
+	assert_string_equal(found.id, v.id);
+	assert_int_equal(gate_counts(f->gate)->limits, 1);
+}
+
+/* No file of this process can grow any more. */
+static void
+break_disk(bool broken)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = broken ? 1 : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+test_without_a_disk_what_needs_none_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	begin_mail(f, "<a@pass.test>");
+	decide(f, STEP_MAIL, &v);
+	break_disk(true);
+	begin_rcpt(f, "<other@example.org>");
+	decide(f, STEP_RCPT, &v);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	/* Greylisting needs the store. */
+	begin_rcpt(f, "<grey@example.org>");
+	decide(f, STEP_RCPT, &v);
+	assert_int_equal(v.kind, VERDICT_TEMPFAIL);
+	assert_int_equal(v.code, 451);
+	/* A refusal that cannot be journalled is not final. */
+	begin_mail(f, "<a@fail.test>");
+	decide(f, STEP_MAIL, &v);
+	break_disk(false);
+	assert_int_equal(v.kind, VERDICT_TEMPFAIL);
+	assert_int_equal(v.code, 451);
+	assert_string_equal(v.id, "");
+	/* And it is again as it was. */
+	begin_mail(f, "<a@fail.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	assert_string_equal(journal(f).id, v.id);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_accepts_without_waiting),
+		TEST(test_a_refusal_is_in_the_journal_when_it_is_told),
+		TEST(test_the_reply_ends_with_the_id),
+		TEST(test_asks_the_dns_and_is_resumed),
+		TEST(test_failures_of_the_dns_are_values),
+		TEST(test_rules_are_over_for_the_trusted),
+		TEST(test_observed_rules_are_journalled_only),
+		TEST(test_the_story_tells_where_a_score_came_from),
+		TEST(test_greylists_through_the_store),
+		TEST(test_a_client_may_vanish_at_any_moment),
+		TEST(test_limits_are_journalled_like_rules),
+		TEST(test_without_a_disk_what_needs_none_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
