@@ -209,9 +209,10 @@ static void
 side_went(struct side *side, bool ok, const struct err *e)
 {
 	if (ok && side->failing)
-		log_info(NULL, "%s is good again: %s", side->name, side->path);
+		log_info(NULL, "event=database name=%s state=good path=%s", side->name, side->path);
 	else if (!ok && !side->failing)
-		log_error(NULL, "%s fails: %s", side->name, e->text);
+		log_error(NULL, "event=database name=%s state=failing problem=\"%s\"", side->name,
+		    e->text);
 	if (!ok && !side->failing)
 		side->reopen_us = clock_mono_us() + REOPEN_EVERY;
 	side->failing = !ok;

@@ -328,7 +328,7 @@ compile(struct spf_run *run, const struct spf_frame *frame, SPF_server_t *server
 	e = SPF_record_compile(server, response, &record, l.text);
 	if (e == SPF_E_SUCCESS)
 		return record;
-	log_error(NULL, "spf: libspf2 refuses \"%s\": %s", l.text, SPF_strerror(e));
+	log_error(NULL, "event=spf problem=\"libspf2 refuses %s: %s\"", l.text, SPF_strerror(e));
 	spf_run_end(run, SPF_TEMPERROR, "cannot be evaluated");
 	if (record != NULL)
 		SPF_record_free(record);
@@ -392,7 +392,7 @@ result_take(struct spf_run *run, SPF_response_t *response)
 		run->result = SPF_SOFTFAIL;
 		return;
 	default:
-		log_error(NULL, "spf: libspf2 gives up: %s",
+		log_error(NULL, "event=spf problem=\"libspf2 gives up: %s\"",
 		    SPF_strerror(SPF_response_errcode(response)));
 		run->state = SPF_RUNNING;
 		spf_run_end(run, SPF_TEMPERROR, "cannot be evaluated");
