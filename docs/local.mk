@@ -1,6 +1,7 @@
 # docs/: sources and headers, appended by hand, sorted.
 EXTRA_DIST += \
 	docs/adding-a-stage.md \
+	docs/language.md \
 	docs/stages/dkim.md \
 	docs/stages/greylist.md \
 	docs/stages/listed.md \

@@ -1,6 +1,7 @@
 /*
- * check: what the files of the checker share. It completes what the parser read: names become facts,
- * lists and values, and everything gets a type, so that evaluation cannot fail. Private to it.
+ * check: what the files of the checker share. It completes what the parser read: names become
+ * facts, lists and values, and everything gets a type, so that evaluation cannot fail. Private
+ * to it.
  */
 #ifndef POSTERN_RULES_CHECK_H
 #define POSTERN_RULES_CHECK_H

@@ -1,6 +1,6 @@
 /*
- * compare: the two sides of a test fit each other and what is between them. Each complaint says what
- * the fact on the left is, and how it would be written.
+ * compare: the two sides of a test fit each other and what is between them. Each complaint says
+ * what the fact on the left is, and how it would be written.
  */
 #include "rules/check.h"
 #include "rules/literal.h"

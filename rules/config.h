@@ -1,6 +1,7 @@
 /*
- * config: the configuration file, read and checked whole: settings, lists, plans and the ruleset. Const after load and counted: a session keeps
- * the one it began with; a reload makes a new one beside it. Loading collects every error as file:line:column.
+ * config: the configuration file, read and checked whole: settings, lists, plans and the
+ * ruleset. Const after load and counted: a session keeps the one it began with; a reload makes
+ * a new one beside it. Loading collects every error as file:line:column.
  */
 #ifndef POSTERN_RULES_CONFIG_H
 #define POSTERN_RULES_CONFIG_H
@@ -35,10 +36,11 @@ struct config_resolver {
 	uint16_t port;
 };
 
-/* The plain settings at the top of the file; their rows are in config.c (config_settings). */
+/* The plain settings at the top of the file; their rows are in core.c (config_settings). */
 struct config_core {
-	char *hostname, *database, *user,
-	    *runtime; /* user: whom posternd becomes; runtime: folder of sockets, default: database */
+	char *hostname, *database;
+	char *user;                  /* whom posternd becomes */
+	char *runtime;               /* folder of sockets; default: database */
 	int64_t threads;             /* loops; 0: one a core */
 	int64_t journal_keep;        /* ms */
 	bool bare_newline_normalise; /* `bare_newline refuse|normalise` (word index 1) */
@@ -46,10 +48,10 @@ struct config_core {
 	int64_t message_size, message_memory, header_size; /* octets */
 	int64_t recipients;                                /* a transaction */
 	int64_t sessions, sessions_per_client, errors;
-	int64_t timeout_greeting, timeout_command, timeout_data_block,
-	    timeout_data_end; /* client side, ms */
-	int64_t backend_timeout_connect, backend_timeout_command, backend_timeout_data,
-	    backend_timeout_end;
+	/* client side, ms */
+	int64_t timeout_greeting, timeout_command, timeout_data_block, timeout_data_end;
+	int64_t backend_timeout_connect, backend_timeout_command;
+	int64_t backend_timeout_data, backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
 	int64_t mode;                    /* 0 enforce, 1 observe */
 	int64_t drain;                   /* ms that SIGTERM waits for sessions */
@@ -69,12 +71,11 @@ struct config {
 	const struct list *trusted; /* of `trust`; never NULL */
 	struct plans plans;
 	struct fact_table facts; /* of all parts */
-	const struct config_part
-	    *part; /* the vocabulary's parts and the loaded ones: stage index = index here */
+	/* the vocabulary's parts and the loaded ones: stage index = index here */
+	const struct config_part *part;
 	size_t n_parts;
 	void **part_conf; /* its settings' struct, or NULL */
-	bool *
-	    part_used; /* some rule can ask for one of its facts (directly, or the stage may through another: then true for all DNS ones too, see config.c) */
+	bool *part_used;  /* some rule names one of its facts */
 	struct ruleset *ruleset;
 	/* private */
 	_Atomic unsigned users;
@@ -96,10 +97,16 @@ struct complaints {
 };
 
 void complaints_free(struct complaints *c);
-/* "postern.conf:12:9: error: unknown fact `sfp`; did you mean `spf`?" with the source line and a caret; escaped. Returns one malloc'ed text. */
+/*
+ * "postern.conf:12:9: error: unknown fact `sfp`; did you mean `spf`?" with the source line
+ * and a caret; escaped. Returns one malloc'ed text, without a line end behind it.
+ */
 char *complaint_print(const struct complaint *c);
 
-/* NULL when there was an error; complaints are filled in either case. Counted once for the caller. */
+/*
+ * NULL when there was an error; complaints are filled in either case. Counted once for the
+ * caller.
+ */
 struct config *config_load(
     const char *path, const struct config_vocabulary *vocabulary, struct complaints *complaints);
 struct config *config_use(struct config *config);

@@ -1,7 +1,8 @@
 /*
- * load: what the phases of one load share, and the functions that read one kind of statement each.
- * A statement that is wrong is complained about and left out; the load goes on, and is given up at
- * its end. Nothing of this outlives config_load(), except what is in the arena of the configuration.
+ * load: what the phases of one load share, and the functions that read one kind of statement
+ * each. A statement that is wrong is complained about and left out; the load goes on, and is
+ * given up at its end. Nothing of this outlives config_load(), except what is in the arena of
+ * the configuration.
  */
 #ifndef POSTERN_RULES_LOAD_H
 #define POSTERN_RULES_LOAD_H

@@ -1,9 +1,9 @@
 /*
- * reach: rules that can never be reached, because another one before them always speaks first. Found
- * are: rules behind one without a condition that ends the step (or the session), and rules whose
- * condition says the same as one before, or that and more. `score` and `marked` change from
- * rule to rule, so conditions with them are left out. This is no proof: what it does not find may be
- * unreachable too, what it finds surely is.
+ * reach: rules that can never be reached, because another one before them always speaks first.
+ * Found are: rules behind one without a condition that ends the step (or the session), and
+ * rules whose condition says the same as one before, or that and more. `score` and `marked`
+ * change from rule to rule, so conditions with them are left out. This is no proof: what it
+ * does not find may be unreachable too, what it finds surely is.
  */
 #include "rules/intern.h"
 #include "rules/rule.h"

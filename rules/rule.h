@@ -1,7 +1,7 @@
 /*
  * rule: one line of policy, as the parser makes it of a statement and the checker completes it:
- * names are resolved to facts, lists and values, and everything has a type. The evaluator reads only
- * what was checked. Memory of the configuration's arena; const after load.
+ * names are resolved to facts, lists and values, and everything has a type. The evaluator reads
+ * only what was checked. Memory of the configuration's arena; const after load.
  */
 #ifndef POSTERN_RULES_RULE_H
 #define POSTERN_RULES_RULE_H

@@ -1,7 +1,8 @@
 /*
- * ruleset: the rules of a configuration after checking, and their evaluation. Const after load. Evaluation is
- * total: it cannot fail, and it always starts from the top of the step, so that the same
- * facts give the same verdict. It looks nothing up itself: fact_get() is its only window.
+ * ruleset: the rules of a configuration after checking, and their evaluation. Const after load.
+ * Evaluation is total: it cannot fail, and it always starts from the top of the step, so that
+ * the same facts give the same verdict. It looks nothing up itself: fact_get() is its only
+ * window.
  */
 #ifndef POSTERN_RULES_RULESET_H
 #define POSTERN_RULES_RULESET_H
@@ -17,7 +18,10 @@ struct trace_entry {
 	bool hit;           /* its condition was true */
 	bool observed;      /* `observe` or mode observe: not enforced */
 	const char *action; /* "accept", "tempfail", "reject", "score", "mark", "add header" */
-	/* The facts its condition asked for this time, in order (short-circuit: only those needed). */
+	/*
+	 * The facts its condition asked for this time, in order (short-circuit: only those
+	 * needed).
+	 */
 	size_t n_facts;
 	const struct fact_call **fact; /* look values up with fact_known() */
 	const struct fact **value;
@@ -32,22 +36,32 @@ struct decision {
 	struct verdict verdict;
 	struct verdict observed; /* what the observed rules would have said; kind ACCEPT: nothing */
 	struct trace trace;
-	/* score, marks and added fields of this step: applied by decision_apply(), so that running again counts nothing twice */
+	/*
+	 * score, marks and added fields of this step: applied by decision_apply(), so that
+	 * running again counts nothing twice
+	 */
 	int64_t score;
 	struct mark *marks;
 	struct added_field *added;
 };
 
 /*
- * Runs the rules of ask->step from the top. DONE: *out is filled, memory from `arena`. PENDING: questions were noted;
- * call again from the top when they are answered. A session whose rules are over gives ACCEPT at once.
+ * Runs the rules of ask->step from the top. DONE: *out is filled, memory from `arena`. PENDING:
+ * questions were noted; call again from the top when they are answered. A session whose rules
+ * are over gives ACCEPT at once.
  */
 enum progress ruleset_decide(
     const struct ruleset *ruleset, struct ask *ask, struct arena *arena, struct decision *out);
-/* Adds the step's score, marks and header fields to the transaction, and ends the rules for `accept session`. Once per decision. */
+/*
+ * Adds the step's score, marks and header fields to the transaction, and ends the rules for
+ * `accept session`. Once per decision.
+ */
 void decision_apply(struct session *s, const struct decision *d);
 
-/* Can a rule at this step (or a later one) ask for a fact of this part? For EVENT_HEADER prefetching. */
+/*
+ * Can a rule at this step (or a later one) ask for a fact of this part? For EVENT_HEADER
+ * prefetching.
+ */
 bool ruleset_asks(const struct ruleset *ruleset, enum step from, size_t part);
 size_t ruleset_length(const struct ruleset *ruleset);
 

@@ -1,6 +1,6 @@
 /*
- * settings: rows (base/setting.h) and the statements that fill them: `name value`, several in a line
- * when their names begin alike: `network ipv4 24 ipv6 64`.
+ * settings: rows (base/setting.h) and the statements that fill them: `name value`, several in a
+ * line when their names begin alike: `network ipv4 24 ipv6 64`.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -165,8 +165,8 @@ words_match(struct str name, const struct token *t)
 }
 
 /*
- * The row whose name stands there, the longest of several; prefix is what is left out of it. Returns
- * how many tokens the name takes, 0 when there is none.
+ * The row whose name stands there, the longest of several; prefix is what is left out of it.
+ * Returns how many tokens the name takes, 0 when there is none.
  */
 static size_t
 find_row(const struct config_part *block, struct str prefix, const struct token *t,

@@ -3,8 +3,9 @@
  * what stands in braces, and nothing of what a statement means; so a mistake inside one cannot
  * reach the next, and one run finds them all. Missing and surplus braces are complained about here.
  *
- * A statement ends with its line, or with `;` inside of braces. It goes on over a line's end inside
- * of parentheses or inner braces, after a comma, `and`, `or` or `if`, and before `if`, `and` or `or`.
+ * A statement ends with its line, or with `;` inside of braces. It goes on over a line's end
+ * inside of parentheses or inner braces, after a comma, `and`, `or` or `if`, and before `if`,
+ * `and` or `or`.
  */
 #ifndef POSTERN_RULES_TREE_H
 #define POSTERN_RULES_TREE_H

@@ -9,9 +9,9 @@
 extern const struct config_vocabulary fake_vocabulary;
 
 /*
- * What the facts are from now on: "spf=fail; client.ip=192.0.2.1; surge(client)=2.5". A text follows
- * its = without quotes; the items of a list are parted by commas. PENDING and NONE are what they say.
- * A fact that is not named is NONE. Given to one test at a time.
+ * What the facts are from now on: "spf=fail; client.ip=192.0.2.1; surge(client)=2.5". A text
+ * follows its = without quotes; the items of a list are parted by commas. PENDING and NONE are
+ * what they say. A fact that is not named is NONE. Given to one test at a time.
  */
 void fake_facts(const char *facts);
 /* How often a fact was computed since. */

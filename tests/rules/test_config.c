@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "filters/vocabulary.h"
 #include "rules/load.h"
 #include "rules/ruleset.h"
 #include "tests/rules/fake.h"
@@ -161,6 +162,30 @@ test_manual_loads(void **state)
 	assert_int_equal(strlen(config->revision), 12);
 	config_release(&config);
 	assert_null(config);
+}
+
+/* The same with the stages that there are: rows, facts and the shipped rules fit together. */
+static void
+test_real_stages(void **state)
+{
+	struct folder *folder = *state;
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct config_vocabulary v = stage_vocabulary(arena);
+	struct complaints c = { 0 };
+	struct config *config;
+
+	write_file(folder, "partners.list", "");
+	for (int i = 0; i < 2; i++) {
+		write_file(folder, "postern.conf", i == 0 ? manual : "");
+		config = config_load(PATH(folder, "postern.conf"), &v, &c);
+		if (config == NULL)
+			fail_msg("%s:%u: %s", c.item[0].file, c.item[0].line, c.item[0].text);
+		for (size_t part = 0; part < config->n_parts; part++)
+			assert_true(config->part_used[part] || i == 1);
+		config_release(&config);
+		complaints_free(&c);
+	}
+	arena_free(&arena);
 }
 
 /* What is not given. */
@@ -386,6 +411,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_manual_loads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_real_stages, setup, teardown),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_parts),
