@@ -45,6 +45,7 @@ struct backend_link {
 	struct buf queued; /* a command that waits for the keepalive's reply */
 	struct buf line;   /* that is being read */
 	bool hold;
+	bool leave; /* nothing is wrong: say QUIT */
 	char why[256];
 };
 
@@ -181,7 +182,7 @@ backend_free(struct backend_link **link)
 
 	if (l == NULL)
 		return;
-	if (l->state == LINK_IDLE)
+	if (l->state == LINK_IDLE || l->leave)
 		io_farewell(&l->io, STR("QUIT\r\n"));
 	else
 		io_free(&l->io);
@@ -414,9 +415,10 @@ on_timeout(struct backend_link *link)
 		connect_next(link);
 	else if (link->state == LINK_IDLE && link->hold)
 		send_line(link, STR("NOOP"), LINK_NOOP);
-	else if (link->state == LINK_IDLE)
+	else if (link->state == LINK_IDLE) {
+		link->leave = true;
 		lose(link, "nothing was left to do");
-	else
+	} else
 		lose(link, "it did not answer in time");
 }
 

@@ -20,6 +20,8 @@ struct probe {
 	struct abilities abilities;
 	int64_t retry_ms;
 	bool away; /* the last time failed, and the log says so */
+	void (*told)(void *owner);
+	void *owner;
 };
 
 static void
@@ -47,6 +49,15 @@ on_backend(void *owner, enum backend_event event)
 		    probe->retry_ms * 2 < RETRY_MOST_MS ? probe->retry_ms * 2 : RETRY_MOST_MS;
 	}
 	backend_free(&probe->link);
+	if (probe->told)
+		probe->told(probe->owner);
+}
+
+void
+probe_tell(struct probe *probe, void (*told)(void *owner), void *owner)
+{
+	probe->told = told;
+	probe->owner = owner;
 }
 
 static void

@@ -14,6 +14,8 @@ struct probe;
 /* Starts asking. core must live until probe_retarget() or probe_free(). */
 struct probe *probe_new(
     struct event_base *base, const struct backend_target *target, const struct config_core *core);
+/* Calls told(owner) from the loop after each answer, and each failure to get one. */
+void probe_tell(struct probe *probe, void (*told)(void *owner), void *owner);
 void probe_free(struct probe **probe);
 /* The configuration changed: asks anew; forgets what it knew if the MTA is another one. */
 void probe_retarget(

@@ -8,12 +8,16 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
 #define REPLY_LONGEST (16 * 1024)
 #define REOPEN_MS 500
+#define PROBE_MS 1000      /* the first clients wait so long for the first probe */
+#define SHED_EACH_MS 1000  /* when full, look for idle clients so often */
+#define SHED_IDLE_MS 20000 /* and send away who said nothing for so long */
 
 struct listener {
 	struct listener *next;
@@ -45,12 +49,39 @@ hold_config(struct gate *gate)
 }
 
 static void
-listen_again(evutil_socket_t fd, short what, void *arg)
+accept_on(struct proxy_front *front)
 {
-	struct proxy_front *front = arg;
-
+	front->accepting = true;
 	for (struct listener *l = front->listeners; l; l = l->next)
 		evconnlistener_enable(l->ev);
+}
+
+static void
+accept_off(struct proxy_front *front, int ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	front->accepting = false;
+	for (struct listener *l = front->listeners; l; l = l->next)
+		evconnlistener_disable(l->ev);
+	evtimer_add(front->reopen, &tv);
+}
+
+static void
+on_reopen(evutil_socket_t fd, short what, void *arg)
+{
+	accept_on(arg);
+}
+
+/* The first clients waited in the kernel's queue, for EHLO depends on what the MTA can do. */
+static void
+on_probed(void *owner)
+{
+	struct proxy_front *front = owner;
+
+	probe_tell(front->probe, NULL, NULL);
+	evtimer_del(front->reopen);
+	accept_on(front);
 }
 
 struct proxy_front *
@@ -68,9 +99,14 @@ proxy_front_new(struct gate *gate, struct err *e)
 	front->most_clients = share(&front->config->core);
 	front->peers = peers_new();
 	front->probe = probe_new(gate_base(gate), &front->target, &front->config->core);
-	front->reopen = evtimer_new(gate_base(gate), listen_again, front);
+	probe_tell(front->probe, on_probed, front);
+	front->reopen = evtimer_new(gate_base(gate), on_reopen, front);
 	if (front->reopen == NULL)
 		die("no memory for a timer");
+	if (front->target.n > 0)
+		accept_off(front, PROBE_MS);
+	else
+		accept_on(front);
 	buf_init(&front->line, COMMAND_MAIL_MAX);
 	buf_init(&front->out, REPLY_LONGEST);
 	return front;
@@ -88,6 +124,26 @@ turn_away(struct proxy_front *front, int fd, const struct ip *ip, const char *li
 	close(fd);
 }
 
+/* When there is no room, those who only hold a connection open make some. */
+static void
+shed(struct proxy_front *front)
+{
+	int64_t now = clock_mono_us();
+	struct client *next;
+
+	if (now - front->shed_us < SHED_EACH_MS * 1000)
+		return;
+	front->shed_us = now;
+	for (struct client *c = front->clients; c; c = next) {
+		next = c->next;
+		if (!client_idles(c, SHED_IDLE_MS))
+			continue;
+		client_reply(c, 421, "4.3.2", "Too many connections, try again later");
+		client_close(c, "idle while there was no room");
+		client_turn(c);
+	}
+}
+
 static void
 on_accept(
     struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *peer, int length, void *arg)
@@ -97,6 +153,7 @@ on_accept(
 	struct value ip = { .type = VALUE_IP, .ip = ip_from_sockaddr(peer) };
 
 	if (front->n_clients >= front->most_clients) {
+		shed(front);
 		turn_away(front, fd, &ip.ip, "sessions");
 		return;
 	}
@@ -113,21 +170,17 @@ on_accept(
 static void
 on_accept_error(struct evconnlistener *ev, void *arg)
 {
-	struct proxy_front *front = arg;
-	struct timeval tv = { .tv_usec = REOPEN_MS * 1000 };
 	const char *words = strerrordesc_np(EVUTIL_SOCKET_ERROR());
 
 	log_error(NULL, "event=accept why=\"%s\"", words ? words : "unknown");
-	for (struct listener *l = front->listeners; l; l = l->next)
-		evconnlistener_disable(l->ev);
-	evtimer_add(front->reopen, &tv);
+	accept_off(arg, REOPEN_MS);
 }
 
 bool
 proxy_front_listen(struct proxy_front *front, int fd, struct err *e)
 {
 	struct evconnlistener *ev = evconnlistener_new(gate_base(front->gate), on_accept, front,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
 	struct listener *listener;
 
 	if (ev == NULL)
@@ -137,6 +190,8 @@ proxy_front_listen(struct proxy_front *front, int fd, struct err *e)
 	listener->ev = ev;
 	listener->next = front->listeners;
 	front->listeners = listener;
+	if (front->accepting)
+		evconnlistener_enable(ev);
 	return true;
 }
 

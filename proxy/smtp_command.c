@@ -358,11 +358,17 @@ run_bdat(struct client *c, struct command *command)
 }
 
 /* A browser, or whoever makes one speak to us: its next lines may be commands that it was fed. */
-static void
-run_foreign(struct client *c, struct command *command)
+void
+command_foreign(struct client *c)
 {
 	client_reply(c, 554, "5.5.1", "This is SMTP");
 	client_close(c, "another protocol");
+}
+
+static void
+run_foreign(struct client *c, struct command *command)
+{
+	command_foreign(c);
 }
 
 static void
@@ -441,7 +447,7 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	clean = octets_ok(line, &eight_bit);
 	command_parse(line, &command);
 	if (command.verb == VERB_FOREIGN)
-		run_foreign(c, &command);
+		command_foreign(c);
 	else if (kind == IO_LINE_BARE)
 		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
 	else if (!clean)

@@ -196,10 +196,11 @@ run_once(struct client *c)
 	case CLIENT_RCPT:
 	case CLIENT_REFUSED:
 		/* A TLS handshake has no lines to wait for. */
-		if (io_available(c->io) > 0 && io_peek(c->io).p[0] == 0x16)
-			kind = IO_LINE_BARE;
-		else
-			kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
+		if (io_available(c->io) > 0 && io_peek(c->io).p[0] == 0x16) {
+			command_foreign(c);
+			return true;
+		}
+		kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
 		if (kind == IO_LINE_NONE)
 			return false;
 		c->timed = false;
@@ -249,7 +250,15 @@ time_command(struct client *c)
 			: c->state == CLIENT_GREETED ? c->core->timeout_greeting
 						     : c->core->timeout_command);
 		c->timed = true;
+		c->idle_us = clock_mono_us();
 	}
+}
+
+bool
+client_idles(const struct client *c, int64_t ms)
+{
+	return c->timed && !waits(c) && c->state < CLIENT_CLOSING && c->state != CLIENT_DATA &&
+	    clock_mono_us() - c->idle_us > ms * 1000;
 }
 
 void

@@ -70,10 +70,12 @@ struct proxy_front {
 	struct probe *probe;
 	struct peers *peers;
 	struct listener *listeners;
-	struct event *reopen; /* accepting was paused for lack of descriptors */
+	struct event *reopen; /* accepting is paused until then */
 	struct client *clients;
 	size_t n_clients, most_clients;
 	bool draining;
+	bool accepting;  /* not while paused */
+	int64_t shed_us; /* when idle clients were last sent away for want of room */
 	struct buf line; /* the command that is looked at, of whichever client */
 	struct buf out;  /* the reply that is being written */
 };
@@ -103,7 +105,8 @@ struct client {
 	bool mta_dirty;           /* it must hear RSET before the next MAIL */
 	bool mta_lost;            /* with recipients of this transaction */
 	struct data *data;
-	int64_t began_us;
+	int64_t began_us; /* monotonic: the connection */
+	int64_t idle_us;  /* the present wait for a command */
 };
 
 /* ---- smtp_server.c ---- */
@@ -127,6 +130,8 @@ void client_error(struct client *c, int code, const char *enhanced, const char *
 /* Journals a refusal, replies with it, then calls refused(c). */
 void client_refuse(
     struct client *c, const struct refusal *refusal, void (*refused)(struct client *c));
+/* We have been waiting for a command for so long. */
+bool client_idles(const struct client *c, int64_t ms);
 /* No more commands; closes when the last reply is out. */
 void client_close(struct client *c, const char *why);
 /* The one place that ends a transaction, at the gate, the MTA and here. */
@@ -137,6 +142,8 @@ bool verdict_refuses(const struct verdict *v);
 /* ---- smtp_command.c ---- */
 
 void command_line(struct client *c, enum io_line kind, struct str line);
+/* Another protocol's client. */
+void command_foreign(struct client *c);
 /* The rules of connect; then the greeting. */
 void command_greet(struct client *c);
 

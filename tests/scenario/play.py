@@ -225,6 +225,7 @@ class Postern:
             f.write('hostname "mx.example.org"\n'
                     'database "%s"\n'
                     "threads 1\n"
+                    "drain 5s\n"
                     "listen proxy 127.0.0.1 port %d\n"
                     "backend 127.0.0.1 port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
