@@ -85,3 +85,8 @@ fuzz_programs += tests/fuzz/fuzz_rules
 tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/rules/fake.c $(fuzz_main)
 tests_fuzz_fuzz_rules_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/rules
+
+fuzz_programs += tests/fuzz/fuzz_abilities
+tests_fuzz_fuzz_abilities_SOURCES = tests/fuzz/fuzz_abilities.c $(fuzz_main)
+tests_fuzz_fuzz_abilities_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/abilities
