@@ -1,5 +1,6 @@
-# docs/: sources and headers, appended by hand, sorted.
-EXTRA_DIST += \
+# docs/: pages and manuals, appended by hand, sorted. They are installed with their folders, so that
+# the links between them hold.
+nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
 	docs/language.md \
 	docs/stages/dkim.md \
@@ -7,3 +8,25 @@ EXTRA_DIST += \
 	docs/stages/listed.md \
 	docs/stages/spf.md \
 	docs/stages/volume.md
+dist_doc_DATA += CHANGELOG.md README.md
+dist_man_MANS += docs/postern.1 docs/postern.conf.5 docs/posternd.8
+examplesdir = $(docdir)/examples
+dist_examples_DATA = docs/postern.conf.sample
+
+systemdunitdir = $(prefix)/lib/systemd/system
+nodist_systemdunit_DATA = docs/posternd.service
+EXTRA_DIST += docs/README.md docs/posternd.service.in
+CLEANFILES += docs/posternd.service
+docs/posternd.service: docs/posternd.service.in
+	$(AM_V_at)$(MKDIR_P) docs
+	$(AM_V_GEN)$(SED) 's,@sbindir[@],$(sbindir),' $(srcdir)/docs/posternd.service.in >$@
+
+# The tables of postern.conf(5) are made from the rows in the program; a test compares.
+noinst_PROGRAMS += docs/reference
+docs_reference_SOURCES = docs/reference.c
+docs_reference_LDADD = libpostern.a $(POSTERN_LIBS)
+EXTRA_DIST += docs/reference.sh
+update-reference: docs/reference
+	$(SHELL) $(srcdir)/docs/reference.sh docs/reference $(srcdir)/docs/postern.conf.5 >docs/page
+	mv docs/page $(srcdir)/docs/postern.conf.5
+.PHONY: update-reference

@@ -10,4 +10,5 @@ include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/scenario/local.mk
 include tests/e2e/local.mk
+include tests/docs/local.mk
 include tests/style/local.mk
