@@ -37,12 +37,32 @@ columns(const char *text)
 	return n;
 }
 
+/*
+ * Double quotes, which a log line must have escaped, are themselves in a cell. A backslash of the
+ * text became \x5c, so that \x22 can only have been a quote.
+ */
+static const char *
+escaped(struct str text, char out[CELL_MAX])
+{
+	char *to = out;
+
+	escape_text(text, out, CELL_MAX);
+	for (const char *from = out; *from; to++) {
+		bool quote = strncmp(from, "\\x22", 4) == 0;
+
+		*to = quote ? '"' : *from;
+		from += quote ? 4 : 1;
+	}
+	*to = '\0';
+	return out;
+}
+
 size_t
 print_width(struct str text)
 {
 	char cell[CELL_MAX];
 
-	return columns(escape_text(text, cell, sizeof(cell)));
+	return columns(escaped(text, cell));
 }
 
 /* Prints escaped text, as much as the terminal has room for. */
@@ -83,23 +103,23 @@ cell(struct line *line, const char *text, size_t width, enum color color)
 void
 line_cell(struct line *line, struct str text, size_t width, enum color color)
 {
-	char escaped[CELL_MAX];
+	char shown[CELL_MAX];
 
-	cell(line, escape_text(text, escaped, sizeof(escaped)), width, color);
+	cell(line, escaped(text, shown), width, color);
 }
 
 void
 line_cut_cell(struct line *line, struct str text, size_t width, enum color color)
 {
-	char escaped[CELL_MAX];
+	char shown[CELL_MAX];
 
-	escape_text(text, escaped, sizeof(escaped));
-	if (line->cli->width > 0 && columns(escaped) > width) {
-		size_t n = prefix(escaped, width > 2 ? width - 2 : 0);
+	escaped(text, shown);
+	if (line->cli->width > 0 && columns(shown) > width) {
+		size_t n = prefix(shown, width > 2 ? width - 2 : 0);
 
-		memcpy(escaped + n, "..", 3);
+		memcpy(shown + n, "..", 3);
 	}
-	cell(line, escaped, width, color);
+	cell(line, shown, width, color);
 }
 
 void

@@ -1,0 +1,357 @@
+#include "cli/cli.h"
+
+#include <poll.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "db/json.h"
+#include "tests/cli/run.h"
+
+/* Three entries, an hour apart. */
+static void
+fill(struct run *r)
+{
+	struct journal_record a = run_record(), b = run_record(), c = run_record();
+
+	memcpy(a.id, "aaaaaa", 7);
+	run_append(r, &a);
+	memcpy(b.id, "bbbbbb", 7);
+	b.time_ms += 3600000;
+	b.verdict = "tempfail";
+	b.code = 451;
+	b.step = "rcpt";
+	b.client_ip = STR("2001:db8::25");
+	b.sender = STR("");
+	b.recipients = STR("[\"x@example.org\",\"y@example.com\"]");
+	b.text = STR("Greylisted");
+	b.rule = STR("postern.conf:15");
+	run_append(r, &b);
+	memcpy(c.id, "cccccc", 7);
+	c.time_ms += 7200000;
+	c.verdict = "accept";
+	c.code = 250;
+	c.step = "message";
+	c.text = STR("ok");
+	c.rule = STR("");
+	c.observed = STR("reject");
+	c.recipients = STR("[\"z@example.org\"]");
+	run_append(r, &c);
+}
+
+static const char line_a[] =
+    "2026-01-31 12:00:00  aaaaaa  reject    550  mail     192.0.2.1     a@example.net  -"
+    "                             SPF: not permitted  postern.conf:12\n";
+static const char line_b[] =
+    "2026-01-31 13:00:00  bbbbbb  tempfail  451  rcpt     2001:db8::25  <>             "
+    "x@example.org, y@example.com  Greylisted  postern.conf:15\n";
+static const char line_c[] =
+    "2026-01-31 14:00:00  cccccc  accept    250  message  192.0.2.1     a@example.net  "
+    "z@example.org                 ok  observed: reject\n";
+
+static void
+test_lines(void **state)
+{
+	struct run *r = *state;
+	char all[1000];
+
+	run_cli(r, "log");
+	run_is(r, 1, "", "");
+	fill(r);
+	run_cli(r, "log");
+	snprintf(all, sizeof(all), "%s%s%s", line_a, line_b, line_c);
+	run_is(r, 0, all, "");
+}
+
+struct filtered {
+	const char *words, *ids; /* the first letters of the ids found */
+};
+
+static const struct filtered filters[] = {
+	{ "log --since '2026-01-31 13:00'", "bc" },
+	{ "log --since 2026-01-31T13:00:01Z", "c" },
+	{ "log --until '2026-01-31 13:00'", "a" },
+	{ "log --since 1h", "" },
+	{ "log --verdict reject", "a" },
+	{ "log --verdict=tempfail", "b" },
+	{ "log --from A@EXAMPLE", "ac" },
+	{ "log --to y@example.com", "b" },
+	{ "log --ip 192.0.2.0/24", "ac" },
+	{ "log --ip 2001:db8::25", "b" },
+	{ "log --ip mx.example", "abc" },
+	{ "log --rule :15", "b" },
+	{ "log --text greylist", "b" },
+	{ "log --last 2", "bc" },
+	{ "log --last 1 --verdict reject", "a" },
+	{ "log --verdict accept --from nobody", "" },
+};
+
+static void
+test_filters(void **state)
+{
+	struct run *r = *state;
+
+	fill(r);
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		char ids[10] = "", *rest;
+		size_t n = 0;
+
+		run_cli(r, filters[i].words);
+		for (char *l = strtok_r(r->out, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest))
+			ids[n++] = l[21];
+		if (strcmp(ids, filters[i].ids) != 0)
+			fail_msg("%s: %s, not %s", filters[i].words, ids, filters[i].ids);
+		assert_int_equal(r->code, n > 0 ? 0 : 1);
+		assert_string_equal(r->err, "");
+	}
+}
+
+static void
+test_json(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+	char want[1000];
+
+	memcpy(record.id, "aaaaaa", 7);
+	record.recipients = STR("[\"b@example.org\"]");
+	record.facts = STR("{\"spf\":\"fail\",\"n\":3}");
+	run_append(r, &record);
+	run_cli(r, "log --json");
+	snprintf(want, sizeof(want),
+	    "{\"id\":\"aaaaaa\",\"serial\":1,\"time\":\"2026-01-31T12:00:00.123Z\",\"front\":\"proxy\","
+	    "\"session\":\"s7\",\"step\":\"mail\",\"client_ip\":\"192.0.2.1\","
+	    "\"client_name\":\"mx.example.net\",\"helo\":\"helo.example.net\",\"account\":\"\","
+	    "\"sender\":\"a@example.net\",\"recipients\":[\"b@example.org\"],\"verdict\":\"reject\","
+	    "\"code\":550,\"enhanced\":\"5.7.23\",\"text\":\"SPF: not permitted\","
+	    "\"rule\":\"postern.conf:12\",\"observed\":\"\",\"queue_id\":\"\",\"size\":0,"
+	    "\"took_us\":1234,\"config\":\"0123456789ab\",\"facts\":{\"spf\":\"fail\",\"n\":3}}\n");
+	run_is(r, 0, want, "");
+}
+
+/* --- a terminal --------------------------------------------------------------------------------- */
+
+/* Runs `log` on a terminal so wide; returns what it showed. */
+static void
+on_terminal(struct run *r, unsigned short columns, char *shown, size_t size)
+{
+	char *argv[] = { (char *)"postern", (char *)"--database", r->folder.path, (char *)"log",
+		NULL };
+	struct winsize ws = { .ws_col = columns, .ws_row = 24 };
+	int master, slave;
+	ssize_t n;
+	FILE *out;
+
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, &ws), 0);
+	out = fdopen(slave, "w");
+	assert_non_null(out);
+	assert_int_equal(cli_main(4, argv, out, stderr), 0);
+	n = read(master, shown, size - 1);
+	assert_true(n > 0);
+	shown[n] = '\0';
+	fclose(out);
+	close(master);
+}
+
+static void
+test_terminal(void **state)
+{
+	struct run *r = *state;
+	char shown[4000], *rest;
+
+	fill(r);
+	unsetenv("NO_COLOR");
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_non_null(strstr(shown, "\033[31mreject\033[0m"));
+	assert_non_null(strstr(shown, "\033[33mtempfail\033[0m"));
+	assert_non_null(strstr(shown, "\033[32maccept\033[0m"));
+	setenv("NO_COLOR", "1", 1);
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_null(strchr(shown, '\033'));
+	on_terminal(r, 60, shown, sizeof(shown));
+	assert_null(strchr(shown, '\033'));
+	for (char *l = strtok_r(shown, "\r\n", &rest); l; l = strtok_r(NULL, "\r\n", &rest))
+		assert_in_range(strlen(l), 40, 60);
+	unsetenv("NO_COLOR");
+}
+
+/* --- texts of strangers ------------------------------------------------------------------------- */
+
+/* All octets there are, and characters that turn a terminal's head. */
+static const char nasty_end[] = "\xc2\x9b"
+				"31m\xe2\x80\xae"
+				"cba\xe2\x81\xa6\xef\xbb\xbf\xc3(\xff\"\\\x1b]0;title\x07";
+
+static struct str
+nasty(char out[512])
+{
+	for (int i = 0; i < 256; i++)
+		out[i] = (char)i;
+	memcpy(out + 256, nasty_end, sizeof(nasty_end) - 1);
+	return (struct str){ out, 256 + sizeof(nasty_end) - 1 };
+}
+
+/* Nothing but printable text and ends of lines; of UTF-8 nothing that a terminal obeys. */
+static void
+harmless(const char *what, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool bad = (c < 0x20 && c != '\n') || c == 0x7f;
+
+		bad = bad || (c == 0xc2 && (unsigned char)p[1] < 0xa0);
+		bad = bad || strncmp(p, "\xe2\x80\xae", 3) == 0;
+		bad = bad || strncmp(p, "\xe2\x81\xa6", 3) == 0;
+		bad = bad || strncmp(p, "\xef\xbb\xbf", 3) == 0;
+		if (bad)
+			fail_msg("%s: octet %02x in: %s", what, c, p);
+	}
+}
+
+static void
+test_hostile(void **state)
+{
+	static const char *const words[] = { "log", "log --json", "why hhhhhh", "why hhhhhh --json",
+		"why jjjjjj", "why jjjjjj --json", "stats --since 2026-01-01",
+		"stats --since 2026-01-01 --json" };
+	struct run *r = *state;
+	struct journal_record h = run_record();
+	char octets[512];
+	struct buf trace;
+
+	memcpy(h.id, "hhhhhh", 7);
+	h.session = h.client_ip = h.client_name = h.helo = h.account = h.sender = nasty(octets);
+	h.recipients = h.enhanced = h.text = h.rule = h.queue_id = h.facts = nasty(octets);
+	h.trace = h.answers = h.observed = h.config = nasty(octets);
+	run_append(r, &h);
+	/* The same inside of JSON that can be read. */
+	buf_init(&trace, 8192);
+	buf_printf(&trace,
+	    "[{\"rule\":\"\xc2\x9b\x7f\",\"source\":\"\\u001b[31m\\u009b\",\"hit\":true,\"facts\":"
+	    "[{\"fact\":\"\\u202e\",\"value\":[\"\\u0007\",{\"\xff\":\"\x7f\"}],\"us\":1}],"
+	    "\"dns\":\"\\u001b\",\"status\":\"\\u0000\",\"records\":[\"\\u001b[2J\",\"\xff\"]},"
+	    "{\"seen\":\"\\u001b\",\"state\":\"\\u001b\"},{\"count\":\"\\u001b\",\"hours_known\":1,"
+	    "\"usual_hour\":\"\\u001b\"}]");
+	memcpy(h.id, "jjjjjj", 7);
+	h.recipients = STR("[\"\\u001b[31m\",\"\xc2\x9b\",7]");
+	h.trace = h.answers = buf_str(&trace);
+	h.facts = STR("{\"\\u001b[31m\":\"\\u009b\",\"\x7f\":[\"\xff\"]}");
+	run_append(r, &h);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		run_cli(r, words[i]);
+		assert_int_equal(r->code, 0);
+		assert_true(strlen(r->out) > 500);
+		harmless(words[i], r->out);
+		harmless(words[i], r->err);
+	}
+	buf_free(&trace);
+}
+
+/* What is printed as JSON is JSON, whatever the file held. */
+static void
+test_hostile_json(void **state)
+{
+	struct run *r = *state;
+	struct journal_record h = run_record();
+	struct arena *arena = arena_new(1 << 20);
+	const struct json *v;
+	char octets[512];
+	struct err e;
+
+	h.sender = h.text = h.facts = h.recipients = nasty(octets);
+	run_append(r, &h);
+	run_cli(r, "log --json");
+	v = json_parse(arena, str_of(r->out), &e);
+	if (v == NULL)
+		fail_msg("%s", e.text);
+	assert_int_equal(json_get(v, "facts")->type, JSON_OBJECT);
+	assert_int_equal(json_get(v, "recipients")->type, JSON_ARRAY);
+	arena_free(&arena);
+}
+
+/* --- follow ------------------------------------------------------------------------------------- */
+
+static _Noreturn void
+follower(struct run *r, int fd)
+{
+	char *argv[] = { (char *)"postern", (char *)"--database", r->folder.path, (char *)"log",
+		(char *)"--follow", (char *)"--verdict", (char *)"reject", NULL };
+	FILE *out = fdopen(fd, "w");
+
+	_exit(out ? cli_main(7, argv, out, stderr) : 99);
+}
+
+/* The next line, waited for at most 20 seconds. */
+static void
+next_line(int fd, char *line, size_t size)
+{
+	size_t n = 0;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, 20000) != 1)
+			fail_msg("no line came");
+		assert_true(n + 1 < size);
+		assert_int_equal(read(fd, line + n, 1), 1);
+		if (line[n++] == '\n')
+			break;
+	}
+	line[n] = '\0';
+}
+
+static void
+test_follow(void **state)
+{
+	struct run *r = *state;
+	struct journal_record b = run_record(), other = run_record(), c = run_record();
+	char line[1000];
+	int fd[2];
+	pid_t pid;
+
+	fill(r);
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		follower(r, fd[1]);
+	close(fd[1]);
+	next_line(fd[0], line, sizeof(line));
+	assert_non_null(strstr(line, "aaaaaa"));
+	/* What comes while it waits, filtered as before. */
+	memcpy(b.id, "eeeeee", 7);
+	other.verdict = "accept";
+	memcpy(c.id, "ffffff", 7);
+	run_append(r, &b);
+	run_append(r, &other);
+	run_append(r, &c);
+	next_line(fd[0], line, sizeof(line));
+	assert_non_null(strstr(line, "eeeeee"));
+	next_line(fd[0], line, sizeof(line));
+	assert_non_null(strstr(line, "ffffff"));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fd[0]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_lines, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_hostile, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_hostile_json, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_follow, run_setup, run_teardown),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+#include "cli/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/cli/run.h"
+
+/* 8 accepted, 1 deferred, 3 refused in the first hour; 1 refused two hours later. */
+static void
+fill(struct run *r)
+{
+	for (int i = 0; i < 13; i++) {
+		struct journal_record record = run_record();
+
+		record.verdict = i < 8 ? "accept" : i == 8 ? "tempfail" : "reject";
+		if (i == 9)
+			record.sender = STR("");
+		if (i == 12)
+			record.time_ms += 7200000;
+		run_append(r, &record);
+	}
+}
+
+static void
+test_text(void **state)
+{
+	struct run *r = *state;
+
+	fill(r);
+	run_cli(r, "stats --since 2026-01-31 --until 2026-02-01");
+	run_is(r, 0,
+	    "hour                accept  tempfail    reject\n"
+	    "2026-01-31 12:00         8         1         3  ==========================---##########\n"
+	    "2026-01-31 14:00         0         0         1  ###\n"
+	    "all                      8         1         4  = accept  - tempfail  # reject\n"
+	    "\n"
+	    "refused senders\n"
+	    "         4  a@example.net\n"
+	    "         1  (none)\n"
+	    "\n"
+	    "refused clients\n"
+	    "         5  192.0.2.1\n"
+	    "\n"
+	    "rules that refused\n"
+	    "         5  postern.conf:12\n"
+	    "\n"
+	    "texts of refusals\n"
+	    "         5  SPF: not permitted\n",
+	    "");
+	run_cli(r, "stats --since 2026-01-31 --until '2026-01-31 14:00' --top 1");
+	run_has(r, "refused senders\n         3  a@example.net\n\n");
+}
+
+static void
+test_json(void **state)
+{
+	struct run *r = *state;
+
+	fill(r);
+	run_cli(r, "stats --json --since 2026-01-31 --until 2026-02-01 --top 2");
+	run_is(r, 0,
+	    "{\"since\":\"2026-01-31T00:00:00.000Z\",\"until\":\"2026-02-01T00:00:00.000Z\","
+	    "\"hours\":[{\"hour\":\"2026-01-31T12:00:00.000Z\",\"accept\":8,\"tempfail\":1,"
+	    "\"reject\":3},{\"hour\":\"2026-01-31T14:00:00.000Z\",\"accept\":0,\"tempfail\":0,"
+	    "\"reject\":1}],\"all\":{\"accept\":8,\"tempfail\":1,\"reject\":4},"
+	    "\"senders\":[{\"key\":\"a@example.net\",\"n\":4},{\"key\":\"\",\"n\":1}],"
+	    "\"clients\":[{\"key\":\"192.0.2.1\",\"n\":5}],"
+	    "\"rules\":[{\"key\":\"postern.conf:12\",\"n\":5}],"
+	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}]}\n",
+	    "");
+}
+
+static void
+test_nothing(void **state)
+{
+	struct run *r = *state;
+
+	run_cli(r, "stats");
+	run_is(r, 1, "", "postern: no entries in that time\n");
+	run_cli(r, "stats --json");
+	assert_int_equal(r->code, 1);
+	run_has(
+	    r, "\"hours\":[],\"all\":{\"accept\":0,\"tempfail\":0,\"reject\":0},\"senders\":[]");
+	/* Accepted mail only: no lists. */
+	for (int i = 0; i < 2; i++) {
+		struct journal_record record = run_record();
+
+		record.verdict = "accept";
+		run_append(r, &record);
+	}
+	run_cli(r, "stats --since 2026-01-31");
+	assert_int_equal(r->code, 0);
+	assert_null(strstr(r->out, "refused"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_text, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_nothing, run_setup, run_teardown),
+	};
+
+	return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
+}

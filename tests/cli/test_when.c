@@ -1,0 +1,117 @@
+#include "cli/when.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define NOW 1769864523123 /* 2026-01-31 13:02:03.123 UTC */
+#define MIDNIGHT 1769817600000
+#define DAY 86400000LL
+
+struct good {
+	const char *text;
+	int64_t ms;
+};
+
+static const struct good goods[] = {
+	{ "90s", NOW - 90000 },
+	{ "30m", NOW - 1800000 },
+	{ "1h", NOW - 3600000 },
+	{ "2d", NOW - 2 * DAY },
+	{ "1w", NOW - 7 * DAY },
+	{ "0s", NOW },
+	{ "999999w", 1 },
+	{ "today", MIDNIGHT },
+	{ "yesterday", MIDNIGHT - DAY },
+	{ "2026-01-31", MIDNIGHT },
+	{ "2026-01-31Z", MIDNIGHT },
+	{ "2026-01-31 12", MIDNIGHT + DAY / 2 },
+	{ "2026-01-31 12:30", MIDNIGHT + DAY / 2 + 1800000 },
+	{ "2026-01-31T12:30:59Z", MIDNIGHT + DAY / 2 + 1859000 },
+	{ "2024-02-29", 1709164800000 },
+};
+
+static const char *const bads[] = { "", "h", "1", "1y", "-1h", "1h30m", "1 h", "20260131",
+	"2026-1-31", "2026-02-30", "2026-13-01", "2026-00-10", "2026-01-31 24:00",
+	"2026-01-31 12:60", "2026-01-31 12:00:60", "2026-01-31x", "2026-01-31 12:00:00 ",
+	"2026-01-31 12:00:00.5", "9999999h", "Today", "1970-01-01" };
+
+static int
+setup(void **state)
+{
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return 0;
+}
+
+static void
+test_good(void **state)
+{
+	for (size_t i = 0; i < sizeof(goods) / sizeof(goods[0]); i++) {
+		struct err e = { 0 };
+		int64_t ms = -1;
+
+		if (!when_parse(str_of(goods[i].text), NOW, &ms, &e) || ms != goods[i].ms)
+			fail_msg("%s: %jd %s", goods[i].text, (intmax_t)ms, e.text);
+	}
+}
+
+static void
+test_bad(void **state)
+{
+	struct err e;
+	int64_t ms;
+
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
+		if (when_parse(str_of(bads[i]), NOW, &ms, &e))
+			fail_msg("%s: was taken as %jd", bads[i], (intmax_t)ms);
+	assert_false(when_parse(STR("soon\x1b"), NOW, &ms, &e));
+	assert_string_equal(e.text,
+	    "\"soon\\x1b\" is no time; write 30m, 2h, 7d, today, 2026-01-31 or "
+	    "\"2026-01-31 12:00\"");
+}
+
+static void
+test_zone(void **state)
+{
+	char text[WHEN_SIZE];
+	int64_t ms;
+
+	setenv("TZ", "UTC-2", 1); /* two hours east */
+	tzset();
+	assert_true(when_parse(STR("2026-01-31"), NOW, &ms, NULL));
+	assert_int_equal(ms, MIDNIGHT - 2 * 3600000);
+	assert_true(when_parse(STR("2026-01-31Z"), NOW, &ms, NULL));
+	assert_int_equal(ms, MIDNIGHT);
+	assert_string_equal(when_local(NOW, text), "2026-01-31 15:02:03");
+	assert_string_equal(when_utc(NOW, text), "2026-01-31T13:02:03.123Z");
+	setup(state);
+}
+
+static void
+test_took(void **state)
+{
+	char text[WHEN_SIZE];
+
+	assert_string_equal(when_took(0, text), "0 us");
+	assert_string_equal(when_took(999, text), "999 us");
+	assert_string_equal(when_took(1250, text), "1.2 ms");
+	assert_string_equal(when_took(5020000, text), "5.02 s");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_zone),
+		cmocka_unit_test(test_took),
+	};
+
+	return cmocka_run_group_tests_name("when", tests, setup, NULL);
+}
