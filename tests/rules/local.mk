@@ -14,3 +14,4 @@ EXTRA_DIST += \
 	tests/rules/complaints/texts.txt \
 	tests/rules/complaints/tokens.txt \
 	tests/rules/complaints/types.txt
+check_PROGRAMS += tests/rules/test_record
