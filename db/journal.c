@@ -57,10 +57,10 @@ journal_open(const char *path, struct err *e)
 {
 	static const char append[] =
 	    "INSERT INTO entry (" JOURNAL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 	struct journal *j = xcalloc(1, sizeof(*j));
 
-	_Static_assert(COLUMNS == 25, "a parameter for each column");
+	_Static_assert(COLUMNS == 26, "a parameter for each column");
 	if (!dbfile_open(&j->file, path, &journal_kind, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||
 	    !dbfile_prepare(
@@ -184,6 +184,7 @@ bind(sqlite3_stmt *stmt, struct journal_record *r)
 	sqlite3_bind_int(stmt, COLUMN_CODE + 1, r->code);
 	sqlite3_bind_int(stmt, COLUMN_TOOK + 1, r->took_us);
 	sqlite3_bind_int64(stmt, COLUMN_SIZE + 1, r->size);
+	sqlite3_bind_int64(stmt, COLUMN_TIMES + 1, r->times > 0 ? r->times : 1);
 	for (size_t i = 0; i < JOURNAL_TEXTS; i++)
 		dbfile_bind(stmt, (int)journal_texts[i].column + 1, *journal_text_of(r, i));
 }

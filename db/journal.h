@@ -23,6 +23,7 @@ struct journal_record {
 	int code;            /* 250 for accepted */
 	int took_us;         /* deciding, waiting included */
 	int64_t size;        /* of the message; 0: none yet */
+	int64_t times;       /* how many refusals of one kind this entry stands for; 0: one */
 	struct str session, client_ip, client_name, helo, account, sender;
 	struct str recipients; /* JSON array of texts */
 	struct str enhanced, text, rule, queue_id;

@@ -25,6 +25,7 @@ enum journal_column {
 	COLUMN_CODE,
 	COLUMN_TOOK,
 	COLUMN_SIZE,
+	COLUMN_TIMES,
 	COLUMN_SESSION,
 	COLUMN_CLIENT_IP,
 	COLUMN_CLIENT_NAME,
@@ -45,7 +46,7 @@ enum journal_column {
 };
 
 #define JOURNAL_COLUMNS \
-	"serial, id, time_ms, front, step, verdict, code, took_us, size, session, client_ip, " \
+	"serial, id, time_ms, front, step, verdict, code, took_us, size, times, session, client_ip, " \
 	"client_name, helo, account, sender, recipients, enhanced, text, rule, queue_id, facts, " \
 	"trace, answers, observed, config"
 

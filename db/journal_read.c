@@ -89,6 +89,7 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 		.code = sqlite3_column_int(stmt, COLUMN_CODE),
 		.took_us = sqlite3_column_int(stmt, COLUMN_TOOK),
 		.size = sqlite3_column_int64(stmt, COLUMN_SIZE),
+		.times = sqlite3_column_int64(stmt, COLUMN_TIMES),
 	};
 	str_copy(dbfile_text(stmt, COLUMN_ID), r->id, sizeof(r->id));
 	for (size_t i = 0; i < JOURNAL_TEXTS; i++)
@@ -413,8 +414,8 @@ journal_hours(struct journal *j, const struct journal_span *span,
     void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner, struct err *e)
 {
 	static const char sql[] =
-	    "SELECT time_ms / 3600000 AS hour, sum(verdict = 'accept'), sum(verdict = 'tempfail'), "
-	    "sum(verdict = 'reject') FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 "
+	    "SELECT time_ms / 3600000 AS hour, sum(times * (verdict = 'accept')), "
+	    "sum(times * (verdict = 'tempfail')), sum(times * (verdict = 'reject')) FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 "
 	    "GROUP BY hour ORDER BY hour";
 	sqlite3_stmt *stmt;
 	int rc;
@@ -433,7 +434,7 @@ journal_hours(struct journal *j, const struct journal_span *span,
 }
 
 #define TOP(column) \
-	"SELECT " column ", count(*) AS n FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 " \
+	"SELECT " column ", sum(times) AS n FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 " \
 	"AND verdict IN ('tempfail', 'reject') GROUP BY " column " ORDER BY n DESC, " column \
 	" LIMIT ?3"
 

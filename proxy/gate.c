@@ -26,6 +26,7 @@ struct gate {
 	struct event_base *base;
 	struct db *db;
 	struct db_link *link;
+	struct tally *tally;
 	struct config *config;
 	struct shared_resolver *resolver;
 	struct arena *scratch;
@@ -126,6 +127,7 @@ gate_new(struct event_base *base, struct db *db, struct config *config, struct e
 	gate->base = base;
 	gate->db = db;
 	gate->link = db_link_new(db, base);
+	gate->tally = tally_new(base, gate->link);
 	gate->config = config_use(config);
 	gate->resolver = resolver;
 	gate->scratch = arena_new(SCRATCH_LIMIT);
@@ -143,6 +145,7 @@ gate_free(struct gate **gate)
 		return;
 	require(g->sessions == 0);
 	event_free(g->due_event);
+	tally_free(&g->tally);
 	db_link_free(&g->link);
 	shared_resolver_release(&g->resolver);
 	arena_free(&g->scratch);
@@ -196,6 +199,13 @@ struct event_base *
 gate_base(const struct gate *gate)
 {
 	return gate->base;
+}
+
+void
+gate_limit(struct gate *gate, const struct tally_kind *kind)
+{
+	gate->counts.limits++;
+	tally_count(gate->tally, kind);
 }
 
 /* ---- sessions ---- */

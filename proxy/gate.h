@@ -12,6 +12,7 @@
 #include "base/resolver.h"
 #include "db/db.h"
 #include "filters/stage.h"
+#include "proxy/tally.h"
 #include "rules/config.h"
 #include "rules/ruleset.h"
 
@@ -30,6 +31,8 @@ void gate_reload(struct gate *gate, struct config *config);
 const struct config *gate_config(const struct gate *gate);
 struct gate_counts *gate_counts(struct gate *gate);
 struct event_base *gate_base(const struct gate *gate);
+/* A limit was met, of a kind that is only counted (tally.h). */
+void gate_limit(struct gate *gate, const struct tally_kind *kind);
 
 /* resume(owner): what gate_decide() waited for is there. */
 struct gate_session *gate_open(

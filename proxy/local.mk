@@ -41,5 +41,6 @@ libpostern_a_SOURCES += \
 	proxy/milter_process.c proxy/milter_process.h \
 	proxy/questions.c proxy/questions.h \
 	proxy/sockets.c proxy/sockets.h \
+	proxy/tally.c proxy/tally.h \
 	proxy/worker.c proxy/worker.h \
 	proxy/xclient.c proxy/xclient.h

@@ -112,14 +112,21 @@ proxy_front_new(struct gate *gate, struct err *e)
 	return front;
 }
 
+#define TOO_MANY "Too many connections, try again later"
+
+static const struct tally_kind too_many_sessions = { "limit: sessions", STEP_CONNECT, 421, "4.7.0",
+	TOO_MANY };
+static const struct tally_kind too_many_of_client = { "limit: sessions per client", STEP_CONNECT,
+	421, "4.7.0", TOO_MANY };
+
 /* Too many: one line, sent as far as it goes at once, and the end. No session was begun. */
 static void
-turn_away(struct proxy_front *front, int fd, const struct ip *ip, const char *limit)
+turn_away(struct proxy_front *front, int fd, const struct ip *ip, const struct tally_kind *kind)
 {
-	struct str line = STR("421 4.7.0 Too many connections, try again later\r\n");
+	struct str line = STR("421 4.7.0 " TOO_MANY "\r\n");
 
-	log_info(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(ip), limit);
-	gate_counts(front->gate)->limits++;
+	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(ip), kind->why);
+	gate_limit(front->gate, kind);
 	(void)send(fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
@@ -154,13 +161,13 @@ on_accept(
 
 	if (front->n_clients >= front->most_clients) {
 		shed(front);
-		turn_away(front, fd, &ip.ip, "sessions");
+		turn_away(front, fd, &ip.ip, &too_many_sessions);
 		return;
 	}
 	if (peers_enter(front->peers, &ip.ip) > (size_t)config->core.sessions_per_client &&
 	    !list_has(config->trusted, &ip)) {
 		peers_leave(front->peers, &ip.ip);
-		turn_away(front, fd, &ip.ip, "sessions per client");
+		turn_away(front, fd, &ip.ip, &too_many_of_client);
 		return;
 	}
 	client_new(front, fd, peer);

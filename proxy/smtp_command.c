@@ -434,6 +434,16 @@ octets_ok(struct str line, bool *eight_bit)
 	return ok;
 }
 
+static void
+refuse_long(struct client *c)
+{
+	static const struct tally_kind line_length = { "limit: line length", STEP_HELO, 500,
+		"5.5.2", "Line too long" };
+
+	gate_limit(c->front->gate, &line_length);
+	client_error(c, line_length.code, line_length.enhanced, line_length.text);
+}
+
 void
 command_line(struct client *c, enum io_line kind, struct str line)
 {
@@ -441,7 +451,7 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	bool eight_bit, clean;
 
 	if (kind == IO_LINE_LONG) {
-		client_error(c, 500, "5.5.2", "Line too long");
+		refuse_long(c);
 		return;
 	}
 	clean = octets_ok(line, &eight_bit);
@@ -456,7 +466,7 @@ command_line(struct client *c, enum io_line kind, struct str line)
 		client_error(c, 500, "5.5.2", "A command is ASCII");
 	else if (line.n + 2 > COMMAND_LINE_MAX && command.verb != VERB_MAIL &&
 	    command.verb != VERB_RCPT)
-		client_error(c, 500, "5.5.2", "Line too long");
+		refuse_long(c);
 	else
 		run_row(c, &command);
 }

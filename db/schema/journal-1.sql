@@ -17,6 +17,7 @@ CREATE TABLE entry (
 	code INTEGER NOT NULL,
 	took_us INTEGER NOT NULL,
 	size INTEGER NOT NULL,
+	times INTEGER NOT NULL,
 	session TEXT NOT NULL,
 	client_ip TEXT NOT NULL,
 	client_name TEXT NOT NULL,

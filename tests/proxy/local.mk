@@ -10,3 +10,4 @@ check_PROGRAMS += \
 check_PROGRAMS += tests/proxy/test_milter_link
 check_PROGRAMS += tests/proxy/test_xclient
 check_PROGRAMS += tests/proxy/test_gate
+check_PROGRAMS += tests/proxy/test_tally

@@ -1,0 +1,30 @@
+/*
+ * tally: refusals that come in floods and say the same each time: connections over a limit, lines
+ * that are too long. A record each would let anybody fill the disk, so they are counted, and each
+ * interval's count goes to the journal as one entry. One loop; nobody waits for it.
+ */
+#ifndef POSTERN_PROXY_TALLY_H
+#define POSTERN_PROXY_TALLY_H
+
+#include "db/db.h"
+#include "mail/session.h"
+
+struct tally;
+
+struct tally_kind {
+	const char *why; /* static: "limit: sessions" */
+	enum step step;
+	int code;
+	const char *enhanced;
+	const char *text; /* what was said each time */
+};
+
+struct tally *tally_new(struct event_base *base, struct db_link *link);
+/* Sends what was counted, and frees. Before the link. */
+void tally_free(struct tally **tally);
+/* kind: a static object; it is told apart by its address. */
+void tally_count(struct tally *tally, const struct tally_kind *kind);
+/* Sends what was counted now; else it is done every ten seconds. */
+void tally_send(struct tally *tally);
+
+#endif
