@@ -18,7 +18,7 @@
 
 /* What to do about an error of SQLite. */
 static const char *
-remedy(int code)
+remedy(const struct dbfile *f, int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_FULL:
@@ -32,6 +32,8 @@ remedy(int code)
 	case SQLITE_PERM:
 	case SQLITE_CANTOPEN:
 	case SQLITE_AUTH:
+		if (f->reading)
+			return "become root or the user of posternd";
 		return "let the user of posternd write to the file and its folder";
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
@@ -48,8 +50,8 @@ dbfile_failed(const struct dbfile *f, struct err *e)
 {
 	int code = sqlite3_extended_errcode(f->handle);
 
-	return err_set(
-	    e, ERR_DB, "%s: %s (%d): %s", f->path, sqlite3_errmsg(f->handle), code, remedy(code));
+	return err_set(e, ERR_DB, "%s: %s (%d): %s", f->path, sqlite3_errmsg(f->handle), code,
+	    remedy(f, code));
 }
 
 /* --- statements --------------------------------------------------------------------------------- */
@@ -235,7 +237,7 @@ quick_check(const struct dbfile *f, struct err *e)
 	ok = str_eq(found, STR("ok"));
 	if (!ok)
 		err_set(e, ERR_DB, "%s: %.*s: %s", f->path, found.n > 150 ? 150 : (int)found.n,
-		    found.p, remedy(SQLITE_CORRUPT));
+		    found.p, remedy(f, SQLITE_CORRUPT));
 	sqlite3_finalize(stmt);
 	return ok;
 }
@@ -299,7 +301,7 @@ open_file(struct dbfile *f, struct err *e)
 	if (migrate(f->handle, f->kind->migration, f->kind->n_migrations, &why))
 		return true;
 	return err_set(e, ERR_DB, "%s: %.200s: %s", f->path, why.text,
-	    remedy(sqlite3_extended_errcode(f->handle)));
+	    remedy(f, sqlite3_extended_errcode(f->handle)));
 }
 
 bool
@@ -337,7 +339,7 @@ open_file_read(struct dbfile *f, struct err *e)
 bool
 dbfile_open_read(struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e)
 {
-	*f = (struct dbfile){ .kind = kind, .path = xstrdup(path) };
+	*f = (struct dbfile){ .kind = kind, .path = xstrdup(path), .reading = true };
 	if (open_file_read(f, e))
 		return true;
 	dbfile_close(f);

@@ -28,6 +28,7 @@ struct dbfile {
 	const struct dbfile_kind *kind;
 	char *path;
 	sqlite3 *handle;
+	bool reading; /* opened by dbfile_open_read() */
 	dev_t device; /* of the file that was opened */
 	ino_t inode;
 };

@@ -12,3 +12,8 @@ tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
+
+# Built on demand: how fast it is.
+EXTRA_PROGRAMS += tests/db/bench_db
+tests_db_bench_db_SOURCES = tests/db/bench_db.c $(db_folder)
+CLEANFILES += tests/db/bench_db

@@ -272,7 +272,7 @@ as_nobody(const char *path, bool read_only, const char *want)
 			_exit(77);
 		ok = read_only ? dbfile_open_read(&f, path, &kind, &e)
 			       : dbfile_open(&f, path, &kind, &e);
-		if (!ok && strcmp(e.text, want) == 0)
+		if (!ok && strstr(e.text, want))
 			_exit(0);
 		fprintf(stderr, "# got:    %s\n# wanted: %s\n", ok ? "no error" : e.text, want);
 		_exit(1);
@@ -292,6 +292,9 @@ test_rights(void **state)
 
 	assert_int_equal(chmod(folder->path, 0755), 0);
 	create(path, &kind);
+	/* To read along somebody has to share the index of the write-ahead log, and to make it. */
+	assert_int_equal(chmod(path, 0644), 0);
+	as_nobody(path, true, "): become root or the user of posternd");
 	assert_int_equal(chmod(path, 0400), 0);
 	assert_int_equal(chmod(folder->path, 0555), 0);
 	snprintf(want, sizeof(want),
