@@ -47,10 +47,10 @@ answer_has_ip(const struct dns_answer *answer, const struct ip *ip)
 
 /*
  * Of the names that the reverse zone gives, the first that leads back to the address. All
- * addresses are asked for before the first is waited for.
+ * addresses are asked for before the first is waited for. *failed: one could not be had.
  */
 static enum progress
-confirm_names(struct ask *ask, const struct dns_answer *names, struct str *out)
+confirm_names(struct ask *ask, const struct dns_answer *names, struct str *out, bool *failed)
 {
 	const struct ip *ip = &ask->session->client_ip;
 	enum dns_type type = ip->version == 4 ? DNS_A : DNS_AAAA;
@@ -66,6 +66,8 @@ confirm_names(struct ask *ask, const struct dns_answer *names, struct str *out)
 			continue;
 		if (ask_dns(ask, name, type, &addresses) == PENDING)
 			all = PENDING;
+		else if (addresses->status == DNS_TEMPFAIL)
+			*failed = true;
 		else if (out->n == 0 && answer_has_ip(addresses, ip))
 			*out = name;
 	}
@@ -78,14 +80,21 @@ compute_client_name(struct ask *ask, const struct fact_call *call, struct value 
 	struct session *s = ask->session;
 	const struct dns_answer *names;
 	struct str name = { "", 0 };
+	bool failed;
 
 	*out = value_text(s->client_name);
 	if (s->client_name.n > 0 || s->client_ip.version == 0)
 		return DONE;
 	if (ask_dns(ask, dns_reverse_name(ask->arena, &s->client_ip), DNS_PTR, &names) == PENDING)
 		return PENDING;
-	if (names->status == DNS_OK && confirm_names(ask, names, &name) == PENDING)
+	failed = names->status == DNS_TEMPFAIL;
+	if (names->status == DNS_OK && confirm_names(ask, names, &name, &failed) == PENDING)
 		return PENDING;
+	/* That the DNS is silent now is nobody's fault: no rule is to take it for "no name". */
+	if (name.n == 0 && failed) {
+		*out = (struct value){ .type = VALUE_NONE };
+		return DONE;
+	}
 	/* For the journal too, which shows it whether a rule asked or not. */
 	s->client_name = arena_lower(s->conn, name);
 	*out = value_text(s->client_name);
@@ -271,7 +280,8 @@ const struct fact_def session_facts[] = {
 	    "The client's address." },
 	{ "client.name", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_SESSION, COST_DNS,
 	    compute_client_name,
-	    "The client's name: its address leads to it and it leads back; empty when there is none." },
+	    "The client's name: its address leads to it and it leads back; empty when there is none, "
+	    "unknown while the DNS does not answer." },
 	{ "client.port", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
 	    compute_client_port, "The client's port." },
 	{ "client.trusted", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,

@@ -304,11 +304,29 @@ test_client_without_a_name(void **state)
 	assert_true(ip_parse(STR("2001:db8::1"), &s->client_ip));
 	assert_string_equal(fact_text(s, STEP_CONNECT, "client.name"), "...");
 	s->answers.first->state = ANSWER_HERE;
-	s->answers.first->dns.status = DNS_TEMPFAIL;
+	s->answers.first->dns.status = DNS_NXDOMAIN;
 	assert_string_equal(fact_text(s, STEP_CONNECT, "client.name"), "");
 	/* without stages there is no state, and it is not missed */
 	begin(s, "<a@b>");
 	assert_string_equal(fact_text(s, STEP_MAIL, "sender"), "a@b");
+}
+
+/* A name server that is silent makes nobody nameless. */
+static void
+test_client_name_may_stay_unknown(void **state)
+{
+	struct session *s = *state;
+	const struct fact_call call = { .entry = fact_find(s->table, STR("client.name")) };
+	struct value value;
+	struct ask ask;
+
+	assert_true(ip_parse(STR("2001:db8::1"), &s->client_ip));
+	assert_string_equal(fact_text(s, STEP_CONNECT, "client.name"), "...");
+	s->answers.first->state = ANSWER_HERE;
+	s->answers.first->dns.status = DNS_TEMPFAIL;
+	ask = session_ask(s, STEP_CONNECT, 1);
+	assert_int_equal(fact_get(&ask, &call, &value), DONE);
+	assert_int_equal(value.type, VALUE_NONE);
 }
 
 static void
@@ -336,6 +354,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_facts_of_a_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_client_name_is_confirmed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_client_without_a_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_client_name_may_stay_unknown, set_up, tear_down),
 		cmocka_unit_test(test_names),
 	};
 
