@@ -2,12 +2,16 @@
 # the links between them hold.
 nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
+	docs/architecture.md \
+	docs/journal.md \
 	docs/language.md \
+	docs/rfc.md \
 	docs/stages/dkim.md \
 	docs/stages/greylist.md \
 	docs/stages/listed.md \
 	docs/stages/spf.md \
-	docs/stages/volume.md
+	docs/stages/volume.md \
+	docs/threat-model.md
 dist_doc_DATA += CHANGELOG.md README.md
 dist_man_MANS += docs/postern.1 docs/postern.conf.5 docs/posternd.8
 examplesdir = $(docdir)/examples

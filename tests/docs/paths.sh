@@ -20,4 +20,32 @@ for page in $pages; do
 done >"$found"
 report "files that pages name are there" "$found"
 
+# The threat model names cases, too: each word in backquotes of a paragraph "Test:" stands in one of
+# its files.
+awk -v RS= '/(^|\n)Test: / {
+	sub(/^(.*\n)?Test: /, "")
+	paths = names = ""
+	while (match($0, /`[^`]*`/)) {
+		word = substr($0, RSTART + 1, RLENGTH - 2)
+		$0 = substr($0, RSTART + RLENGTH)
+		if (word ~ /^tests\//)
+			paths = paths " " word
+		else if (word ~ /^[a-z_]+$/)
+			names = names " " word
+	}
+	print paths "|" names
+}' docs/threat-model.md | while IFS='|' read -r paths names; do
+	for name in $names; do
+		# shellcheck disable=SC2086
+		grep -qw -e "$name" $paths || echo "docs/threat-model.md: no $name in$paths"
+	done
+done >"$found"
+report "cases that the threat model names are there" "$found"
+
+# Whatever is claimed has its line.
+claims=$(grep -c '^\*\*' docs/threat-model.md)
+shown=$(awk -v RS= '/^\*\*/ && /\nTest: |`not yet`/' docs/threat-model.md | grep -c '^\*\*')
+test "$claims" -gt 20 && test "$claims" = "$shown" ||
+	echo "docs/threat-model.md: $claims attacks, $shown with a test or \`not yet\`" >"$found"
+report "each attack has a test, or says that it has none" "$found"
 finish
