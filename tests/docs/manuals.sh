@@ -50,7 +50,10 @@ if test -x "$postern"; then
 	done >"$found"
 	report "postern(1) has no option that is not there" "$found"
 	# The keys that a program relies on: as they stand in the source of the printer.
-	sed -n 's/.*_member(&b, "\([a-z_]*\)".*/\1/p' cli/print.c | while read -r key; do
+	{
+		sed -n 's/.*_member(&b, "\([a-z_]*\)".*/\1/p' cli/print.c
+		grep -o '\\"[a-z_]*\\":' cli/print.c | tr -dc 'a-z_\n'
+	} | while read -r key; do
 		sed -n '/^\.Sh OUTPUT/,/^\.Sh ENV/p' docs/postern.1 | grep -qw "$key" || echo "$key"
 	done >"$found"
 	report "postern(1) has all keys of the JSON" "$found"
