@@ -11,16 +11,10 @@
 #include "mail/reply.h"
 #include "proxy/gate_record.h"
 #include "proxy/questions.h"
+#include "proxy/shared_resolver.h"
 
 /* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
-
-/* A resolver lives as long as a session that began with it, a reload or not. */
-struct shared_resolver {
-	struct resolver *resolver;
-	struct resolver_settings settings;
-	size_t users;
-};
 
 struct gate {
 	struct event_base *base;
@@ -57,6 +51,7 @@ struct gate_session {
 	struct verdict verdict;
 	struct db_request *journalling;
 	struct gate_story story;
+	struct event *budget; /* ends the waiting for the DNS; NULL: nothing waited yet */
 	struct gate_session *due_next;
 	bool due;
 };
@@ -79,39 +74,6 @@ resume_due(evutil_socket_t fd, short what, void *arg)
 		if (gs->state != GATE_IDLE)
 			gs->resume(gs->owner);
 	}
-}
-
-static struct shared_resolver *
-shared_resolver_new(struct event_base *base, const struct config *config, struct err *e)
-{
-	struct shared_resolver *shared = xcalloc(1, sizeof(*shared));
-	struct resolver_settings *settings = &shared->settings;
-
-	settings->forward = config->resolver.forward;
-	settings->port = config->resolver.port;
-	settings->deadline_ms = (unsigned)config->core.dns_timeout;
-	if (config->resolver.host)
-		str_copy(str_of(config->resolver.host), settings->host, sizeof(settings->host));
-	if (config->core.trust_anchor)
-		str_copy(str_of(config->core.trust_anchor), settings->trust_anchor,
-		    sizeof(settings->trust_anchor));
-	shared->resolver = resolver_new(base, settings, e);
-	if (!shared->resolver) {
-		free(shared);
-		return NULL;
-	}
-	shared->users = 1;
-	return shared;
-}
-
-static void
-shared_resolver_release(struct shared_resolver **shared)
-{
-	if (--(*shared)->users == 0) {
-		resolver_free(&(*shared)->resolver);
-		free(*shared);
-	}
-	*shared = NULL;
 }
 
 struct gate *
@@ -154,21 +116,12 @@ gate_free(struct gate **gate)
 	*gate = NULL;
 }
 
-static bool
-same_resolver(const struct config *a, const struct config *b)
-{
-	return a->resolver.forward == b->resolver.forward && a->resolver.port == b->resolver.port &&
-	    str_eq(str_of(a->resolver.host), str_of(b->resolver.host)) &&
-	    a->core.dns_timeout == b->core.dns_timeout &&
-	    str_eq(str_of(a->core.trust_anchor), str_of(b->core.trust_anchor));
-}
-
 void
 gate_reload(struct gate *gate, struct config *config)
 {
 	struct err e;
 
-	if (!same_resolver(gate->config, config)) {
+	if (!shared_resolver_suits(gate->resolver, config)) {
 		struct shared_resolver *resolver = shared_resolver_new(gate->base, config, &e);
 
 		if (resolver) {
@@ -254,8 +207,7 @@ gate_open(struct gate *gate, enum front front, void (*resume)(void *owner), void
 
 	gs->gate = gate;
 	gs->config = config_use(gate->config);
-	gs->resolver = gate->resolver;
-	gs->resolver->users++;
+	gs->resolver = shared_resolver_use(gate->resolver);
 	gs->story.revision = gs->config->revision;
 	gs->resume = resume;
 	gs->owner = owner;
@@ -291,6 +243,8 @@ gate_close(struct gate_session **pgs)
 		return;
 	questions_cancel(&gs->questions, NULL);
 	abandon_journalling(gs);
+	if (gs->budget)
+		event_free(gs->budget);
 	if (gs->due) {
 		struct gate_session **p = &gs->gate->due;
 
@@ -486,8 +440,34 @@ begin(struct gate_session *gs, enum step step)
 	require(gs->state == GATE_IDLE);
 	gs->step = step;
 	gs->now = clock_wall_ms() / 1000;
+	if (gs->budget)
+		evtimer_del(gs->budget);
 	gs->story.began_us = clock_mono_us();
 	gs->verdict = (struct verdict){ 0 };
+}
+
+static void
+on_budget(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate_session *gs = arg;
+
+	if (gs->state == GATE_DECIDING && give_up(gs) > 0)
+		due(gs);
+}
+
+/* Once a decision: from its first waiting on. */
+static void
+start_budget(struct gate_session *gs)
+{
+	int64_t left_us =
+	    gs->config->core.dns_budget * 1000 - (clock_mono_us() - gs->story.began_us);
+	const struct timeval left = { left_us / 1000000, left_us % 1000000 };
+
+	if (!gs->budget)
+		gs->budget = evtimer_new(gs->gate->base, on_budget, gs);
+	require(gs->budget);
+	if (!evtimer_pending(gs->budget, NULL) && left_us > 0)
+		evtimer_add(gs->budget, &left);
 }
 
 static bool
@@ -513,6 +493,8 @@ decide(struct gate_session *gs, struct verdict *out)
 			continue;
 		if (send_noted(gs) > 0)
 			continue;
+		if (gs->questions.n_dns > 0)
+			start_budget(gs);
 		if (gs->questions.n_dns + gs->questions.n_store > 0)
 			return PENDING;
 		/* A stage (perhaps one we did not write) waits for nothing. */

@@ -40,6 +40,7 @@ libpostern_a_SOURCES += \
 	proxy/milter_link.c proxy/milter_link.h \
 	proxy/milter_process.c proxy/milter_process.h \
 	proxy/questions.c proxy/questions.h \
+	proxy/shared_resolver.c proxy/shared_resolver.h \
 	proxy/sockets.c proxy/sockets.h \
 	proxy/tally.c proxy/tally.h \
 	proxy/worker.c proxy/worker.h \

@@ -147,7 +147,7 @@ load(struct fixture *f, uint16_t port)
 	fprintf(file,
 	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
 	    "listen proxy 127.0.0.1 port 2500\nresolver forward 127.0.0.1 port %u\n"
-	    "dns timeout 1s\n%s",
+	    "dns timeout 9s; dns budget 500ms\n%s",
 	    f->folder, (unsigned)port, rules);
 	fclose(file);
 	config = config_load(path, &vocabulary, &complaints);
@@ -404,6 +404,8 @@ test_failures_of_the_dns_are_values(void **state)
 		assert_int_equal(v.code, 451);
 		assert_true(str_eq(v.text, STR("SPF: temperror")));
 	}
+	/* Long before its own deadline. */
+	assert_string_equal(gate_session(f->gs)->txn.answers.first->dns.why, "budget");
 }
 
 static void
