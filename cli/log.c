@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -55,7 +56,7 @@ static void
 print_entry(struct listing *l, const struct journal_record *r)
 {
 	struct line line = { l->cli };
-	char code[16], time[WHEN_SIZE];
+	char code[16], times[40], time[WHEN_SIZE];
 	struct buf recipients;
 
 	buf_init(&recipients, 1 << 16);
@@ -70,6 +71,10 @@ print_entry(struct listing *l, const struct journal_record *r)
 	line_cut_cell(&line, recipients_of(r, &recipients), l->recipients, COLOR_NONE);
 	if (r->text.n > 0)
 		line_cell(&line, r->text, 0, COLOR_NONE);
+	if (r->times > 1) {
+		snprintf(times, sizeof(times), "(%" PRId64 " times)", r->times);
+		line_cell(&line, str_of(times), 0, COLOR_BOLD);
+	}
 	if (r->rule.n > 0)
 		line_cell(&line, r->rule, 0, COLOR_DIM);
 	if (r->observed.n > 0) {

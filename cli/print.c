@@ -214,7 +214,7 @@ print_record_json(struct cli *cli, const struct journal_record *r, bool whole)
 	text_member(&b, "observed", r->observed);
 	text_member(&b, "queue_id", r->queue_id);
 	buf_printf(&b, ",\"size\":%" PRId64 ",\"times\":%" PRId64 ",\"took_us\":%d", r->size,
-	    r->times, r->took_us);
+	    r->times > 0 ? r->times : 1, r->took_us);
 	text_member(&b, "config", r->config);
 	json_member(&b, "facts", r->facts, JSON_OBJECT);
 	if (whole) {

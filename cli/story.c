@@ -119,6 +119,10 @@ story_head(struct cli *cli, const struct journal_record *r)
 		snprintf(text, sizeof(text), "%" PRId64 " octets", r->size);
 		item(cli, "message", str_of(text));
 	}
+	if (r->times > 1) {
+		snprintf(text, sizeof(text), "%" PRId64 ", one entry for all", r->times);
+		item(cli, "times", str_of(text));
+	}
 	item(cli, "queue id", r->queue_id);
 	item(cli, "rule", r->rule.n > 0 ? r->rule : STR("none"));
 	item(cli, "observed", r->observed);

@@ -415,8 +415,8 @@ journal_hours(struct journal *j, const struct journal_span *span,
 {
 	static const char sql[] =
 	    "SELECT time_ms / 3600000 AS hour, sum(times * (verdict = 'accept')), "
-	    "sum(times * (verdict = 'tempfail')), sum(times * (verdict = 'reject')) FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 "
-	    "GROUP BY hour ORDER BY hour";
+	    "sum(times * (verdict = 'tempfail')), sum(times * (verdict = 'reject')) FROM entry "
+	    "WHERE time_ms >= ?1 AND time_ms < ?2 GROUP BY hour ORDER BY hour";
 	sqlite3_stmt *stmt;
 	int rc;
 

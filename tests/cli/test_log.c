@@ -69,6 +69,21 @@ test_lines(void **state)
 	run_is(r, 0, all, "");
 }
 
+/* A flood that is one entry. */
+static void
+test_times(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+
+	record.times = 4711;
+	run_append(r, &record);
+	run_cli(r, "log");
+	run_has(r, "  SPF: not permitted  (4711 times)  postern.conf:12\n");
+	run_cli(r, "log --json");
+	run_has(r, ",\"times\":4711,");
+}
+
 struct filtered {
 	const char *words, *ids; /* the first letters of the ids found */
 };
@@ -130,7 +145,7 @@ test_json(void **state)
 	    "\"client_name\":\"mx.example.net\",\"helo\":\"helo.example.net\",\"account\":\"\","
 	    "\"sender\":\"a@example.net\",\"recipients\":[\"b@example.org\"],\"verdict\":\"reject\","
 	    "\"code\":550,\"enhanced\":\"5.7.23\",\"text\":\"SPF: not permitted\","
-	    "\"rule\":\"postern.conf:12\",\"observed\":\"\",\"queue_id\":\"\",\"size\":0,"
+	    "\"rule\":\"postern.conf:12\",\"observed\":\"\",\"queue_id\":\"\",\"size\":0,\"times\":1,"
 	    "\"took_us\":1234,\"config\":\"0123456789ab\",\"facts\":{\"spf\":\"fail\",\"n\":3}}\n");
 	run_is(r, 0, want, "");
 }
@@ -345,6 +360,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_times, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),

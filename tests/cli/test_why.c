@@ -110,6 +110,7 @@ test_bare(void **state)
 	record.step = "connect";
 	record.sender = record.helo = record.session = record.config = STR("");
 	record.rule = STR("limit: sessions");
+	record.times = 12;
 	run_append(r, &record);
 	run_cli(r, "why aaaaaa");
 	run_is(r, 0,
@@ -117,6 +118,7 @@ test_bare(void **state)
 	    "  step        connect\n"
 	    "  time        2026-01-31 12:00:00\n"
 	    "  client      192.0.2.1 (mx.example.net)\n"
+	    "  times       12, one entry for all\n"
 	    "  rule        limit: sessions\n"
 	    "  front       proxy\n"
 	    "  took        1.2 ms\n",

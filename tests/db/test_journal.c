@@ -482,18 +482,20 @@ test_sums(void **state)
 	for (int i = 0; i < 12; i++) {
 		struct journal_record r = record(T0 + (i / 4) * HOUR);
 
+		/* An entry that stands for two counts as two. */
+		r.times = i == 1 ? 2 : i % 2;
 		r.verdict = verdicts[i % 4];
 		r.sender = str_of(senders[i % 4]);
 		append(w->journal, &r);
 	}
 	assert_true(journal_hours(w->reader, &(struct journal_span){ 0 }, add_hour, text, NULL));
-	assert_string_equal(text, "0:1/1/2 1:1/1/2 2:1/1/2 ");
+	assert_string_equal(text, "0:1/2/2 1:1/1/2 2:1/1/2 ");
 	text[0] = '\0';
 	assert_true(journal_hours(w->reader, &span, add_hour, text, NULL));
 	assert_string_equal(text, "1:1/1/2 2:1/1/2 ");
 	text[0] = '\0';
 	assert_true(journal_top(w->reader, &ranking, add_sum, text, NULL));
-	assert_string_equal(text, "b=6 c=3 ");
+	assert_string_equal(text, "b=7 c=3 ");
 	text[0] = '\0';
 	ranking.most = 1;
 	ranking.span = span;
