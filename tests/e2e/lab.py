@@ -124,6 +124,9 @@ class Lab:
     def postfix(self, **settings):
         return self.add(Postfix(self, **settings))
 
+    def sendmail(self, **settings):
+        return self.add(Sendmail(self, **settings))
+
     def posternd(self, program, config, name="postern"):
         return self.add(Posternd(self, program, config, name))
 
@@ -179,9 +182,29 @@ def txt(name, text):
     return f"{name}. 60 TXT {quoted}"
 
 
-class Postfix:
-    """A Postfix instance with its own configuration, queue and mailboxes: USERS
-    exist in each of `domains`, and nobody else."""
+class Mailboxes:
+    """Mailboxes as folders: self.mail/DOMAIN/NAME/new/*."""
+
+    def messages(self, address):
+        """The delivered messages of a mailbox, oldest first, as octets with LF line ends."""
+        local, domain = address.split("@")
+        folder = os.path.join(self.mail, domain, local, "new")
+        if not os.path.isdir(folder):
+            return []
+        found = []
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as f:
+                found.append(f.read())
+        return found
+
+    def await_messages(self, address, n=1, limit=20):
+        until(lambda: len(self.messages(address)) >= n, limit, f"{n} messages for {address}")
+        return self.messages(address)
+
+
+class Postfix(Mailboxes):
+    """A Postfix instance with its own configuration, queue and mailboxes: everybody in
+    `domains` exists, but for those whose name begins with "nobody"."""
 
     def __init__(self, lab, domains=("example.org",), milters="", name="postfix", extra="",
                  xclient=True, greeting_port=None):
@@ -275,22 +298,6 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
-    def messages(self, address):
-        """The delivered messages of a mailbox, oldest first, as octets with LF line ends."""
-        local, domain = address.split("@")
-        folder = os.path.join(self.mail, domain, local, "new")
-        if not os.path.isdir(folder):
-            return []
-        found = []
-        for name in sorted(os.listdir(folder)):
-            with open(os.path.join(folder, name), "rb") as f:
-                found.append(f.read())
-        return found
-
-    def await_messages(self, address, n=1, limit=20):
-        until(lambda: len(self.messages(address)) >= n, limit, f"{n} messages for {address}")
-        return self.messages(address)
-
     def text(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return f.read()
@@ -298,6 +305,111 @@ postlog unix-dgram n - n - 1 postlogd
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, check=False)
+
+
+SENDMAIL_MC = """divert(-1)
+define(`_CF_DIR_', `{unpacked}/usr/share/sendmail/cf/')
+include(`{unpacked}/usr/share/sendmail/cf/m4/cf.m4')
+OSTYPE(`linux')
+define(`confDOMAIN_NAME', `mta.example.org')
+define(`confTRUSTED_USERS', `root')
+define(`confPID_FILE', `{folder}/pid')
+define(`confSERVICE_SWITCH_FILE', `{folder}/service.switch')
+define(`confDONT_BLAME_SENDMAIL', `groupwritabledirpathsafe')
+define(`confEIGHT_BIT_HANDLING', `pass8')
+define(`confTO_IDENT', `0')
+define(`confMILTER_LOG_LEVEL', `9')
+define(`confCONNECTION_RATE_THROTTLE', `0')
+define(`confBAD_RCPT_THROTTLE', `0')
+undefine(`ALIAS_FILE')
+define(`QUEUE_DIR', `{folder}/queue')
+define(`STATUS_FILE', `{folder}/statistics')
+define(`HELP_FILE', `{folder}/help')
+FEATURE(`no_default_msa')
+FEATURE(`nocanonify')
+FEATURE(`accept_unresolvable_domains')
+FEATURE(`accept_unqualified_senders')
+DAEMON_OPTIONS(`Name=MTA,Addr=127.0.0.1,Port={port},Family=inet')
+{domains}
+{filters}
+MAILER(`local')
+MAILER(`smtp')
+MAILER_DEFINITIONS
+Mfile,	P={folder}/deliver, F=lsDFMPn8, S=EnvFromL/HdrFromL, R=EnvToL/HdrToL,
+	L=0, U={user}, T=DNS/RFC822/X-Unix, A=deliver $h $u
+LOCAL_CONFIG
+Kunknown regex -m -a@UNKNOWN ^nobody
+LOCAL_RULE_0
+R$+ < @ $=w . >	$: < $(unknown $1 $) > $1 < @ $2 . >
+R< $* @UNKNOWN > $*	$#error $@ 5.1.1 $: "550 User unknown"
+R< $* > $+ < @ $=w . >	$#file $@ $3 $: $2
+"""
+
+SENDMAIL_DELIVER = """#!/bin/sh
+# deliver DOMAIN NAME: a message into a file of its own, whole or not at all
+folder="{mail}/$1/$2"
+mkdir -p "$folder/tmp" "$folder/new" || exit 75
+file=$(date +%s.%N).$$
+cat >"$folder/tmp/$file" && mv "$folder/tmp/$file" "$folder/new/$file" || exit 75
+"""
+
+
+class Sendmail(Mailboxes):
+    """Sendmail from the folder that unpack-sendmail.sh made, with configuration, queue and
+    mailboxes of its own: as for Postfix, everybody but nobody* exists. milters: where they listen,
+    in libmilter's notation."""
+
+    def __init__(self, lab, unpacked, dotted_hostname, domains=("example.org",), milters=(),
+                 name="sendmail", port=None):
+        self.port = port or free_port()
+        self.folder = lab.path(name)
+        self.mail = os.path.join(self.folder, "mail")
+        user = pwd.getpwnam("nobody")
+        for folder in (self.folder, os.path.join(self.folder, "queue"), self.mail):
+            os.makedirs(folder)
+        os.chown(self.mail, user.pw_uid, user.pw_gid)
+        self.write("service.switch", "hosts files\naliases files\n")
+        self.write("deliver", SENDMAIL_DELIVER.format(mail=self.mail), mode=0o755)
+        config = self.write("sendmail.cf", self.compile(self.write(
+            "sendmail.mc", SENDMAIL_MC.format(
+                unpacked=unpacked, folder=self.folder, port=self.port,
+                user=f"{user.pw_uid}:{user.pw_gid}",
+                domains="\n".join(f"LOCAL_DOMAIN(`{d}')" for d in domains),
+                filters="\n".join(self.filter(i, at) for i, at in enumerate(milters))))))
+        self.process = Process(
+            [os.path.join(unpacked, "usr/libexec/sendmail/sendmail"), "-bD", "-q1s", "-C", config,
+             "-X", os.path.join(self.folder, "transcript")],
+            os.path.join(self.folder, "sendmail.log"), env={"RES_OPTIONS": "timeout:1 attempts:1",
+                 "LD_PRELOAD": os.path.abspath(dotted_hostname)})
+        until(lambda: answers(self.port) or not self.process.running(), what="Sendmail")
+        if not self.process.running():
+            raise RuntimeError(f"Sendmail ended: {self.process.text()}")
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    @staticmethod
+    def filter(number, address):
+        return (f"INPUT_MAIL_FILTER(`filter{number}', "
+                f"`S={address}, F=T, T=C:10s;S:10s;R:60s;E:60s')")
+
+    @staticmethod
+    def compile(source):
+        done = subprocess.run(["m4", source], stdout=subprocess.PIPE, check=True)
+        return done.stdout.decode()
+
+    def text(self):
+        """What was said on its connections, and what it printed."""
+        with open(os.path.join(self.folder, "transcript"), encoding="utf-8",
+                  errors="replace") as f:
+            return self.process.text() + f.read()
+
+    def stop(self):
+        self.process.stop()
 
 
 class Posternd:
