@@ -4,6 +4,7 @@ touched. Whatever was started is ended, by its process id, when the lab is close
 """
 
 import email.utils
+import json
 import os
 import pwd
 import re
@@ -16,8 +17,6 @@ import sys
 import tempfile
 import time
 
-USERS = ["alice", "bob", "carol", "dave", "erin", "frank", "postmaster"] + [
-    f"user{n}" for n in range(40)]
 START_LIMIT = 30  # seconds for a server to come up
 
 
@@ -183,7 +182,29 @@ def txt(name, text):
 
 
 class Mailboxes:
-    """Mailboxes as folders: self.mail/DOMAIN/NAME/new/*."""
+    """Mailboxes as folders, self.mail/DOMAIN/NAME/new/*, and the program that delivers to them."""
+
+    PROGRAM = """#!/bin/sh
+# deliver DOMAIN NAME: a message into a file of its own, whole or not at all
+folder="{mail}/$1/$2"
+mkdir -p "$folder/tmp" "$folder/new" || exit 75
+file=$(date +%s.%N).$$
+cat >"$folder/tmp/$file" && mv "$folder/tmp/$file" "$folder/new/$file" || exit 75
+"""
+
+    def make_mailboxes(self):
+        self.mail = os.path.join(self.folder, "mail")
+        user = pwd.getpwnam("nobody")
+        os.makedirs(self.mail)
+        os.chown(self.mail, user.pw_uid, user.pw_gid)
+        self.write("deliver", self.PROGRAM.format(mail=self.mail), mode=0o755)
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
 
     def messages(self, address):
         """The delivered messages of a mailbox, oldest first, as octets with LF line ends."""
@@ -211,29 +232,19 @@ class Postfix(Mailboxes):
         self.port = greeting_port or free_port()
         self.folder = lab.path(name)
         self.conf = os.path.join(self.folder, "conf")
-        self.mail = os.path.join(self.folder, "mail")
         self.log = os.path.join(self.folder, "maillog")
         self.name = name
-        owner = pwd.getpwnam("postfix")
-        for folder in (self.folder, self.conf, os.path.join(self.folder, "queue")):
+        for folder in (self.folder, self.conf, os.path.join(self.folder, "queue"),
+                       os.path.join(self.folder, "data")):
             os.makedirs(folder)
             os.chmod(folder, 0o755)
-        for folder, user in ((os.path.join(self.folder, "data"), owner.pw_uid),
-                             (self.mail, pwd.getpwnam("nobody").pw_uid)):
-            os.makedirs(folder)
-            os.chown(folder, user, -1)
-        with open(os.path.join(self.conf, "mailboxes"), "w", encoding="utf-8") as f:
-            for domain in domains:
-                for user in USERS:
-                    f.write(f"{user}@{domain} {domain}/{user}/\n")
-        with open(os.path.join(self.conf, "main.cf"), "w", encoding="utf-8") as f:
-            f.write(self.main_cf(domains, milters, xclient) + extra)
-        with open(os.path.join(self.conf, "master.cf"), "w", encoding="utf-8") as f:
-            f.write(self.master_cf())
-        open(os.path.join(self.conf, "dynamicmaps.cf"), "w", encoding="utf-8").close()
-        subprocess.run(["postfix", "-c", self.conf, "start"], check=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        until(lambda: answers(self.port), what="Postfix")
+        os.chown(os.path.join(self.folder, "data"), pwd.getpwnam("postfix").pw_uid, -1)
+        self.make_mailboxes()
+        self.write("conf/known", "!/^nobody/ yes\n")
+        self.write("conf/main.cf", self.main_cf(domains, milters, xclient) + extra)
+        self.write("conf/master.cf", self.master_cf())
+        self.write("conf/dynamicmaps.cf", "")
+        self.start()
 
     def main_cf(self, domains, milters, xclient):
         return f"""compatibility_level = 3.6
@@ -259,17 +270,13 @@ smtpd_peername_lookup = no
 smtpd_recipient_restrictions = reject_unlisted_recipient, permit_mynetworks, reject_unauth_destination
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 virtual_mailbox_domains = {', '.join(domains)}
-virtual_mailbox_base = {self.mail}
-virtual_mailbox_maps = texthash:{self.conf}/mailboxes
-virtual_uid_maps = static:{pwd.getpwnam('nobody').pw_uid}
-virtual_gid_maps = static:{pwd.getpwnam('nobody').pw_gid}
-virtual_minimum_uid = 1
+virtual_mailbox_maps = regexp:{self.conf}/known
+virtual_transport = file
 smtpd_authorized_xclient_hosts = {'127.0.0.0/8' if xclient else ''}
 smtpd_milters = {milters}
 milter_default_action = tempfail
 message_size_limit = 60000000
 mailbox_size_limit = 0
-virtual_mailbox_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_client_connection_count_limit = 0
 """
@@ -292,7 +299,7 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 local unix - n n - - local
-virtual unix - n n - - virtual
+file unix - n n - - pipe user=nobody argv={self.folder}/deliver ${{domain}} ${{user}}
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
@@ -301,6 +308,11 @@ postlog unix-dgram n - n - 1 postlogd
     def text(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return f.read()
+
+    def start(self):
+        subprocess.run(["postfix", "-c", self.conf, "start"], check=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        until(lambda: answers(self.port), what="Postfix")
 
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
@@ -345,15 +357,6 @@ R< $* @UNKNOWN > $*	$#error $@ 5.1.1 $: "550 User unknown"
 R< $* > $+ < @ $=w . >	$#file $@ $3 $: $2
 """
 
-SENDMAIL_DELIVER = """#!/bin/sh
-# deliver DOMAIN NAME: a message into a file of its own, whole or not at all
-folder="{mail}/$1/$2"
-mkdir -p "$folder/tmp" "$folder/new" || exit 75
-file=$(date +%s.%N).$$
-cat >"$folder/tmp/$file" && mv "$folder/tmp/$file" "$folder/new/$file" || exit 75
-"""
-
-
 class Sendmail(Mailboxes):
     """Sendmail from the folder that unpack-sendmail.sh made, with configuration, queue and
     mailboxes of its own: as for Postfix, everybody but nobody* exists. milters: where they listen,
@@ -363,13 +366,11 @@ class Sendmail(Mailboxes):
                  name="sendmail", port=None):
         self.port = port or free_port()
         self.folder = lab.path(name)
-        self.mail = os.path.join(self.folder, "mail")
         user = pwd.getpwnam("nobody")
-        for folder in (self.folder, os.path.join(self.folder, "queue"), self.mail):
+        for folder in (self.folder, os.path.join(self.folder, "queue")):
             os.makedirs(folder)
-        os.chown(self.mail, user.pw_uid, user.pw_gid)
+        self.make_mailboxes()
         self.write("service.switch", "hosts files\naliases files\n")
-        self.write("deliver", SENDMAIL_DELIVER.format(mail=self.mail), mode=0o755)
         config = self.write("sendmail.cf", self.compile(self.write(
             "sendmail.mc", SENDMAIL_MC.format(
                 unpacked=unpacked, folder=self.folder, port=self.port,
@@ -384,13 +385,6 @@ class Sendmail(Mailboxes):
         until(lambda: answers(self.port) or not self.process.running(), what="Sendmail")
         if not self.process.running():
             raise RuntimeError(f"Sendmail ended: {self.process.text()}")
-
-    def write(self, name, text, mode=0o644):
-        path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text)
-        os.chmod(path, mode)
-        return path
 
     @staticmethod
     def filter(number, address):
@@ -412,32 +406,103 @@ class Sendmail(Mailboxes):
         self.process.stop()
 
 
+def journal_entries(program, config, *more):
+    """The entries that `postern log` finds, by their ids."""
+    done = subprocess.run([program, "-c", config, "log", "--json", *more], check=True,
+                          stdout=subprocess.PIPE)
+    found = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    return {entry["id"]: entry for entry in found}
+
+
 class Posternd:
     """posternd in the foreground with the configuration given; {folder} in it is a folder of its
     own."""
 
     def __init__(self, lab, program, config, name):
+        self.program = program
         self.folder = lab.path(name)
         os.makedirs(self.folder, exist_ok=True)
         self.config = os.path.join(self.folder, "postern.conf")
+        self.log = os.path.join(self.folder, "posternd.log")
+        self.listens = config.count("listen milter")
+        self.write(config)
+        self.start()
+
+    def write(self, config):
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(config.replace("{folder}", self.folder))
-        self.process = Process([program, "-f", "-c", self.config],
-                               os.path.join(self.folder, "posternd.log"))
-        self.process.expect("event=ready")
-        if "listen milter" in config:
-            self.process.expect("event=listening front=milter")
+
+    def start(self):
+        ready, milters = (self.said(event) for event in ("ready", "listening front=milter"))
+        self.process = Process([self.program, "-f", "-c", self.config], self.log)
+        self.await_said("ready", ready + 1)
+        self.await_said("listening front=milter", milters + self.listens)
+
+    def text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def said(self, event):
+        """How often an event is in the log."""
+        return self.text().count("event=" + event) if os.path.exists(self.log) else 0
+
+    def await_said(self, event, times=1):
+        def look():
+            if not self.process.running():
+                raise RuntimeError(f"posternd ended: {self.text()[-2000:]}")
+            return self.said(event) >= times
+        until(look, what=f"event={event} of posternd, {times} times")
 
     def reload(self, config):
-        before = self.process.text().count("event=reload result=")
-        with open(self.config, "w", encoding="utf-8") as f:
-            f.write(config.replace("{folder}", self.folder))
+        before = self.said("reload result=")
+        self.write(config)
         self.process.child.send_signal(signal.SIGHUP)
-        until(lambda: self.process.text().count("event=reload result=") > before,
-              what="the reload")
+        self.await_said("reload result=", before + 1)
+
+    def postern(self, *args):
+        """What the command line says, and its exit code."""
+        done = subprocess.run([os.path.join(os.path.dirname(self.program), "postern"), "-c",
+                               self.config, *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        return done.stdout.decode("utf-8", "replace"), done.returncode
+
+    def entries(self, *more):
+        return journal_entries(os.path.join(os.path.dirname(self.program), "postern"),
+                               self.config, *more)
+
+    def children(self):
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{name}/stat", encoding="latin-1") as f:
+                    fields = f.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != "Z" and int(fields[1]) == self.process.child.pid:
+                found.append(int(name))
+        return found
+
+    def worker(self):
+        """The child that holds the journal; None when there is none at the moment."""
+        for pid in self.children():
+            try:
+                held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            except OSError:
+                continue
+            if any(path.endswith("/journal.db") for path in held):
+                return pid
+        return None
+
+    def milter_process(self):
+        return next((pid for pid in self.children() if pid != self.worker()), None)
 
     def stop(self):
         return self.process.stop()
+
+    def faults(self):
+        """Lines of the log that no run should have."""
+        bad = r"Sanitizer|runtime error|event=fault|panic|assert"
+        return "\n".join(line for line in self.text().splitlines() if re.search(bad, line))
 
 
 def sign(message, domain, selector, key_file):

@@ -1,0 +1,123 @@
+"""matrix: every verdict at every step, as rules and as what a client has to be told. Each cell has a
+client, HELO, sender or recipient of its own, so that all cells stand in one configuration.
+"""
+
+import collections
+
+from client import Client, identifier
+from lab import message
+from tap import equal, matches
+
+STEPS = ("connect", "helo", "mail", "rcpt", "message")
+
+# What a text may hold that some printf on the way could take for its own.
+ODD = "100% %s %d%% sure, $5"
+
+# step -> verdict -> code, enhanced code: all different, so that a reply tells which rule it is of
+CODES = {
+    "connect": {"tempfail": (450, "4.7.0"), "reject": (554, "5.7.1")},
+    "helo": {"tempfail": (450, "4.7.2"), "reject": (550, "5.7.2")},
+    "mail": {"tempfail": (451, "4.1.8"), "reject": (553, "5.1.8")},
+    "rcpt": {"tempfail": (450, "4.2.0"), "reject": (550, "5.2.1")},
+    "message": {"tempfail": (451, "4.6.0"), "reject": (554, "5.6.0")},
+}
+
+CLIENTS = {"accept": "127.0.1.1", "tempfail": "127.0.1.2", "reject": "127.0.1.3"}
+
+FACTS = {"connect": "client", "helo": "helo", "mail": "sender.domain", "rcpt": "sender.domain",
+         "message": "sender.domain"}
+
+Cell = collections.namedtuple("Cell", "step verdict source helo sender recipient")
+
+
+def rules():
+    """Lists and rules for a configuration."""
+    lines = [f"list {verdict}_clients {{ {address} }}" for verdict, address in CLIENTS.items()]
+    lines += [f'list late_{step} {{ "accept.{step}.test" }}' for step in STEPS[1:]]
+    lines.append(f"list late_connect {{ {CLIENTS['accept']} }}")
+    for step in STEPS:
+        lines.append(f"at {step} {{")
+        # The first that says something ends the step: this one comes too late to.
+        for verdict in ("accept", "tempfail", "reject"):
+            condition = (f"client in {verdict}_clients" if step == "connect" else
+                         f'{FACTS[step]} = "{verdict}.{step}.test"')
+            if verdict == "accept":
+                lines.append(f"    accept if {condition}")
+                lines.append(f'    reject 500 5.0.0 "too late" if {FACTS[step]} in late_{step}')
+            else:
+                code, enhanced = CODES[step][verdict]
+                text = f"{verdict} at {step}, " + ODD.replace("$", "$$")
+                lines.append(f'    {verdict} {code} {enhanced} "{text}" if {condition}')
+        lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def cells():
+    for step in STEPS:
+        for verdict in ("accept", "tempfail", "reject"):
+            name = f"{verdict}.{step}.test"
+            yield Cell(
+                step, verdict,
+                CLIENTS[verdict] if step == "connect" else "127.0.0.1",
+                name if step == "helo" else "client.test",
+                f"a@{name}" if step in ("mail", "rcpt", "message") else "a@other.test",
+                f"{step}-{verdict}@example.org")
+
+
+def play(cell, port):
+    """The reply that decided: the first that refuses, else the one to the message."""
+    with Client(port, source=cell.source, greet=False) as c:
+        said = c.reply()
+        if said.code == 220:
+            said = c.say("EHLO " + cell.helo)
+        if said.code == 250:
+            said = c.send(cell.sender, cell.recipient,
+                          message(cell.sender, cell.recipient, f"{cell.step} {cell.verdict}"))
+        return said
+
+
+def check(cell, said, code=None):
+    """Is it the reply of this cell's rule? code: which the front puts in its place."""
+    if cell.verdict == "accept":
+        equal(said.code, 250, "the reply")
+        return
+    wanted, enhanced = CODES[cell.step][cell.verdict]
+    equal(said.code, code or wanted, "the code")
+    text = f"{enhanced} {cell.verdict} at {cell.step}, {ODD} [{identifier(said)}]"
+    equal(said.text, text, "the text")
+
+
+def check_entry(cell, said, entries, front):
+    """Is it in the journal under the id that the client was told?"""
+    entry = entries.get(identifier(said))
+    assert entry, f"no entry {identifier(said)} in the journal: {sorted(entries)}"
+    equal({key: entry[key] for key in ("step", "verdict", "code", "front")},
+          {"step": cell.step, "verdict": cell.verdict,
+           "code": CODES[cell.step][cell.verdict][0], "front": front}, "the entry")
+    matches(r":\d+$", entry["rule"], "the rule")
+
+
+def run(tap, front, port, posternd, mta, code_of=lambda cell: None):
+    """All cells through one front: what is told, what is delivered, what is in the journal."""
+    told = {}
+    for cell in cells():
+        with tap.case(f"{front}: {cell.verdict} at {cell.step}"):
+            told[cell] = play(cell, port)
+            check(cell, told[cell], code_of(cell))
+            if cell.verdict == "accept":
+                equal(len(mta.await_messages(cell.recipient)), 1, "the number delivered")
+    with tap.case(f"{front}: nothing that was refused was delivered"):
+        for cell in cells():
+            if cell.verdict != "accept":
+                equal(mta.messages(cell.recipient), [], cell.recipient)
+    entries = posternd.entries()
+    for cell, said in told.items():
+        if cell.verdict != "accept":
+            with tap.case(f"{front}: {cell.verdict} at {cell.step} is in the journal"):
+                check_entry(cell, said, entries, front)
+    with tap.case(f"{front}: what was accepted is in the journal"):
+        accepted = [e["recipients"] for e in entries.values()
+                    if e["verdict"] == "accept" and e["front"] == front]
+        for cell in cells():
+            equal(accepted.count([cell.recipient]), cell.verdict == "accept",
+                  f"the number of entries for {cell.recipient}")
