@@ -227,6 +227,9 @@ class Postfix(Mailboxes):
     """A Postfix instance with its own configuration, queue and mailboxes: everybody in
     `domains` exists, but for those whose name begins with "nobody"."""
 
+    TELLS_ADDRESS = False  # "5.1.1 <address>... text" with the texts of a milter
+    TELLS_UNKNOWN = True   # to milters: whom it refuses itself
+
     def __init__(self, lab, domains=("example.org",), milters="", name="postfix", extra="",
                  xclient=True, greeting_port=None):
         self.port = greeting_port or free_port()
@@ -361,6 +364,9 @@ class Sendmail(Mailboxes):
     """Sendmail from the folder that unpack-sendmail.sh made, with configuration, queue and
     mailboxes of its own: as for Postfix, everybody but nobody* exists. milters: where they listen,
     in libmilter's notation."""
+
+    TELLS_ADDRESS = True
+    TELLS_UNKNOWN = False  # not built that way, although it says it can (SMFIP_RCPT_REJ)
 
     def __init__(self, lab, unpacked, dotted_hostname, domains=("example.org",), milters=(),
                  name="sendmail", port=None):

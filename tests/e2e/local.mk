@@ -1,1 +1,25 @@
-# A test that is one file needs one line: check_PROGRAMS += tests/e2e/test_NAME
+# tests/e2e: posternd between real servers. In Python; each .py of e2e_tests is a test.
+e2e_tests = \
+	tests/e2e/milter_postfix.py \
+	tests/e2e/milter_sendmail.py \
+	tests/e2e/proxy_postfix.py
+TEST_EXTENSIONS += .py
+PY_LOG_DRIVER = $(LOG_DRIVER)
+PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
+TESTS += $(e2e_tests)
+EXTRA_DIST += $(e2e_tests) \
+	tests/e2e/client.py \
+	tests/e2e/dotted_hostname.c \
+	tests/e2e/lab.py \
+	tests/e2e/matrix.py \
+	tests/e2e/milter.py \
+	tests/e2e/quickstart.py \
+	tests/e2e/run.sh \
+	tests/e2e/tap.py \
+	tests/e2e/unpack-sendmail.sh
+
+check_DATA += tests/e2e/dotted_hostname.so
+CLEANFILES += tests/e2e/dotted_hostname.so
+tests/e2e/dotted_hostname.so: tests/e2e/dotted_hostname.c
+	$(AM_V_CC)$(MKDIR_P) tests/e2e && \
+		$(CC) -std=gnu11 -Wall -Werror -shared -fPIC -o $@ $(srcdir)/tests/e2e/dotted_hostname.c

@@ -78,3 +78,14 @@ def need(*programs, root=True):
         if not shutil.which(program):
             skip_all(f"{os.path.basename(program)} is missing")
     return build
+
+
+def need_sendmail(build):
+    """Where Sendmail is unpacked, and what it has to be started with; else skips the whole test."""
+    unpacked = os.path.abspath(os.environ.get("POSTERN_SENDMAIL") or os.path.join(build, "sendmail"))
+    preload = os.path.join(build, "tests", "e2e", "dotted_hostname.so")
+    if not os.path.exists(os.path.join(unpacked, "usr/libexec/sendmail/sendmail")):
+        skip_all(f"Sendmail is not in {unpacked}: tests/e2e/unpack-sendmail.sh puts it there")
+    if not os.path.exists(preload):
+        skip_all("tests/e2e/dotted_hostname.so is not built")
+    return unpacked, preload
