@@ -6,7 +6,7 @@ import signal
 
 import matrix
 from client import Client
-from lab import free_port, make_key, message, sign, txt, until
+from lab import free_port, make_key, message, sign, txt
 from tap import equal, lacks, matches
 
 SETTINGS = """hostname "mx.example.org"
@@ -153,12 +153,9 @@ def worker_dies(tap, w):
         with w.client() as c:
             for line in ("MAIL FROM:<a@good.test>", "RCPT TO:<again@example.org>"):
                 equal(c.say(line).code, 250, line)
-            worker = w.posternd.worker()
-            os.kill(worker, signal.SIGKILL)
+            os.kill(w.posternd.worker(), signal.SIGKILL)
             equal(c.data(data).code // 100, 4, "the reply")
-            until(lambda: w.posternd.worker() not in (None, worker), what="a new worker")
-            ready = w.posternd.said("ready")
-            equal(ready, 2, "the number of starts")
+            w.posternd.await_said("ready", 2)
             # The milter process makes a new link for the next message of the same session.
             equal(c.send("a@good.test", "again@example.org", data).code, 250, "the next reply")
     with tap.case("the next message of that session is delivered, and only that"):
