@@ -135,7 +135,7 @@ open_fronts(struct loop *loop, const struct loop_sockets *sockets, struct err *e
 	if (!loop->proxy)
 		return false;
 	for (size_t i = 0; i < sockets->n_proxy; i++)
-		if (!proxy_front_listen(loop->proxy, sockets->proxy[i], e))
+		if (!proxy_front_listen(loop->proxy, sockets->proxy[i], &sockets->how[i], e))
 			return false;
 	loop->milter = milter_front_new(loop->gate);
 	return sockets->milter < 0 || milter_front_listen(loop->milter, sockets->milter, e);

@@ -14,6 +14,7 @@ struct loop;
 /* The sockets one loop accepts from; the descriptors stay open in the master. */
 struct loop_sockets {
 	const int *proxy;
+	const struct listen *how; /* of each */
 	size_t n_proxy;
 	int milter; /* shared by all loops; -1: none */
 };

@@ -22,6 +22,8 @@
 struct listener {
 	struct listener *next;
 	struct evconnlistener *ev;
+	struct proxy_front *front;
+	struct listen how;
 };
 
 /* A loop's share of the sessions. */
@@ -155,7 +157,8 @@ static void
 on_accept(
     struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *peer, int length, void *arg)
 {
-	struct proxy_front *front = arg;
+	const struct listener *listener = arg;
+	struct proxy_front *front = listener->front;
 	const struct config *config = gate_config(front->gate);
 	struct value ip = { .type = VALUE_IP, .ip = ip_from_sockaddr(peer) };
 
@@ -170,31 +173,33 @@ on_accept(
 		turn_away(front, fd, &ip.ip, &too_many_of_client);
 		return;
 	}
-	client_new(front, fd, peer);
+	client_new(front, fd, peer, &listener->how);
 }
 
 /* Without descriptors, accepting would fail over and over; what waits in the queue can wait. */
 static void
 on_accept_error(struct evconnlistener *ev, void *arg)
 {
+	const struct listener *listener = arg;
 	const char *words = strerrordesc_np(EVUTIL_SOCKET_ERROR());
 
 	log_error(NULL, "event=accept why=\"%s\"", words ? words : "unknown");
-	accept_off(arg, REOPEN_MS);
+	accept_off(listener->front, REOPEN_MS);
 }
 
 bool
-proxy_front_listen(struct proxy_front *front, int fd, struct err *e)
+proxy_front_listen(struct proxy_front *front, int fd, const struct listen *how, struct err *e)
 {
-	struct evconnlistener *ev = evconnlistener_new(gate_base(front->gate), on_accept, front,
+	struct listener *listener = xcalloc(1, sizeof(*listener));
+	struct evconnlistener *ev = evconnlistener_new(gate_base(front->gate), on_accept, listener,
 	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
-	struct listener *listener;
 
-	if (ev == NULL)
+	if (ev == NULL) {
+		free(listener);
 		return err_set(e, ERR_SYSTEM, "the loop does not take the listening socket");
+	}
 	evconnlistener_set_error_cb(ev, on_accept_error);
-	listener = xcalloc(1, sizeof(*listener));
-	listener->ev = ev;
+	*listener = (struct listener){ .ev = ev, .front = front, .how = *how };
 	listener->next = front->listeners;
 	front->listeners = listener;
 	if (front->accepting)

@@ -15,12 +15,13 @@
 #include "base/err.h"
 
 struct gate;
+struct listen;
 struct proxy_front;
 
 /* On the gate's loop and under its configuration. Fails when the backend's name has no address. */
 struct proxy_front *proxy_front_new(struct gate *gate, struct err *e);
-/* fd: bound, listening, nonblocking; taken over if this succeeds. */
-bool proxy_front_listen(struct proxy_front *front, int fd, struct err *e);
+/* fd: bound, listening, nonblocking; taken over if this succeeds. how: copied. */
+bool proxy_front_listen(struct proxy_front *front, int fd, const struct listen *how, struct err *e);
 void proxy_front_stop_accepting(struct proxy_front *front);
 size_t proxy_front_sessions(const struct proxy_front *front);
 /* Idle clients get 421 at once, the others when their transaction is over. */

@@ -372,7 +372,7 @@ client_become(struct client *c, struct str attributes, struct err *e)
 }
 
 void
-client_new(struct proxy_front *front, int fd, const struct sockaddr *peer)
+client_new(struct proxy_front *front, int fd, const struct sockaddr *peer, const struct listen *how)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
 	const struct config *config;

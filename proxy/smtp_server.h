@@ -112,7 +112,8 @@ struct client {
 /* ---- smtp_server.c ---- */
 
 /* The front has counted it in `peers` already. */
-void client_new(struct proxy_front *front, int fd, const struct sockaddr *peer);
+void client_new(
+    struct proxy_front *front, int fd, const struct sockaddr *peer, const struct listen *how);
 void client_free(struct client *c);
 /*
  * XCLIENT: begins a new session of the client that `attributes` tells, at the state before the

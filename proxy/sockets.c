@@ -145,8 +145,11 @@ open_all(struct sockets *s, const struct config *config, struct err *e)
 	for (size_t i = 0; i < config->n_listen; i++) {
 		if (config->listen[i].kind == LISTEN_MILTER)
 			milter = true;
-		else if (!bind_proxy(s, &config->listen[i], index++, e))
-			return false;
+		else {
+			s->how[index] = config->listen[i];
+			if (!bind_proxy(s, &config->listen[i], index++, e))
+				return false;
+		}
 	}
 	return !milter || bind_engine(s, config, e);
 }
@@ -158,6 +161,7 @@ sockets_open(struct sockets *s, const struct config *config, size_t n_loops, str
 	for (size_t i = 0; i < config->n_listen; i++)
 		s->n_proxy += config->listen[i].kind == LISTEN_PROXY;
 	s->proxy = xcalloc(s->n_proxy * n_loops + 1, sizeof(int));
+	s->how = xcalloc(s->n_proxy + 1, sizeof(*s->how));
 	for (size_t i = 0; i < s->n_proxy * n_loops; i++)
 		s->proxy[i] = -1;
 	if (open_all(s, config, e))
@@ -174,6 +178,8 @@ sockets_forget(struct sockets *s)
 			close(s->proxy[i]);
 	free(s->proxy);
 	s->proxy = NULL;
+	free(s->how);
+	s->how = NULL;
 	if (s->engine >= 0)
 		close(s->engine);
 	s->engine = -1;

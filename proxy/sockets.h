@@ -12,7 +12,8 @@
 struct sockets {
 	size_t n_loops, n_proxy; /* proxy has n_loops * n_proxy, those of one loop together */
 	int *proxy;
-	int engine; /* -1: no milter */
+	struct listen *how; /* n_proxy: what the configuration said of each */
+	int engine;         /* -1: no milter */
 	char engine_path[108];
 };
 

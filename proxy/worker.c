@@ -113,6 +113,7 @@ start_loops(struct worker *w, const struct sockets *sockets, struct err *e)
 	for (size_t i = 0; i < sockets->n_loops; i++) {
 		const struct loop_sockets mine = {
 			.proxy = sockets->proxy + i * sockets->n_proxy,
+			.how = sockets->how,
 			.n_proxy = sockets->n_proxy,
 			.milter = sockets->engine,
 		};
