@@ -370,7 +370,7 @@ test_files_removed(void **state)
 	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm",
 		"journal.db", "journal.db-wal", "journal.db-shm" };
 	struct db_request *r;
-	int64_t day, serial;
+	bool new_store = false, new_journal = false;
 
 	r = round_trip(link, base, counting("k", 1000));
 	db_request_free(&r);
@@ -380,15 +380,16 @@ test_files_removed(void **state)
 	}
 	for (int i = 0; i < 6; i++)
 		unlink(folder_file(&w->folder, names[i]));
-	do {
+	/* Each of the two is looked at on its own. */
+	while (!new_store || !new_journal) {
 		assert_true(clock_mono_us() < give_up);
 		r = round_trip(link, base, counting("k", 1));
-		day = r->answer.count.day;
+		new_store = new_store || (!r->failed && r->answer.count.day < 1000);
 		db_request_free(&r);
 		r = round_trip(link, base, journalling("new"));
-		serial = r->record->serial;
+		new_journal = new_journal || (!r->failed && r->record->serial == 1);
 		db_request_free(&r);
-	} while (day == 0 || day > 1000 || serial != 1);
+	}
 	assert_int_equal(access(folder_file(&w->folder, "store.db"), F_OK), 0);
 	assert_int_equal(access(folder_file(&w->folder, "journal.db"), F_OK), 0);
 	db_link_free(&link);
