@@ -21,6 +21,9 @@ source_line(struct complaints *c, const struct source *source, unsigned line)
 		return NULL;
 	if (part.n > 0 && part.p[part.n - 1] == '\r')
 		part.n--;
+	/* columns are counted from behind it */
+	if (part.p == source->text.p && str_starts(part, STR(BYTE_ORDER_MARK)))
+		part = str_sub(part, 3, part.n);
 	return arena_dup(c->arena, str_sub(part, 0, SOURCE_SHOWN)).p;
 }
 

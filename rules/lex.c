@@ -13,7 +13,7 @@ lexer_init(struct lexer *lexer, const struct source *source, struct complaints *
 	*lexer = (struct lexer){ .source = source, .complaints = complaints, .line = 1 };
 	lexer->p = lexer->line_start = text.p;
 	lexer->end = text.p + text.n;
-	if (str_starts(text, STR("\xef\xbb\xbf"))) /* a byte order mark that an editor left */
+	if (str_starts(text, STR(BYTE_ORDER_MARK)))
 		lexer->p = lexer->line_start += 3;
 }
 
@@ -167,7 +167,7 @@ lex_compare(struct lexer *lexer)
 static struct token
 lex_strange(struct lexer *lexer)
 {
-	char c = *lexer->p, text[64];
+	char c = *lexer->p, text[96];
 	size_t n = 1;
 
 	if (c == '&' || c == '|') {
@@ -186,7 +186,7 @@ lex_strange(struct lexer *lexer)
 		return bad(lexer, n, "texts stand in double quotes: \"like this\"");
 	}
 	/* one character, not one octet of it */
-	while (lexer->p + n < lexer->end && ((unsigned char)c & 0xc0) == 0xc0 &&
+	while (n < 4 && lexer->p + n < lexer->end && ((unsigned char)c & 0xc0) == 0xc0 &&
 	    ((unsigned char)lexer->p[n] & 0xc0) == 0x80)
 		n++;
 	snprintf(text, sizeof text, "`%s` has no meaning here; texts stand in double quotes",

@@ -10,6 +10,9 @@
 #include "base/arena.h"
 #include "rules/config.h"
 
+/* Editors leave one in front of a text; it means nothing. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 /* A file as it was read. */
 struct source {
 	const char *file; /* as the admin named it: in complaints */

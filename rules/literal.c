@@ -62,7 +62,7 @@ bool
 literal_real(struct str s, double *out)
 {
 	bool negative = s.n > 0 && s.p[0] == '-';
-	struct str rest = str_sub(s, negative, s.n), whole, part;
+	struct str rest = str_sub(s, negative, s.n), whole = { 0 };
 	uint64_t n, fraction = 0;
 	double scale = 1;
 
@@ -70,10 +70,9 @@ literal_real(struct str s, double *out)
 	if (!str_to_u64(whole, INT64_MAX, &n))
 		return false;
 	if (rest.p != NULL) {
-		part = rest;
-		if (!str_to_u64(part, INT64_MAX, &fraction))
+		if (!str_to_u64(rest, INT64_MAX, &fraction))
 			return false;
-		for (size_t i = 0; i < part.n; i++)
+		for (size_t i = 0; i < rest.n; i++)
 			scale *= 10;
 	}
 	*out = (double)n + (double)fraction / scale;

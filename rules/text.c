@@ -28,7 +28,9 @@ read_fact(struct load *load, const struct token *text, size_t *from, struct oper
 		n++;
 	}
 	if (token[n].kind != TOKEN_CLOSE) {
-		COMPLAIN(load, &token[0], "the `}` of this `${` is missing in the text");
+		COMPLAIN(load, &token[0],
+		    token[n].kind == TOKEN_END ? "the `}` of this `${` is missing in the text"
+					       : "too much stands in this `${`");
 		return false;
 	}
 	token[n].kind = TOKEN_END;
@@ -48,7 +50,9 @@ read_literal(struct load *load, struct str raw, size_t *from)
 	size_t i = *from, n = 0;
 
 	while (i < raw.n && !(raw.p[i] == '$' && i + 1 < raw.n && raw.p[i + 1] == '{')) {
-		if ((raw.p[i] == '\\' || (raw.p[i] == '$' && raw.p[i + 1] == '$')) && i + 1 < raw.n)
+		bool more = i + 1 < raw.n;
+
+		if (more && (raw.p[i] == '\\' || (raw.p[i] == '$' && raw.p[i + 1] == '$')))
 			i++;
 		out[n++] = raw.p[i++];
 	}
@@ -87,7 +91,7 @@ text_parse(struct load *load, const struct token *text)
 	return first;
 }
 
-/* Not in the middle of a character. */
+/* Not in the middle of a character, which has four octets at most. */
 static size_t
 cut(struct str s)
 {
@@ -95,9 +99,9 @@ cut(struct str s)
 
 	if (s.n <= n)
 		return s.n;
-	while (n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+	while (n > EXPANSION_MAX - 4 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
 		n--;
-	return n;
+	return n > EXPANSION_MAX - 4 ? n : EXPANSION_MAX;
 }
 
 static void
