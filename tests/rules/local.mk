@@ -15,3 +15,16 @@ EXTRA_DIST += \
 	tests/rules/complaints/tokens.txt \
 	tests/rules/complaints/types.txt
 check_PROGRAMS += tests/rules/test_record
+check_PROGRAMS += \
+	tests/rules/test_complaint \
+	tests/rules/test_intern \
+	tests/rules/test_lex \
+	tests/rules/test_literal
+rules_loader = tests/rules/loader.c tests/rules/loader.h $(rules_fake)
+check_PROGRAMS += \
+	tests/rules/test_parse \
+	tests/rules/test_tree
+tests_rules_test_parse_SOURCES = tests/rules/test_parse.c $(rules_loader)
+tests_rules_test_tree_SOURCES = tests/rules/test_tree.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_text
+tests_rules_test_text_SOURCES = tests/rules/test_text.c $(rules_loader)
