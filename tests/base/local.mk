@@ -9,3 +9,4 @@ check_PROGRAMS += \
 	tests/base/test_queue \
 	tests/base/test_resolver \
 	tests/base/test_str
+EXTRA_DIST += tests/base/README.md

@@ -12,3 +12,4 @@ tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_stats_SOURCES = tests/cli/test_stats.c $(cli_run)
 tests_cli_test_trial_SOURCES = tests/cli/test_trial.c $(cli_run)
 tests_cli_test_why_SOURCES = tests/cli/test_why.c $(cli_run)
+EXTRA_DIST += tests/cli/README.md

@@ -17,3 +17,4 @@ tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
 EXTRA_PROGRAMS += tests/db/bench_db
 tests_db_bench_db_SOURCES = tests/db/bench_db.c $(db_folder)
 CLEANFILES += tests/db/bench_db
+EXTRA_DIST += tests/db/README.md

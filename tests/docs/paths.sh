@@ -20,6 +20,12 @@ for page in $pages; do
 done >"$found"
 report "files that pages name are there" "$found"
 
+# shellcheck disable=SC2086
+for folder in $folders bench docs tests tests/*/; do
+	ls "$folder" | grep -q '\.\(c\|py\|sh\)$' && ! test -f "$folder/README.md" && echo "$folder"
+done >"$found"
+report "each folder has a README" "$found"
+
 # The threat model names cases, too: each word in backquotes of a paragraph "Test:" stands in one of
 # its files.
 awk -v RS= '/(^|\n)Test: / {

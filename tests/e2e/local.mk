@@ -23,3 +23,4 @@ CLEANFILES += tests/e2e/dotted_hostname.so
 tests/e2e/dotted_hostname.so: tests/e2e/dotted_hostname.c
 	$(AM_V_CC)$(MKDIR_P) tests/e2e && \
 		$(CC) -std=gnu11 -Wall -Werror -shared -fPIC -o $@ $(srcdir)/tests/e2e/dotted_hostname.c
+EXTRA_DIST += tests/e2e/README.md

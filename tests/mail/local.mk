@@ -12,3 +12,4 @@ check_PROGRAMS += \
 	tests/mail/test_reply \
 	tests/mail/test_session \
 	tests/mail/test_value
+EXTRA_DIST += tests/mail/README.md

@@ -11,3 +11,4 @@ check_PROGRAMS += tests/proxy/test_milter_link
 check_PROGRAMS += tests/proxy/test_xclient
 check_PROGRAMS += tests/proxy/test_gate
 check_PROGRAMS += tests/proxy/test_tally
+EXTRA_DIST += tests/proxy/README.md

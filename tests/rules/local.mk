@@ -28,3 +28,4 @@ tests_rules_test_parse_SOURCES = tests/rules/test_parse.c $(rules_loader)
 tests_rules_test_tree_SOURCES = tests/rules/test_tree.c $(rules_loader)
 check_PROGRAMS += tests/rules/test_text
 tests_rules_test_text_SOURCES = tests/rules/test_text.c $(rules_loader)
+EXTRA_DIST += tests/rules/README.md

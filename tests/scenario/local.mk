@@ -5,3 +5,4 @@ scenario_tests = \
 	tests/scenario/proxy_smuggling.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py
+EXTRA_DIST += tests/scenario/README.md

@@ -10,3 +10,4 @@ style_tests = \
 	tests/style/words.sh
 TESTS += $(style_tests)
 EXTRA_DIST += $(style_tests) tests/style/lib.sh
+EXTRA_DIST += tests/style/README.md
