@@ -46,7 +46,7 @@ escaped(struct str text, char out[CELL_MAX])
 {
 	char *to = out;
 
-	escape_text(text, out, CELL_MAX);
+	escape_terminal(text, out, CELL_MAX);
 	for (const char *from = out; *from; to++) {
 		bool quote = strncmp(from, "\\x22", 4) == 0;
 
