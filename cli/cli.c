@@ -14,7 +14,7 @@
 #include "filters/vocabulary.h"
 #include "rules/complaint.h"
 
-#define CONFIG_FILE "/etc/postern/postern.conf"
+#define CONFIG_FILE SYSCONFDIR "/postern/postern.conf"
 
 static const struct command *const commands[] = {
 	&command_log,
