@@ -50,16 +50,18 @@ static void
 add_lines(struct load *load, struct list *list, struct str rest)
 {
 	struct token at = { .kind = TOKEN_TEXT, .line = 0 };
-	struct str line;
+	struct str line, item;
 	struct err e;
 
+	if (str_starts(rest, STR(BYTE_ORDER_MARK)))
+		rest = str_sub(rest, 3, rest.n);
 	while (str_pop(&rest, '\n', &line)) {
 		size_t comment = str_find(line, '#');
 
 		at.line++;
-		line = str_trim(comment == STR_NPOS ? line : str_sub(line, 0, comment));
-		at.column = 1;
-		if (line.n > 0 && !add_item(list, line, &e))
+		item = str_trim(comment == STR_NPOS ? line : str_sub(line, 0, comment));
+		at.column = (unsigned)(item.p - line.p) + 1;
+		if (item.n > 0 && !add_item(list, item, &e))
 			COMPLAIN(load, &at, "%s", e.text);
 	}
 }

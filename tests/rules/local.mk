@@ -29,3 +29,5 @@ tests_rules_test_tree_SOURCES = tests/rules/test_tree.c $(rules_loader)
 check_PROGRAMS += tests/rules/test_text
 tests_rules_test_text_SOURCES = tests/rules/test_text.c $(rules_loader)
 EXTRA_DIST += tests/rules/README.md
+check_PROGRAMS += tests/rules/test_lists
+tests_rules_test_lists_SOURCES = tests/rules/test_lists.c $(rules_loader)
