@@ -60,7 +60,9 @@ quota_of(const struct plan *plan, int64_t with_this, int64_t limit)
 {
 	if (with_this > limit)
 		return QUOTA_OVER;
-	return with_this * 100 >= limit * plan->warn_percent ? QUOTA_NEAR : QUOTA_OK;
+	/* a limit can be as large as a number can: whole numbers would run over */
+	return (double)with_this * 100 >= (double)limit * plan->warn_percent ? QUOTA_NEAR
+									     : QUOTA_OK;
 }
 
 static void

@@ -64,3 +64,6 @@ dkim_post = tests/filters/dkim_post.c tests/filters/dkim_post.h
 tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c $(dkim_post)
 tests_filters_test_dkim_suite_SOURCES = tests/filters/test_dkim_suite.c \
 	tests/filters/dkim_suite.h $(dkim_post)
+
+check_PROGRAMS += tests/filters/test_key tests/filters/test_volume_quota
+tests_filters_test_volume_quota_SOURCES = tests/filters/test_volume_quota.c $(world)

@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	tests/mail/test_eod \
 	tests/mail/test_fact \
 	tests/mail/test_header \
+	tests/mail/test_header_from \
 	tests/mail/test_list \
 	tests/mail/test_mailbox \
 	tests/mail/test_plan \
