@@ -59,6 +59,8 @@ ip_from_sockaddr(const struct sockaddr *sa)
 {
 	struct ip ip = { 0 };
 
+	if (sa == NULL)
+		return ip;
 	if (sa->sa_family == AF_INET) {
 		struct sockaddr_in sin;
 

@@ -26,6 +26,7 @@ bool ip_parse(struct str s, struct ip *out);
 /* Writes the usual text (RFC 5952 for IPv6), "unknown" for version 0; returns out. */
 const char *ip_print(const struct ip *ip, char out[IP_TEXT_SIZE]);
 #define IP_TEXT(ip) ip_print((ip), (char[IP_TEXT_SIZE]){ 0 })
+/* Of no socket at all (NULL), and of another family: version 0. */
 struct ip ip_from_sockaddr(const struct sockaddr *sa);
 bool ip_eq(const struct ip *a, const struct ip *b);
 /* The address with all but its first bits (by version) cleared. */

@@ -79,6 +79,8 @@ test_from_sockaddr(void **state)
 	assert_string_equal(IP_TEXT(&got), "0.0.0.1");
 	got = ip_from_sockaddr(&local);
 	assert_int_equal(got.version, 0);
+	got = ip_from_sockaddr(NULL);
+	assert_int_equal(got.version, 0);
 }
 
 static void
