@@ -35,6 +35,15 @@
  */
 static struct sockaddr_un engine;
 
+/*
+ * What the newest session has negotiated. WHY: after "quit, new connection" (SMFIC_QUIT_NC)
+ * libmilter begins another client's session without negotiating, and gives us no place to keep
+ * what was said before; there is hardly more than one kind of MTA at one address.
+ */
+static _Atomic unsigned negotiated;
+#define NO_REPLY (1u << 0)
+#define LEAD_SPACE (1u << 1)
+
 /* One milter session. */
 struct milter {
 	SMFICTX *ctx;
@@ -44,6 +53,30 @@ struct milter {
 	struct buf out, in;
 	char *name, *ip, *port, *server, *helo; /* told again on a new link */
 };
+
+static struct milter *
+milter_new(SMFICTX *ctx, unsigned options)
+{
+	struct milter *m = xcalloc(1, sizeof(*m));
+
+	m->ctx = ctx;
+	m->fd = -1;
+	m->no_reply = options & NO_REPLY;
+	m->lead_space = options & LEAD_SPACE;
+	buf_init(&m->out, BUFFER_MAX);
+	buf_init(&m->in, BUFFER_MAX);
+	smfi_setpriv(ctx, m);
+	return m;
+}
+
+/* libmilter lets a peer begin with HELO or MAIL, without negotiating or a client. */
+static struct milter *
+milter_of(SMFICTX *ctx)
+{
+	struct milter *m = smfi_getpriv(ctx);
+
+	return m ? m : milter_new(ctx, 0);
+}
 
 /* What of the protocol we use. */
 #define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS)
@@ -281,16 +314,11 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned 
     unsigned long f3, unsigned long *use_actions, unsigned long *use_steps, unsigned long *use_f2,
     unsigned long *use_f3)
 {
-	struct milter *m = xcalloc(1, sizeof(*m));
+	unsigned options = 0;
 
 	(void)f2;
 	(void)f3;
 	*use_f2 = *use_f3 = 0;
-	m->ctx = ctx;
-	m->fd = -1;
-	buf_init(&m->out, BUFFER_MAX);
-	buf_init(&m->in, BUFFER_MAX);
-	smfi_setpriv(ctx, m);
 	if ((actions & ACTIONS) != ACTIONS) {
 		log_error(NULL, "event=milter problem=\"the MTA lets no header be changed\"");
 		return SMFIS_REJECT;
@@ -298,11 +326,15 @@ on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned 
 	*use_actions = ACTIONS | (actions & SMFIF_SETSYMLIST);
 	if (actions & SMFIF_SETSYMLIST)
 		want_symbols(ctx);
-	m->no_reply = (steps & NO_REPLIES) == NO_REPLIES;
-	m->lead_space = steps & SMFIP_HDR_LEADSPC;
 	*use_steps = steps & (UNUSED_STEPS | SMFIP_HDR_LEADSPC | SMFIP_RCPT_REJ);
-	if (m->no_reply)
+	if (steps & SMFIP_HDR_LEADSPC)
+		options |= LEAD_SPACE;
+	if ((steps & NO_REPLIES) == NO_REPLIES) {
+		options |= NO_REPLY;
 		*use_steps |= NO_REPLIES;
+	}
+	negotiated = options;
+	milter_new(ctx, options);
 	return SMFIS_CONTINUE;
 }
 
@@ -325,6 +357,8 @@ on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
 	struct milter *m = smfi_getpriv(ctx);
 	struct str server = symbol(ctx, "{if_addr}");
 
+	if (!m)
+		m = milter_new(ctx, negotiated);
 	/* An unresolved client is named by its address in brackets. */
 	m->name = xstrdup(name && name[0] != '[' ? name : "");
 	m->server = xstrdup(server.p ? server.p : "");
@@ -336,7 +370,7 @@ on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
 static sfsistat
 on_helo(SMFICTX *ctx, char *name)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 
 	free(m->helo);
 	m->helo = xstrdup(name ? name : "");
@@ -347,7 +381,7 @@ on_helo(SMFICTX *ctx, char *name)
 static sfsistat
 on_mail(SMFICTX *ctx, char **args)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 	struct str size = STR("");
 
 	for (char **p = args + 1; *p; p++)
@@ -365,7 +399,7 @@ on_mail(SMFICTX *ctx, char **args)
 static sfsistat
 on_rcpt(SMFICTX *ctx, char **args)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 	struct str path = str_of(args[0]);
 
 	if (str_eq(symbol(ctx, "{rcpt_mailer}"), STR("error"))) {
@@ -380,7 +414,7 @@ on_rcpt(SMFICTX *ctx, char **args)
 static sfsistat
 on_field(SMFICTX *ctx, char *name, char *value)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 	struct str text = str_of(value);
 	struct buf with_blank;
 
@@ -400,7 +434,7 @@ on_field(SMFICTX *ctx, char *name, char *value)
 static sfsistat
 on_eoh(SMFICTX *ctx)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 
 	tell(m, &(struct link_frame){ .type = LINK_EOH });
 	return quiet(m);
@@ -409,7 +443,7 @@ on_eoh(SMFICTX *ctx)
 static sfsistat
 on_body(SMFICTX *ctx, unsigned char *octets, size_t n)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 	struct str body = { (const char *)octets, n };
 
 	tell(m, &(struct link_frame){ LINK_BODY, 1, { body } });
@@ -419,7 +453,7 @@ on_body(SMFICTX *ctx, unsigned char *octets, size_t n)
 static sfsistat
 on_end(SMFICTX *ctx)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 
 	if (!tell(m, &(struct link_frame){ LINK_END, 1, { symbol(ctx, "i") } }))
 		return SMFIS_TEMPFAIL;
@@ -429,7 +463,7 @@ on_end(SMFICTX *ctx)
 static sfsistat
 on_abort(SMFICTX *ctx)
 {
-	struct milter *m = smfi_getpriv(ctx);
+	struct milter *m = milter_of(ctx);
 
 	tell(m, &(struct link_frame){ .type = LINK_ABORT });
 	return SMFIS_CONTINUE;

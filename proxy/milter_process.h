@@ -5,6 +5,9 @@
  * MAIL, as MTAs themselves do.
  *
  * When the worker cannot be reached or does not answer in time, the MTA is told to tempfail.
+ *
+ * BUGS: libmilter trusts the MTA: a macro without its value makes it read beyond its table. The
+ * process is started again, but its sessions are lost; so only the MTA should reach the address.
  */
 #ifndef POSTERN_PROXY_MILTER_PROCESS_H
 #define POSTERN_PROXY_MILTER_PROCESS_H
