@@ -1,8 +1,10 @@
 # tests/e2e: posternd between real servers. In Python; each .py of e2e_tests is a test.
 e2e_tests = \
 	tests/e2e/milter_postfix.py \
+	tests/e2e/milter_protocol.py \
 	tests/e2e/milter_sendmail.py \
-	tests/e2e/proxy_postfix.py
+	tests/e2e/proxy_postfix.py \
+	tests/e2e/stages.py
 TEST_EXTENSIONS += .py
 PY_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
@@ -12,6 +14,7 @@ EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/dotted_hostname.c \
 	tests/e2e/lab.py \
 	tests/e2e/matrix.py \
+	tests/e2e/milter.lua \
 	tests/e2e/milter.py \
 	tests/e2e/quickstart.py \
 	tests/e2e/run.sh \
