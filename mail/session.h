@@ -70,6 +70,7 @@ struct session {
 	struct ip client_ip;
 	uint16_t client_port;
 	struct ip server_ip; /* our side, or the MTA's as the milter tells */
+	uint16_t server_port;
 	/* reverse name as the MTA told (milter), or found by us; "" unknown */
 	struct str client_name;
 	struct str helo;        /* as given; "" before */

@@ -202,7 +202,7 @@ on_connected(struct backend_link *link)
 
 	if (link->target.handoff == HANDOFF_PROXY_PROTOCOL) {
 		buf_init(&header, HANDOFF_PROXY_MAX);
-		handoff_proxy(link->order.session, link->order.server_port, &header);
+		handoff_proxy(link->order.session, &header);
 		io_write(link->io, buf_str(&header));
 		buf_free(&header);
 	}

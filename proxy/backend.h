@@ -49,7 +49,6 @@ struct backend_order {
 	const struct backend_target *target; /* copied */
 	const struct config_core *core;      /* must outlive the link */
 	const struct session *session;       /* on whose behalf; NULL: only our own (a probe) */
-	uint16_t server_port;                /* ours, to which the client connected */
 	void (*on)(void *owner, enum backend_event event);
 	void *owner;
 };

@@ -36,7 +36,7 @@ handoff_xclient(const struct session *s, unsigned attributes, struct buf *out)
 }
 
 void
-handoff_proxy(const struct session *s, uint16_t server_port, struct buf *out)
+handoff_proxy(const struct session *s, struct buf *out)
 {
 	if (s == NULL || s->client_ip.version == 0 ||
 	    s->client_ip.version != s->server_ip.version) {
@@ -45,5 +45,5 @@ handoff_proxy(const struct session *s, uint16_t server_port, struct buf *out)
 	}
 	buf_printf(out, "PROXY TCP%u %s %s %u %u\r\n", (unsigned)s->client_ip.version,
 	    IP_TEXT(&s->client_ip), IP_TEXT(&s->server_ip), (unsigned)s->client_port,
-	    (unsigned)server_port);
+	    (unsigned)s->server_port);
 }

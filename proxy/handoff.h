@@ -14,6 +14,6 @@
 /* "XCLIENT NAME=... ADDR=...", with those attributes only that the MTA offers (abilities.h). */
 void handoff_xclient(const struct session *s, unsigned attributes, struct buf *out);
 /* "PROXY TCP4 ...\r\n"; "PROXY UNKNOWN\r\n" without a session, as for a probe. */
-void handoff_proxy(const struct session *s, uint16_t server_port, struct buf *out);
+void handoff_proxy(const struct session *s, struct buf *out);
 
 #endif

@@ -12,7 +12,9 @@ libpostern_a_SOURCES += \
 	proxy/io.c \
 	proxy/peers.c \
 	proxy/probe.c \
+	proxy/proxied.c \
 	proxy/proxy_front.c \
+	proxy/proxy_header.c \
 	proxy/received.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \
@@ -27,7 +29,9 @@ noinst_HEADERS += \
 	proxy/io.h \
 	proxy/peers.h \
 	proxy/probe.h \
+	proxy/proxied.h \
 	proxy/proxy_front.h \
+	proxy/proxy_header.h \
 	proxy/received.h \
 	proxy/smtp_server.h \
 	proxy/spool.h

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
-#include "proxy/smtp_server.h"
+#include "proxy/proxied.h"
 
 #define REPLY_LONGEST (16 * 1024)
 #define REOPEN_MS 500
@@ -121,15 +121,18 @@ static const struct tally_kind too_many_sessions = { "limit: sessions", STEP_CON
 static const struct tally_kind too_many_of_client = { "limit: sessions per client", STEP_CONNECT,
 	421, "4.7.0", TOO_MANY };
 
-/* Too many: one line, sent as far as it goes at once, and the end. No session was begun. */
+static const struct tally_kind no_proxy = { "limit: not a proxy", STEP_CONNECT, 554, "5.7.1",
+	"Only proxies may connect here" };
+
+/* One line, sent as far as it goes at once, and the end. No session was begun. */
 static void
 turn_away(struct proxy_front *front, int fd, const struct ip *ip, const struct tally_kind *kind)
 {
-	struct str line = STR("421 4.7.0 " TOO_MANY "\r\n");
-
 	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(ip), kind->why);
 	gate_limit(front->gate, kind);
-	(void)send(fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	reply_write(&front->out, kind->code, kind->enhanced, str_of(kind->text));
+	(void)send(fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_clear(&front->out);
 	close(fd);
 }
 
@@ -153,27 +156,73 @@ shed(struct proxy_front *front)
 	}
 }
 
+static uint16_t
+port_of(const struct sockaddr *sa)
+{
+	return ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
+					       : ((const struct sockaddr_in *)sa)->sin_port);
+}
+
+/* The connection as it is. */
+static struct endpoints
+direct_ends(int fd, const struct sockaddr *peer)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t length = sizeof(own);
+	struct endpoints ends = { .client_ip = ip_from_sockaddr(peer),
+		.client_port = port_of(peer) };
+
+	if (getsockname(fd, (struct sockaddr *)&own, &length) == 0) {
+		ends.server_ip = ip_from_sockaddr((struct sockaddr *)&own);
+		ends.server_port = port_of((struct sockaddr *)&own);
+	}
+	return ends;
+}
+
+static bool
+is_trusted(const struct proxy_front *front, const struct ip *ip)
+{
+	return list_has(
+	    gate_config(front->gate)->trusted, &(struct value){ .type = VALUE_IP, .ip = *ip });
+}
+
+void
+front_admit(
+    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how)
+{
+	const struct config_core *core = &gate_config(front->gate)->core;
+	const struct ip *ip = &ends->client_ip;
+
+	if (peers_enter(front->peers, ip) > (size_t)core->sessions_per_client &&
+	    !is_trusted(front, ip)) {
+		peers_leave(front->peers, ip);
+		turn_away(front, fd, ip, &too_many_of_client);
+		return;
+	}
+	client_new(front, fd, ends, how);
+}
+
 static void
 on_accept(
     struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *peer, int length, void *arg)
 {
 	const struct listener *listener = arg;
 	struct proxy_front *front = listener->front;
-	const struct config *config = gate_config(front->gate);
-	struct value ip = { .type = VALUE_IP, .ip = ip_from_sockaddr(peer) };
+	struct endpoints ends = direct_ends(fd, peer);
 
 	if (front->n_clients >= front->most_clients) {
 		shed(front);
-		turn_away(front, fd, &ip.ip, &too_many_sessions);
-		return;
+		turn_away(front, fd, &ends.client_ip, &too_many_sessions);
+	} else if (!listener->how.from_proxies) {
+		front_admit(front, fd, &ends, &listener->how);
+	} else if (is_trusted(front, &ends.client_ip)) {
+		proxied_new(front, fd, &ends, &listener->how);
+	} else {
+		log_warn(NULL,
+		    "event=proxy-header ip=%s result=closed why=\"it is not in `trust`\"",
+		    IP_TEXT(&ends.client_ip));
+		turn_away(front, fd, &ends.client_ip, &no_proxy);
 	}
-	if (peers_enter(front->peers, &ip.ip) > (size_t)config->core.sessions_per_client &&
-	    !list_has(config->trusted, &ip)) {
-		peers_leave(front->peers, &ip.ip);
-		turn_away(front, fd, &ip.ip, &too_many_of_client);
-		return;
-	}
-	client_new(front, fd, peer, &listener->how);
 }
 
 /* Without descriptors, accepting would fail over and over; what waits in the queue can wait. */
@@ -232,6 +281,8 @@ proxy_front_drain(struct proxy_front *front)
 	struct client *next;
 
 	front->draining = true;
+	while (front->proxied)
+		proxied_free(front->proxied);
 	for (struct client *c = front->clients; c; c = next) {
 		next = c->next;
 		client_turn(c);
@@ -263,6 +314,8 @@ proxy_front_free(struct proxy_front **front)
 	if (f == NULL)
 		return;
 	proxy_front_stop_accepting(f);
+	while (f->proxied)
+		proxied_free(f->proxied);
 	while (f->clients)
 		client_free(f->clients);
 	event_free(f->reopen);

@@ -359,16 +359,17 @@ run_bdat(struct client *c, struct command *command)
 
 /* A browser, or whoever makes one speak to us: its next lines may be commands that it was fed. */
 void
-command_foreign(struct client *c)
+command_foreign(struct client *c, const char *why)
 {
+	log_warn(c->s->id, "event=foreign ip=%s what=\"%s\"", IP_TEXT(&c->peer), why);
 	client_reply(c, 554, "5.5.1", "This is SMTP");
-	client_close(c, "another protocol");
+	client_close(c, why);
 }
 
 static void
 run_foreign(struct client *c, struct command *command)
 {
-	command_foreign(c);
+	command_foreign(c, "another protocol");
 }
 
 static void
@@ -457,7 +458,9 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	clean = octets_ok(line, &eight_bit);
 	command_parse(line, &command);
 	if (command.verb == VERB_FOREIGN)
-		command_foreign(c);
+		command_foreign(c, "another protocol");
+	else if (str_eqcase(command.name, STR("PROXY")))
+		command_foreign(c, "a PROXY header, but its listener is not `from proxies`");
 	else if (kind == IO_LINE_BARE)
 		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
 	else if (!clean)

@@ -225,7 +225,6 @@ open_link(struct client *c)
 		.target = &c->front->target,
 		.core = c->core,
 		.session = c->s,
-		.server_port = c->server_port,
 		.on = mta_event,
 		.owner = c,
 	};

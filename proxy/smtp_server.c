@@ -1,7 +1,6 @@
 #include "proxy/smtp_server.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/die.h"
@@ -183,6 +182,23 @@ may_be_sent_away(const struct client *c)
 
 /* ---- turns ---- */
 
+/* What has no lines to wait for, or lines that would be taken for commands. */
+static bool
+foreign(struct client *c)
+{
+	struct str input = io_available(c->io) > 0 ? io_peek(c->io) : STR("");
+
+	if (input.n > 0 && input.p[0] == 0x16) {
+		command_foreign(c, "a TLS handshake");
+		return true;
+	}
+	if (str_starts(input, PROXY_HEADER_SIGNATURE)) {
+		command_foreign(c, "a PROXY header, but its listener is not `from proxies`");
+		return true;
+	}
+	return false;
+}
+
 /* Runs one command or one piece of a message; false: there is none to run. */
 static bool
 run_once(struct client *c)
@@ -195,11 +211,8 @@ run_once(struct client *c)
 	case CLIENT_MAIL:
 	case CLIENT_RCPT:
 	case CLIENT_REFUSED:
-		/* A TLS handshake has no lines to wait for. */
-		if (io_available(c->io) > 0 && io_peek(c->io).p[0] == 0x16) {
-			command_foreign(c);
+		if (foreign(c))
 			return true;
-		}
 		kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
 		if (kind == IO_LINE_NONE)
 			return false;
@@ -322,19 +335,6 @@ on_gate(void *owner)
 	client_turn(c);
 }
 
-static void
-own_address(struct client *c, int fd)
-{
-	struct sockaddr_storage own = { 0 };
-	socklen_t length = sizeof(own);
-
-	if (getsockname(fd, (struct sockaddr *)&own, &length) < 0)
-		return;
-	c->s->server_ip = ip_from_sockaddr((struct sockaddr *)&own);
-	c->server_port = ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
-							 : ((struct sockaddr_in *)&own)->sin_port);
-}
-
 /* Copies what XCLIENT may leave unsaid. */
 static void
 copy_client(struct session *to, const struct session *from)
@@ -342,6 +342,7 @@ copy_client(struct session *to, const struct session *from)
 	to->client_ip = from->client_ip;
 	to->client_port = from->client_port;
 	to->server_ip = from->server_ip;
+	to->server_port = from->server_port;
 	to->client_name = arena_dup(to->conn, from->client_name);
 	to->account = arena_dup(to->conn, from->account);
 }
@@ -372,11 +373,12 @@ client_become(struct client *c, struct str attributes, struct err *e)
 }
 
 void
-client_new(struct proxy_front *front, int fd, const struct sockaddr *peer, const struct listen *how)
+client_new(
+    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
 	const struct config *config;
-	struct value ip = { .type = VALUE_IP, .ip = ip_from_sockaddr(peer) };
+	struct value ip = { .type = VALUE_IP, .ip = ends->client_ip };
 
 	c->front = front;
 	c->began_us = clock_mono_us();
@@ -386,12 +388,11 @@ client_new(struct proxy_front *front, int fd, const struct sockaddr *peer, const
 	config = gate_session_config(c->gs);
 	c->core = &config->core;
 	c->peer = ip.ip;
-	c->s->client_ip = ip.ip;
-	c->s->client_port =
-	    ntohs(peer->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)peer)->sin6_port
-					      : ((const struct sockaddr_in *)peer)->sin_port);
+	c->s->client_ip = ends->client_ip;
+	c->s->client_port = ends->client_port;
+	c->s->server_ip = ends->server_ip;
+	c->s->server_port = ends->server_port;
 	c->s->trusted = c->peer_trusted = list_has(config->trusted, &ip);
-	own_address(c, fd);
 	c->io = io_new(gate_base(front->gate), fd, on_io, c);
 	c->next = front->clients;
 	c->at = &front->clients;

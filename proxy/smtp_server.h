@@ -18,6 +18,7 @@
 #include "proxy/io.h"
 #include "proxy/peers.h"
 #include "proxy/probe.h"
+#include "proxy/proxy_header.h"
 #include "proxy/received.h"
 #include "proxy/spool.h"
 
@@ -72,7 +73,8 @@ struct proxy_front {
 	struct listener *listeners;
 	struct event *reopen; /* accepting is paused until then */
 	struct client *clients;
-	size_t n_clients, most_clients;
+	struct proxied *proxied;        /* whose header is awaited */
+	size_t n_clients, most_clients; /* both kinds */
 	bool draining;
 	bool accepting;  /* not while paused */
 	int64_t shed_us; /* when idle clients were last sent away for want of room */
@@ -92,9 +94,8 @@ struct client {
 	bool ended;        /* the client's end of input was seen */
 	bool broken;       /* nothing we say will reach it */
 	bool finished;     /* our own end was sent */
-	struct ip peer;    /* who is connected, whomever it speaks for */
+	struct ip peer;    /* who is connected, whomever it speaks for by XCLIENT */
 	bool peer_trusted; /* and may say for whom */
-	uint16_t server_port;
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
 	const struct refusal *refusal; /* on its way to the journal */
@@ -109,11 +110,17 @@ struct client {
 	int64_t idle_us;  /* the present wait for a command */
 };
 
+/* ---- proxy_front.c ---- */
+
+/* A connection whose ends are known: it becomes a client, unless there are too many of its kind. */
+void front_admit(
+    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how);
+
 /* ---- smtp_server.c ---- */
 
 /* The front has counted it in `peers` already. */
 void client_new(
-    struct proxy_front *front, int fd, const struct sockaddr *peer, const struct listen *how);
+    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how);
 void client_free(struct client *c);
 /*
  * XCLIENT: begins a new session of the client that `attributes` tells, at the state before the
@@ -143,8 +150,8 @@ bool verdict_refuses(const struct verdict *v);
 /* ---- smtp_command.c ---- */
 
 void command_line(struct client *c, enum io_line kind, struct str line);
-/* Another protocol's client. */
-void command_foreign(struct client *c);
+/* Another protocol's client: why is what the log says. */
+void command_foreign(struct client *c, const char *why);
 /* The rules of connect; then the greeting. */
 void command_greet(struct client *c);
 

@@ -19,6 +19,7 @@ struct listen {
 	enum listen_kind kind;
 	struct ip ip; /* PROXY; version 0 for `*`: all of both families */
 	uint16_t port;
+	bool from_proxies;  /* PROXY: each connection begins with a header of the PROXY protocol */
 	const char *milter; /* MILTER: libmilter's notation */
 };
 
@@ -49,7 +50,8 @@ struct config_core {
 	int64_t recipients;                                /* a transaction */
 	int64_t sessions, sessions_per_client, errors;
 	/* client side, ms */
-	int64_t timeout_greeting, timeout_command, timeout_data_block, timeout_data_end;
+	int64_t timeout_proxy_header, timeout_greeting, timeout_command, timeout_data_block,
+	    timeout_data_end;
 	int64_t backend_timeout_connect, backend_timeout_command;
 	int64_t backend_timeout_data, backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */

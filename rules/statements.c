@@ -65,6 +65,19 @@ add_listen(struct load *load, const struct listen *new, const struct token *at)
 	config->listen = more;
 }
 
+static bool
+take_listen_options(struct cursor *c, struct listen *new)
+{
+	if (!cursor_word(c, "from"))
+		return true;
+	if (!cursor_word(c, "proxies")) {
+		COMPLAIN(c->load, c->t, "`proxies` belongs behind `from`, not %s", SHOW(c->t));
+		return false;
+	}
+	new->from_proxies = true;
+	return true;
+}
+
 static void
 read_listen(struct cursor *c)
 {
@@ -86,7 +99,7 @@ read_listen(struct cursor *c)
 		new.kind = LISTEN_PROXY;
 		if (!cursor_word(c, "*") && !take_ip(c, &new.ip))
 			return;
-		if (!take_port(c, &new.port))
+		if (!take_port(c, &new.port) || !take_listen_options(c, &new))
 			return;
 	} else {
 		COMPLAIN(c->load, c->t, "`proxy` or `milter` belongs here, not %s", SHOW(c->t));

@@ -90,3 +90,8 @@ fuzz_programs += tests/fuzz/fuzz_abilities
 tests_fuzz_fuzz_abilities_SOURCES = tests/fuzz/fuzz_abilities.c $(fuzz_main)
 tests_fuzz_fuzz_abilities_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/abilities
+
+fuzz_programs += tests/fuzz/fuzz_proxy_header
+tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c $(fuzz_main)
+tests_fuzz_fuzz_proxy_header_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/proxy_header

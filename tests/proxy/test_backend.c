@@ -179,7 +179,6 @@ play(struct mta *m, enum handoff handoff, const char *const *commands)
 		.target = &m->target,
 		.core = &core,
 		.session = &s,
-		.server_port = 25,
 		.on = on_event,
 		.owner = m,
 	};
@@ -187,6 +186,7 @@ play(struct mta *m, enum handoff handoff, const char *const *commands)
 	session_init(&s, FRONT_PROXY, NULL, 0);
 	assert_true(ip_parse(STR("192.0.2.1"), &s.client_ip));
 	assert_true(ip_parse(STR("192.0.2.9"), &s.server_ip));
+	s.server_port = 25;
 	s.client_port = 99;
 	s.helo = STR("client.example");
 	s.esmtp = true;

@@ -20,6 +20,7 @@ make_session(struct session *s, const char *client, const char *server)
 	assert_true(ip_parse(str_of(client), &s->client_ip));
 	assert_true(ip_parse(str_of(server), &s->server_ip));
 	s->client_port = 4711;
+	s->server_port = 25;
 	s->helo = STR("mail.example.net");
 	s->esmtp = true;
 }
@@ -80,7 +81,7 @@ test_proxy(void **state)
 		if (cases[i].client)
 			make_session(&s, cases[i].client, cases[i].server);
 		buf_init(&out, HANDOFF_PROXY_MAX);
-		handoff_proxy(cases[i].client ? &s : NULL, 25, &out);
+		handoff_proxy(cases[i].client ? &s : NULL, &out);
 		assert_false(out.over);
 		assert_string_equal(out.p, cases[i].expected);
 		buf_free(&out);

@@ -2,6 +2,7 @@
 scenario_tests = \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_dialogue.sh \
+	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_smuggling.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py
