@@ -49,3 +49,4 @@ libpostern_a_SOURCES += \
 	proxy/tally.c proxy/tally.h \
 	proxy/worker.c proxy/worker.h \
 	proxy/xclient.c proxy/xclient.h
+EXTRA_DIST += proxy/README.md

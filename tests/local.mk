@@ -1,4 +1,8 @@
 # tests/: mirrors the folders.
+
+# As a file to be distributed, `check` would be made: the target of that name runs the tests.
+dist-hook:
+	cp -p $(srcdir)/check $(srcdir)/prepare.sh $(srcdir)/quickstart $(distdir)
 EXTRA_DIST += tests/README.md
 include tests/base/local.mk
 include tests/mail/local.mk
