@@ -71,8 +71,8 @@ duration_on_right(struct check *check, struct expr *test)
 	struct value v = { .type = VALUE_DURATION };
 	int64_t ms;
 
-	if (right->at.kind == TOKEN_WORD && literal_duration(right->at.text, &ms) &&
-	    ms % 1000 == 0) {
+	if (right->at.kind == TOKEN_WORD && right->n_args == 0 &&
+	    literal_duration(right->at.text, &ms) && ms % 1000 == 0) {
 		v.number = ms / 1000;
 		return take_value(right, v);
 	}
@@ -95,7 +95,7 @@ ip_on_right(struct check *check, struct expr *test)
 	struct operand *right = &test->right;
 	struct value v = { .type = VALUE_IP };
 
-	if (right->at.kind == TOKEN_WORD && ip_parse(right->at.text, &v.ip))
+	if (right->at.kind == TOKEN_WORD && right->n_args == 0 && ip_parse(right->at.text, &v.ip))
 		return take_value(right, v);
 	if (str_find(right->at.text, '/') != STR_NPOS)
 		return wrong(check, test, "one address, or write `in { NETWORK }`");
@@ -237,26 +237,29 @@ part_check(struct check *check, struct expr *test)
 static bool
 words_check(struct check *check, struct expr *test)
 {
-	const struct token *t = test->set;
+	struct cursor c = { check->load, test->set };
 	struct str *word;
 	size_t n = 0;
 
-	if (t->kind != TOKEN_OPEN) {
-		COMPLAIN(check->load, t, "`%.*s` is a word: write its words in braces, not %s",
-		    STR_ARG(test->left.at.text), SHOW(t));
+	if (!cursor_kind(&c, TOKEN_OPEN)) {
+		COMPLAIN(check->load, c.t, "`%.*s` is a word: write its words in braces, not %s",
+		    STR_ARG(test->left.at.text), SHOW(c.t));
 		return false;
 	}
-	while (t[n].kind != TOKEN_CLOSE)
+	while (c.t[n].kind != TOKEN_CLOSE)
 		n++;
 	word = ARENA_ARRAY(check->load->arena, struct str, n);
-	for (t++; t->kind != TOKEN_CLOSE; t++) {
+	while (c.t->kind != TOKEN_CLOSE) {
 		struct value v;
 
-		if (!symbol_find(check, &test->left, t, &v))
+		if (!symbol_find(check, &test->left, c.t++, &v))
 			return false;
 		word[test->n_words++] = v.text;
-		if (t[1].kind == TOKEN_COMMA)
-			t++;
+		if (c.t->kind != TOKEN_CLOSE && !cursor_kind(&c, TOKEN_COMMA)) {
+			COMPLAIN(check->load, c.t,
+			    "`,` or the end of the list belongs here, not %s", SHOW(c.t));
+			return false;
+		}
 	}
 	test->word = word;
 	return true;

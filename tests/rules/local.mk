@@ -31,3 +31,6 @@ tests_rules_test_text_SOURCES = tests/rules/test_text.c $(rules_loader)
 EXTRA_DIST += tests/rules/README.md
 check_PROGRAMS += tests/rules/test_lists
 tests_rules_test_lists_SOURCES = tests/rules/test_lists.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_compare tests/rules/test_reach
+tests_rules_test_compare_SOURCES = tests/rules/test_compare.c $(rules_loader)
+tests_rules_test_reach_SOURCES = tests/rules/test_reach.c $(rules_loader)
