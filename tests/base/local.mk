@@ -3,7 +3,9 @@ check_PROGRAMS += \
 	tests/base/test_addr \
 	tests/base/test_arena \
 	tests/base/test_buf \
+	tests/base/test_die \
 	tests/base/test_dns \
+	tests/base/test_err \
 	tests/base/test_escape \
 	tests/base/test_log \
 	tests/base/test_queue \

@@ -44,6 +44,7 @@ check_PROGRAMS += \
 	tests/filters/test_spf_check \
 	tests/filters/test_spf_macro \
 	tests/filters/test_spf_record \
+	tests/filters/test_spf_run \
 	tests/filters/test_spf_suite
 tests_filters_test_spf_SOURCES = tests/filters/test_spf.c $(world)
 tests_filters_test_spf_check_SOURCES = tests/filters/test_spf_check.c \

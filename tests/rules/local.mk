@@ -34,3 +34,7 @@ tests_rules_test_lists_SOURCES = tests/rules/test_lists.c $(rules_loader)
 check_PROGRAMS += tests/rules/test_compare tests/rules/test_reach
 tests_rules_test_compare_SOURCES = tests/rules/test_compare.c $(rules_loader)
 tests_rules_test_reach_SOURCES = tests/rules/test_reach.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_settings tests/rules/test_source tests/rules/test_statements
+tests_rules_test_settings_SOURCES = tests/rules/test_settings.c $(rules_loader)
+tests_rules_test_source_SOURCES = tests/rules/test_source.c $(rules_loader)
+tests_rules_test_statements_SOURCES = tests/rules/test_statements.c $(rules_loader)
