@@ -7,7 +7,7 @@ import re
 
 from client import Client, identifier
 from lab import message
-from tap import equal, matches
+from tap import equal, lacks, matches
 
 STEPS = ("connect", "helo", "mail", "rcpt", "message")
 
@@ -23,6 +23,8 @@ CODES = {
     "message": {"tempfail": (451, "4.6.0"), "reject": (554, "5.6.0")},
 }
 
+FRIEND = "127.0.1.4"  # let through everything
+
 CLIENTS = {"accept": "127.0.1.1", "tempfail": "127.0.1.2", "reject": "127.0.1.3"}
 
 FACTS = {"connect": "client", "helo": "helo", "mail": "sender.domain", "rcpt": "sender.domain",
@@ -36,8 +38,17 @@ def rules():
     lines = [f"list {verdict}_clients {{ {address} }}" for verdict, address in CLIENTS.items()]
     lines += [f'list late_{step} {{ "accept.{step}.test" }}' for step in STEPS[1:]]
     lines.append(f"list late_connect {{ {CLIENTS['accept']} }}")
+    lines.append(f"list friends {{ {FRIEND} }}")
     for step in STEPS:
         lines.append(f"at {step} {{")
+        if step == "connect":
+            lines.append("    accept session if client in friends")
+        if step == "mail":
+            lines.append('    observe reject 550 5.7.8 "seen" if sender.domain = "watched.test"')
+            lines.append('    score 3 if sender.domain = "watched.test"')
+        if step == "message":
+            lines.append('    add header "X-Score" "${score} of ${sender}" if score > 0')
+            lines.append('    tempfail 451 4.6.1 "score ${score}" if score > 3')
         # The first that says something ends the step: this one comes too late to.
         for verdict in ("accept", "tempfail", "reject"):
             condition = (f"client in {verdict}_clients" if step == "connect" else
@@ -99,6 +110,31 @@ def check_entry(cell, said, entries, front):
     matches(r":\d+$", entry["rule"], "the rule")
 
 
+def beyond(tap, front, port, posternd, mta):
+    """Verbs that end no step, or more than one."""
+    with tap.case(f"{front}: accept session ends the rules for all of it"):
+        with Client(port, source=FRIEND, helo="reject.helo.test") as c:
+            for sender in ("a@reject.mail.test", "a@reject.rcpt.test", "a@reject.message.test"):
+                said = c.send(sender, "friend@example.org",
+                              message(sender, "friend@example.org", "friend"))
+                equal(said.code, 250, f"the reply to {sender}")
+        mta.await_messages("friend@example.org", 3)
+    with tap.case(f"{front}: an observed rule refuses nobody; fields are added, the score adds up"):
+        with Client(port) as c:
+            said = c.send("a@watched.test", "watched@example.org",
+                          message("a@watched.test", "watched@example.org", "watched"))
+        equal(said.code, 250, "the reply")
+        stored = mta.await_messages("watched@example.org")[0].decode("latin-1")
+        header, _, rest = stored.partition("From: <a@watched.test>")
+        equal(re.findall(r"(?m)^X-Score: (.*)$", header), ["3 of a@watched.test"], "X-Score")
+        lacks("X-Score", rest)
+    with tap.case(f"{front}: what it would have said is in the journal"):
+        found = [e for e in posternd.entries().values()
+                 if e["sender"] == "a@watched.test" and e["front"] == front]
+        equal([(e["verdict"], e["observed"]) for e in found if e["observed"]],
+              [("accept", "reject")], "the entries with something observed")
+
+
 def run(tap, front, port, posternd, mta, code_of=lambda cell: None):
     """All cells through one front: what is told, what is delivered, what is in the journal."""
     told = {}
@@ -117,6 +153,7 @@ def run(tap, front, port, posternd, mta, code_of=lambda cell: None):
         if cell.verdict != "accept":
             with tap.case(f"{front}: {cell.verdict} at {cell.step} is in the journal"):
                 check_entry(cell, said, entries, front)
+    beyond(tap, front, port, posternd, mta)
     with tap.case(f"{front}: what was accepted is in the journal"):
         accepted = [e["recipients"] for e in entries.values()
                     if e["verdict"] == "accept" and e["front"] == front]
