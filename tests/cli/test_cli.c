@@ -85,9 +85,13 @@ test_help(void **state)
 		assert_string_equal(r->err, "");
 		assert_ptr_equal(strstr(r->out, usage), r->out);
 		run_has(r, "--config FILE");
-		/* Nothing runs over a usual terminal. */
-		for (char *line = r->out; line; line = strchr(line + 1, '\n'))
-			assert_true(strcspn(line + 1, "\n") <= 100);
+		/* Nothing runs over a usual terminal, but for a folder that configure was given. */
+		for (char *line = r->out; line; line = strchr(line + 1, '\n')) {
+			size_t n = strcspn(line + 1, "\n");
+
+			if (!memmem(line + 1, n, SYSCONFDIR, strlen(SYSCONFDIR)))
+				assert_true(n <= 100);
+		}
 	}
 	run_bare(r, "--version");
 	run_has(r, "postern ");

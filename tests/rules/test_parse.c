@@ -171,129 +171,123 @@ test_actions(void **state)
 	assert_string_equal(action_name(ACTION_ADD_HEADER), "add header");
 }
 
+static const struct {
+	const char *text, *said;
+} mistakes[] = {
+	{ "observe",
+	    "2:8: a rule begins with accept, tempfail, reject, score, mark or add "
+	    "header, not the end of the line" },
+	{ "observe observe accept",
+	    "2:9: a rule begins with accept, tempfail, reject, score, mark or add header, "
+	    "not `observe`" },
+	{ "acept",
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark or add "
+	    "header, not `acept`; did you mean `accept`?" },
+	{ "add \"X\" \"y\"",
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark "
+	    "or add header, not `add`" },
+	{ "\"accept\"",
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark or "
+	    "add header, not \"accept\"" },
+	{ "accept sesion",
+	    "2:8: `if` or the end of the rule belongs here, not `sesion`; "
+	    "did you mean `session`?" },
+	{ "accept session x", "2:16: `if` or the end of the rule belongs here, not `x`" },
+	{ "accept if", "3:1: a fact or a value belongs here, not the end of the line" },
+	{ "accept if a b", "2:13: `and`, `or` or the end of the rule belongs here, not `b`" },
+	{ "accept if a and", "3:1: a fact or a value belongs here, not the end of the line" },
+	{ "accept if and a",
+	    "2:11: a fact or a value belongs here; `and` is a word of the "
+	    "language" },
+	{ "accept if a is is",
+	    "2:16: a fact or a value belongs here; `is` is a word of the language" },
+	{ "accept if ,", "2:11: a fact or a value belongs here, not `,`" },
+	{ "accept if a not b", "2:17: `in` belongs behind `not` here, not `b`" },
+	{ "accept if a in",
+	    "2:15: `in` wants the name of a list or a list in braces, not "
+	    "the end of the line" },
+	{ "accept if a in \"b\"",
+	    "2:16: `in` wants the name of a list or a list in braces, not \"b\"" },
+	{ "accept if a starts \"b\"", "2:20: `with` belongs here, not \"b\"" },
+	{ "accept if a ends with",
+	    "2:22: a fact or a value belongs here, not the end of the "
+	    "line" },
+	{ "accept if (a", "2:11: the `)` of this `(` is missing" },
+	{ "accept if (a b)", "2:14: `and`, `or` or `)` belongs here, not `b`" },
+	{ "accept if ()", "2:12: a fact or a value belongs here, not `)`" },
+	{ "accept if a)", "2:12: `and`, `or` or the end of the rule belongs here, not `)`" },
+	{ "accept if marked", "2:17: the name of a mark belongs here, not the end of the line" },
+	{ "accept if marked \"a\"", "2:18: the name of a mark belongs here, not \"a\"" },
+	{ "accept if f(,)", "2:13: an argument of `f` belongs here, not `,`" },
+	{ "accept if f(a b)", "2:15: `,` or `)` belongs here, not `b`" },
+	{ "accept if f(a,)", "2:15: an argument of `f` belongs here, not `)`" },
+	{ "accept if f(a", "3:1: `,` or `)` belongs here, not the end of the line" },
+	{ "accept if f(a, b, c, d, e)", "2:25: no fact takes more than 4 arguments" },
+	{ "reject",
+	    "2:7: `reject` wants a code from 500 to 559 here, such as 550, not the "
+	    "end of the line" },
+	{ "reject 560 5.7.1 \"a\"",
+	    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `560`" },
+	{ "reject 450 5.7.1 \"a\"",
+	    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `450`" },
+	{ "reject -55 5.7.1 \"a\"",
+	    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `-55`" },
+	{ "reject 5500 5.7.1 \"a\"",
+	    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `5500`" },
+	{ "tempfail \"451\" 4.7.1 \"a\"",
+	    "2:10: `tempfail` wants a code from 400 to 459 here, such as 451, not \"451\"" },
+	{ "tempfail 451 5.7.1 \"a\"",
+	    "2:14: an enhanced code such as 4.7.1 belongs behind 451, not `5.7.1`" },
+	{ "reject 550 5.7.1000 \"a\"",
+	    "2:12: an enhanced code such as 5.7.1 belongs behind 550, not `5.7.1000`" },
+	{ "reject 550 \"a\"",
+	    "2:12: an enhanced code such as 5.7.1 belongs behind 550, not \"a\"" },
+	{ "reject 550 5.7.1 a", "2:18: the text of `reject` belongs here, in quotes, not `a`" },
+	{ "score",
+	    "2:6: `score` wants a whole number such as 2 or -1, not the end of the "
+	    "line" },
+	{ "score 1000001", "2:7: `score` wants a whole number such as 2 or -1, not `1000001`" },
+	{ "score 1.5", "2:7: `score` wants a whole number such as 2 or -1, not `1.5`" },
+	{ "score \"1\"", "2:7: `score` wants a whole number such as 2 or -1, not \"1\"" },
+	{ "mark if a", "2:6: `mark` wants a name, not `if`" },
+	{ "mark \"a\"", "2:6: `mark` wants a name, not \"a\"" },
+	{ "add header X \"y\"",
+	    "2:12: the name of the header field belongs here, in quotes, not `X`" },
+	{ "add header \"X:\" \"y\"",
+	    "2:12: \"X:\" is no name of a header field: write it "
+	    "without blanks and colon" },
+	{ "add header \"\" \"y\"",
+	    "2:12: \"\" is no name of a header field: write it "
+	    "without blanks and colon" },
+	{ "add header \"X Y\" \"y\"",
+	    "2:12: \"X Y\" is no name of a header field: write it "
+	    "without blanks and colon" },
+	{ "add header \"\xc3\xa4\" \"y\"",
+	    "2:12: \"\xc3\xa4\" is no name of a header field: write it without blanks and "
+	    "colon" },
+	{ "add header \"A-Name-Of-Seventy-Seven-Octets-"
+	  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" \"b\"",
+	    "2:12: \"A-Name-Of-Seventy-Seven-Octets-"
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" is no name of a header "
+	    "field: write it without blanks and colon" },
+	{ "add header \"X\"",
+	    "2:15: the text of `add header` belongs here, in quotes, not "
+	    "the end of the line" },
+};
+
 static void
 test_mistakes(void **state)
 {
-	static const struct {
-		const char *text, *said;
-	} cases[] = {
-		{ "observe",
-		    "2:8: a rule begins with accept, tempfail, reject, score, mark or add "
-		    "header, not the end of the line" },
-		{ "observe observe accept",
-		    "2:9: a rule begins with accept, tempfail, reject, score, mark or add header, "
-		    "not `observe`" },
-		{ "acept",
-		    "2:1: a rule begins with accept, tempfail, reject, score, mark or add "
-		    "header, not `acept`; did you mean `accept`?" },
-		{ "add \"X\" \"y\"",
-		    "2:1: a rule begins with accept, tempfail, reject, score, mark "
-		    "or add header, not `add`" },
-		{ "\"accept\"",
-		    "2:1: a rule begins with accept, tempfail, reject, score, mark or "
-		    "add header, not \"accept\"" },
-		{ "accept sesion",
-		    "2:8: `if` or the end of the rule belongs here, not `sesion`; "
-		    "did you mean `session`?" },
-		{ "accept session x", "2:16: `if` or the end of the rule belongs here, not `x`" },
-		{ "accept if", "3:1: a fact or a value belongs here, not the end of the line" },
-		{ "accept if a b",
-		    "2:13: `and`, `or` or the end of the rule belongs here, not `b`" },
-		{ "accept if a and",
-		    "3:1: a fact or a value belongs here, not the end of the line" },
-		{ "accept if and a",
-		    "2:11: a fact or a value belongs here; `and` is a word of the "
-		    "language" },
-		{ "accept if a is is",
-		    "2:16: a fact or a value belongs here; `is` is a word of the language" },
-		{ "accept if ,", "2:11: a fact or a value belongs here, not `,`" },
-		{ "accept if a not b", "2:17: `in` belongs behind `not` here, not `b`" },
-		{ "accept if a in",
-		    "2:15: `in` wants the name of a list or a list in braces, not "
-		    "the end of the line" },
-		{ "accept if a in \"b\"",
-		    "2:16: `in` wants the name of a list or a list in braces, not \"b\"" },
-		{ "accept if a starts \"b\"", "2:20: `with` belongs here, not \"b\"" },
-		{ "accept if a ends with",
-		    "2:22: a fact or a value belongs here, not the end of the "
-		    "line" },
-		{ "accept if (a", "2:11: the `)` of this `(` is missing" },
-		{ "accept if (a b)", "2:14: `and`, `or` or `)` belongs here, not `b`" },
-		{ "accept if ()", "2:12: a fact or a value belongs here, not `)`" },
-		{ "accept if a)",
-		    "2:12: `and`, `or` or the end of the rule belongs here, not `)`" },
-		{ "accept if marked",
-		    "2:17: the name of a mark belongs here, not the end of the line" },
-		{ "accept if marked \"a\"", "2:18: the name of a mark belongs here, not \"a\"" },
-		{ "accept if f(,)", "2:13: an argument of `f` belongs here, not `,`" },
-		{ "accept if f(a b)", "2:15: `,` or `)` belongs here, not `b`" },
-		{ "accept if f(a,)", "2:15: an argument of `f` belongs here, not `)`" },
-		{ "accept if f(a", "3:1: `,` or `)` belongs here, not the end of the line" },
-		{ "accept if f(a, b, c, d, e)", "2:25: no fact takes more than 4 arguments" },
-		{ "reject",
-		    "2:7: `reject` wants a code from 500 to 559 here, such as 550, not the "
-		    "end of the line" },
-		{ "reject 560 5.7.1 \"a\"",
-		    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `560`" },
-		{ "reject 450 5.7.1 \"a\"",
-		    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `450`" },
-		{ "reject -55 5.7.1 \"a\"",
-		    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `-55`" },
-		{ "reject 5500 5.7.1 \"a\"",
-		    "2:8: `reject` wants a code from 500 to 559 here, such as 550, not `5500`" },
-		{ "tempfail \"451\" 4.7.1 \"a\"",
-		    "2:10: `tempfail` wants a code from 400 to 459 here, such as 451, not \"451\"" },
-		{ "tempfail 451 5.7.1 \"a\"",
-		    "2:14: an enhanced code such as 4.7.1 belongs behind 451, not `5.7.1`" },
-		{ "reject 550 5.7.1000 \"a\"",
-		    "2:12: an enhanced code such as 5.7.1 belongs behind 550, not `5.7.1000`" },
-		{ "reject 550 \"a\"",
-		    "2:12: an enhanced code such as 5.7.1 belongs behind 550, not \"a\"" },
-		{ "reject 550 5.7.1 a",
-		    "2:18: the text of `reject` belongs here, in quotes, not `a`" },
-		{ "score",
-		    "2:6: `score` wants a whole number such as 2 or -1, not the end of the "
-		    "line" },
-		{ "score 1000001",
-		    "2:7: `score` wants a whole number such as 2 or -1, not `1000001`" },
-		{ "score 1.5", "2:7: `score` wants a whole number such as 2 or -1, not `1.5`" },
-		{ "score \"1\"", "2:7: `score` wants a whole number such as 2 or -1, not \"1\"" },
-		{ "mark if a", "2:6: `mark` wants a name, not `if`" },
-		{ "mark \"a\"", "2:6: `mark` wants a name, not \"a\"" },
-		{ "add header X \"y\"",
-		    "2:12: the name of the header field belongs here, in quotes, not `X`" },
-		{ "add header \"X:\" \"y\"",
-		    "2:12: \"X:\" is no name of a header field: write it "
-		    "without blanks and colon" },
-		{ "add header \"\" \"y\"",
-		    "2:12: \"\" is no name of a header field: write it "
-		    "without blanks and colon" },
-		{ "add header \"X Y\" \"y\"",
-		    "2:12: \"X Y\" is no name of a header field: write it "
-		    "without blanks and colon" },
-		{ "add header \"\xc3\xa4\" \"y\"",
-		    "2:12: \"\xc3\xa4\" is no name of a header field: write it without blanks and "
-		    "colon" },
-		{ "add header \"A-Name-Of-Seventy-Seven-Octets-"
-		  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" \"b\"",
-		    "2:12: \"A-Name-Of-Seventy-Seven-Octets-"
-		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" is no name of a header "
-		    "field: write it without blanks and colon" },
-		{ "add header \"X\"",
-		    "2:15: the text of `add header` belongs here, in quotes, not "
-		    "the end of the line" },
-	};
-
 	int failed = 0;
 
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(mistakes); i++) {
 		struct loader *l;
 		const char *said;
 
-		assert_null(parse(&l, cases[i].text));
+		assert_null(parse(&l, mistakes[i].text));
 		said = loader_said(l);
-		if (strcmp(said, cases[i].said) != 0) {
-			print_error("%s\n%s\n", cases[i].text, said);
+		if (strcmp(said, mistakes[i].said) != 0) {
+			print_error("%s\n%s\n", mistakes[i].text, said);
 			failed++;
 		}
 		loader_free(&l);
