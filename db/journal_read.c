@@ -238,6 +238,13 @@ bind(sqlite3_stmt *stmt, const struct search *s)
 
 /* --- the span of serials ------------------------------------------------------------------------ */
 
+/* The serial behind one; a file that is not ours may hold the highest there is. */
+static int64_t
+after(int64_t serial)
+{
+	return serial < INT64_MAX ? serial + 1 : INT64_MAX;
+}
+
 /* Ends a statement of one row: its number to *out, or `none` when it is NULL or there is no row. */
 static bool
 one_number(struct journal *j, sqlite3_stmt *stmt, int64_t none, int64_t *out, struct err *e)
@@ -322,7 +329,7 @@ span(struct search *s, struct err *e)
 	const struct journal_filter *f = s->filter;
 	sqlite3_stmt *stmt;
 
-	s->first = f->after_serial + 1;
+	s->first = after(f->after_serial);
 	if (!dbfile_prepare(&s->journal->file, "SELECT max(serial) FROM entry", &stmt, e) ||
 	    !one_number(s->journal, stmt, 0, &s->last, e))
 		return false;
@@ -347,7 +354,7 @@ lot(struct search *s, sqlite3_stmt *stmt, struct journal_record *out[LOT], size_
 	for (*n = 0; *n < LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW; (*n)++) {
 		fill(stmt, &r);
 		out[*n] = journal_record_copy(&r);
-		s->first = r.serial + 1;
+		s->first = after(r.serial);
 	}
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		dbfile_failed(&s->journal->file, e);

@@ -3,6 +3,7 @@ check_PROGRAMS += \
 	tests/db/test_db \
 	tests/db/test_dbfile \
 	tests/db/test_journal \
+	tests/db/test_journal_read \
 	tests/db/test_json \
 	tests/db/test_migrate \
 	tests/db/test_store_sqlite \
@@ -11,6 +12,7 @@ db_folder = tests/db/folder.c tests/db/folder.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
+tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
 
 # Built on demand: how fast it is.

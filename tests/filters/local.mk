@@ -69,3 +69,4 @@ tests_filters_test_dkim_suite_SOURCES = tests/filters/test_dkim_suite.c \
 check_PROGRAMS += tests/filters/test_key tests/filters/test_volume_quota
 tests_filters_test_volume_quota_SOURCES = tests/filters/test_volume_quota.c $(world)
 EXTRA_DIST += tests/filters/README.md
+check_PROGRAMS += tests/filters/test_vocabulary

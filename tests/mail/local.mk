@@ -12,5 +12,6 @@ check_PROGRAMS += \
 	tests/mail/test_question \
 	tests/mail/test_reply \
 	tests/mail/test_session \
+	tests/mail/test_session_facts \
 	tests/mail/test_value
 EXTRA_DIST += tests/mail/README.md

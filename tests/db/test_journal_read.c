@@ -1,0 +1,191 @@
+/* Reading under way: entries that come and go meanwhile, clocks that go back, files that are none. */
+#include "db/journal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/db/folder.h"
+
+#define T0 1700000000000 /* milliseconds */
+#define HOUR 3600000
+
+struct world {
+	struct folder folder;
+	struct journal *journal, *reader;
+	size_t rows, clean_at; /* clean_at: at which row all is removed */
+	int64_t last;
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	folder_make(&w->folder);
+	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
+	w->reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
+	*state = w;
+	return w->journal == NULL || w->reader == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	journal_close(&w->reader);
+	journal_close(&w->journal);
+	folder_remove(&w->folder);
+	free(w);
+	return 0;
+}
+
+static void
+append(struct world *w, int64_t time_ms, const char *verdict)
+{
+	struct journal_record r = { .time_ms = time_ms, .verdict = verdict }, *p = &r;
+
+	assert_true(journal_append(w->journal, &p, 1, NULL));
+}
+
+/* Each entry brings forth another one: the reading ends all the same. */
+static bool
+append_another(void *owner, const struct journal_record *r)
+{
+	struct world *w = owner;
+
+	assert_true(r->serial > w->last);
+	w->last = r->serial;
+	if (++w->rows == w->clean_at)
+		while (journal_clean(w->journal, T0 + 2 * HOUR, HOUR, NULL))
+			;
+	append(w, T0 + 5 * HOUR, "accept");
+	return true;
+}
+
+static size_t
+read_on(struct world *w, const struct journal_filter *filter)
+{
+	w->rows = 0;
+	w->last = 0;
+	assert_true(journal_read(w->reader, filter, append_another, w, NULL));
+	return w->rows;
+}
+
+static void
+test_entries_that_come(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 450; i++)
+		append(w, T0, "reject");
+	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }), 450);
+	assert_int_equal(journal_newest(w->reader), 900);
+	/* what came is there for the next */
+	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = 450 }), 450);
+	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX - 1 }), 0);
+	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX }), 0);
+}
+
+/* Of what is removed under way, the lot that was read is told, the rest is not. */
+static void
+test_entries_that_go(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 450; i++)
+		append(w, T0, "reject");
+	w->clean_at = 1;
+	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }), 200);
+	w->clean_at = 0;
+	assert_int_equal(read_on(w, &(struct journal_filter){ .until_ms = T0 + HOUR }), 0);
+}
+
+static bool
+note_serial(void *owner, const struct journal_record *r)
+{
+	char *out = owner;
+
+	snprintf(out + strlen(out), 32, "%d ", (int)r->serial);
+	return true;
+}
+
+/* Time may go back: entries are told in the order they were written, and found by their time. */
+static void
+test_clock_goes_back(void **state)
+{
+	static const struct {
+		struct journal_filter filter;
+		const char *found;
+	} cases[] = {
+		{ { 0 }, "1 2 3 4 " },
+		{ { .since_ms = T0 + 2 * HOUR }, "1 4 " },
+		{ { .until_ms = T0 + 2 * HOUR }, "2 3 " },
+		{ { .since_ms = T0 + 1, .until_ms = T0 + 3 * HOUR }, "3 " },
+		{ { .last = 1, .until_ms = T0 + 2 * HOUR }, "3 " },
+		{ { .since_ms = T0 + 3 * HOUR, .after_serial = 1 }, "4 " },
+	};
+	struct world *w = *state;
+
+	append(w, T0 + 3 * HOUR, "accept");
+	append(w, T0, "accept");
+	append(w, T0 + HOUR, "accept");
+	append(w, T0 + 4 * HOUR, "accept");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char found[64] = "";
+
+		assert_true(journal_read(w->reader, &cases[i].filter, note_serial, found, NULL));
+		if (strcmp(found, cases[i].found) != 0)
+			fail_msg("%zu: %s", i, found);
+	}
+}
+
+/* Words that this version does not write come out as such, and harm nobody. */
+static void
+test_unknown_words(void **state)
+{
+	struct world *w = *state;
+	char found[64] = "";
+
+	append(w, T0, "quarantine");
+	assert_true(journal_read(w->reader,
+	    &(struct journal_filter){ .verdict = STR("quarantine") }, note_serial, found, NULL));
+	assert_string_equal(found, "1 ");
+}
+
+static void
+test_files_that_are_none(void **state)
+{
+	struct world *w = *state;
+	char expected[700];
+	struct err e = { 0 };
+	const char *path = folder_file(&w->folder, "none.db");
+
+	assert_null(journal_open_read(path, &e));
+	assert_non_null(strstr(e.text, path));
+	assert_int_not_equal(access(path, F_OK), 0);
+	folder_write(&w->folder, "text.db", "this is no database at all, by no means", 39);
+	assert_null(journal_open_read(folder_file(&w->folder, "text.db"), &e));
+	snprintf(expected, sizeof expected, "%s/text.db", w->folder.path);
+	assert_non_null(strstr(e.text, expected));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_entries_that_come, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_entries_that_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clock_goes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_words, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_files_that_are_none, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("journal_read", tests, NULL, NULL);
+}
