@@ -19,18 +19,18 @@ dkim_result_name(enum dkim_result result)
 	return names[result];
 }
 
-static bool
-refuse(struct dkim_sig *sig, enum dkim_result result, const char *reason)
+bool
+dkim_refuse(struct dkim_sig *sig, enum dkim_result result, const char *reason)
 {
 	sig->result = result;
 	sig->reason = reason;
 	return false;
 }
 
-static bool
-bad(struct dkim_sig *sig, const char *reason)
+bool
+dkim_bad(struct dkim_sig *sig, const char *reason)
 {
-	return refuse(sig, DKIM_RESULT_PERMERROR, reason);
+	return dkim_refuse(sig, DKIM_RESULT_PERMERROR, reason);
 }
 
 /* Hexadecimal digit of dkim-quoted-printable: upper case only (RFC 6376 2.11). */
@@ -91,14 +91,14 @@ check_identity(struct arena *arena, const struct dkim_tags *tags, struct dkim_si
 	char *text = arena_alloc(arena, DKIM_IDENTITY_MAX);
 
 	if (!qp_decode(i->value, text, DKIM_IDENTITY_MAX, &identity.n))
-		return bad(sig, "i= is not well-formed, or too long");
+		return dkim_bad(sig, "i= is not well-formed, or too long");
 	identity.p = text;
 	at = str_find(identity, '@');
 	/* The library looks for the first "@", raw and decoded: there must be no choice. */
 	if (at == STR_NPOS || at != str_rfind(identity, '@') || str_find(i->value, '@') == STR_NPOS)
-		return bad(sig, "i= is not an address with one @");
+		return dkim_bad(sig, "i= is not an address with one @");
 	if (!within(str_sub(identity, at + 1, identity.n), sig->domain))
-		return bad(sig, "i= is outside of d=");
+		return dkim_bad(sig, "i= is outside of d=");
 	sig->identity = identity;
 	return true;
 }
@@ -120,17 +120,17 @@ check_names(struct arena *arena, const struct dkim_tags *tags, struct dkim_sig *
 	struct str d = dkim_tags_value(tags, "d"), s = dkim_tags_value(tags, "s");
 
 	if (!d.p || !s.p)
-		return bad(sig, !d.p ? "d= is missing" : "s= is missing");
+		return dkim_bad(sig, !d.p ? "d= is missing" : "s= is missing");
 	if (!dkim_name_ok(d))
-		return bad(sig, "d= is not a domain name");
+		return dkim_bad(sig, "d= is not a domain name");
 	if (!dkim_name_ok(s))
-		return bad(sig, "s= is not a selector");
+		return dkim_bad(sig, "s= is not a selector");
 	if (s.n + sizeof("._domainkey.") - 1 + d.n > DNS_NAME_MAX)
-		return bad(sig, "s= and d= make too long a name");
+		return dkim_bad(sig, "s= and d= make too long a name");
 	sig->domain = arena_lower(arena, d);
 	sig->selector = arena_lower(arena, s);
 	if (str_find(d, '.') == STR_NPOS)
-		return bad(sig, "d= is a top-level domain");
+		return dkim_bad(sig, "d= is a top-level domain");
 	return check_identity(arena, tags, sig);
 }
 
@@ -140,18 +140,18 @@ check_algorithm(struct arena *arena, const struct dkim_tags *tags, struct dkim_s
 	struct str a = dkim_tags_value(tags, "a");
 
 	if (!a.p)
-		return bad(sig, "a= is missing");
+		return dkim_bad(sig, "a= is missing");
 	if (a.n > 32)
-		return bad(sig, "a= is not known");
+		return dkim_bad(sig, "a= is not known");
 	sig->algorithm_name = arena_lower(arena, a);
 	if (str_eq(a, STR("rsa-sha1")))
-		return bad(sig, "rsa-sha1 is not to be used (RFC 8301)");
+		return dkim_bad(sig, "rsa-sha1 is not to be used (RFC 8301)");
 	if (str_eq(a, STR("rsa-sha256")))
 		sig->algorithm = DKIM_RSA_SHA256;
 	else if (str_eq(a, STR("ed25519-sha256")))
 		sig->algorithm = DKIM_ED25519_SHA256;
 	else
-		return bad(sig, "a= is not known");
+		return dkim_bad(sig, "a= is not known");
 	return true;
 }
 
@@ -178,7 +178,7 @@ check_canonicalization(const struct dkim_tags *tags, struct dkim_sig *sig)
 			sig->relaxed_body = known[i].relaxed_body;
 			return true;
 		}
-	return bad(sig, "c= is not known");
+	return dkim_bad(sig, "c= is not known");
 }
 
 static bool
@@ -197,19 +197,19 @@ check_header_list(struct arena *arena, const struct dkim_tags *tags, struct dkim
 	bool from = false;
 
 	if (!h.p || h.n == 0)
-		return bad(sig, "h= is missing");
+		return dkim_bad(sig, "h= is missing");
 	if (h.n > DKIM_NAMES_LENGTH)
-		return bad(sig, "h= is too long");
+		return dkim_bad(sig, "h= is too long");
 	sig->covers = ARENA_ARRAY(arena, struct str, DKIM_NAMES_MAX);
 	while (dkim_list_pop(&h, &name)) {
 		if (!field_name_ok(name))
-			return bad(sig, "h= is not a list of field names");
+			return dkim_bad(sig, "h= is not a list of field names");
 		if (sig->n_covers == DKIM_NAMES_MAX)
-			return bad(sig, "h= has too many names");
+			return dkim_bad(sig, "h= has too many names");
 		sig->covers[sig->n_covers++] = name;
 		from = from || str_eqcase(name, STR("from"));
 	}
-	return from || bad(sig, "h= does not name From");
+	return from || dkim_bad(sig, "h= does not name From");
 }
 
 /* Times have up to 12 digits (RFC 6376 3.5, x=). */
@@ -235,17 +235,17 @@ check_times(const struct dkim_tags *tags, const struct dkim_clock *clock, struct
 	uint64_t made = 0, ends = 0;
 
 	if (t.p && !number(t, TIME_MOST, &made))
-		return bad(sig, "t= is not a time");
+		return dkim_bad(sig, "t= is not a time");
 	if (x.p && !number(x, TIME_MOST, &ends))
-		return bad(sig, "x= is not a time");
+		return dkim_bad(sig, "x= is not a time");
 	if (t.p && made < DKIM_LIBRARY_DRIFT)
-		return bad(sig, "t= is before there was mail like this");
+		return dkim_bad(sig, "t= is before there was mail like this");
 	if (t.p && x.p && ends <= made)
-		return bad(sig, "x= is not after t=");
+		return dkim_bad(sig, "x= is not after t=");
 	if (t.p && (int64_t)made > clock->now + clock->drift)
-		return bad(sig, "made in the future");
+		return dkim_bad(sig, "made in the future");
 	if (x.p && (int64_t)ends + clock->drift < clock->now)
-		return bad(sig, "expired");
+		return dkim_bad(sig, "expired");
 	return true;
 }
 
@@ -255,14 +255,14 @@ check_rest(const struct dkim_tags *tags, struct dkim_sig *sig)
 	const struct dkim_tag *q = dkim_tags_find(tags, "q"), *l = dkim_tags_find(tags, "l");
 
 	if (q && !dkim_list_has(q->value, STR("dns/txt")))
-		return bad(sig, "q= names no way that is known to the key");
+		return dkim_bad(sig, "q= names no way that is known to the key");
 	if (l && !number(l->value, LENGTH_MOST, &sig->length))
-		return bad(sig, "l= is not a length");
+		return dkim_bad(sig, "l= is not a length");
 	sig->has_length = l;
 	if (!dkim_base64_ok(dkim_tags_value(tags, "bh")))
-		return bad(sig, "bh= is missing or no base64");
+		return dkim_bad(sig, "bh= is missing or no base64");
 	if (!dkim_base64_ok(dkim_tags_value(tags, "b")))
-		return bad(sig, "b= is missing or no base64");
+		return dkim_bad(sig, "b= is missing or no base64");
 	return true;
 }
 
@@ -275,7 +275,7 @@ check_library(const struct dkim_tags *tags, struct dkim_sig *sig)
 		bool is_b = str_eq(tag->name, STR("b"));
 
 		if (is_b ? tag->blank : tag->name.p[tag->name.n - 1] == 'b')
-			return refuse(sig, DKIM_RESULT_NEUTRAL,
+			return dkim_refuse(sig, DKIM_RESULT_NEUTRAL,
 			    "well-formed, but not in a way that can be verified here");
 	}
 	return true;
@@ -302,8 +302,8 @@ check_version(const struct dkim_tags *tags, struct dkim_sig *sig)
 	struct str v = dkim_tags_value(tags, "v");
 
 	if (!v.p)
-		return bad(sig, "v= is missing");
-	return str_eq(v, STR("1")) || bad(sig, "v= is not 1");
+		return dkim_bad(sig, "v= is missing");
+	return str_eq(v, STR("1")) || dkim_bad(sig, "v= is not 1");
 }
 
 bool
@@ -324,10 +324,10 @@ dkim_guard_check(struct arena *arena, const struct field *field, const struct dk
 		.b = STR(""),
 	};
 	if (field->raw.n > DKIM_FIELD_MAX)
-		return bad(out, "the field is too long");
+		return dkim_bad(out, "the field is too long");
 	why = dkim_tags_parse(field->value, &tags);
 	if (why)
-		return bad(out, why);
+		return dkim_bad(out, why);
 	out->harmless = harmless(&tags);
 	take_b(arena, &tags, out);
 	/* Names first: a signature that is refused for something else still says whose it is. */

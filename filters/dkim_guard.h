@@ -55,6 +55,11 @@ struct dkim_sig {
 	size_t n_covers;
 };
 
+/* Settles a signature, and returns false: return dkim_refuse(...). reason is static. */
+bool dkim_refuse(struct dkim_sig *sig, enum dkim_result result, const char *reason);
+/* The same for what can never verify: permerror. */
+bool dkim_bad(struct dkim_sig *sig, const char *reason);
+
 struct dkim_clock {
 	int64_t now;   /* wall seconds */
 	int64_t drift; /* seconds that a signer's clock may be off */

@@ -9,20 +9,6 @@
 #define RSA_LEAST_BITS 1024  /* RFC 8301 3.2 */
 #define ED25519_OCTETS 32
 
-static bool
-refuse(struct dkim_sig *sig, enum dkim_result result, const char *reason)
-{
-	sig->result = result;
-	sig->reason = reason;
-	return false;
-}
-
-static bool
-bad(struct dkim_sig *sig, const char *reason)
-{
-	return refuse(sig, DKIM_RESULT_PERMERROR, reason);
-}
-
 struct str
 dkim_pubkey_name(struct arena *arena, const struct dkim_sig *sig)
 {
@@ -158,15 +144,16 @@ read_rsa(struct arena *arena, struct str octets, int64_t least_bits, struct dkim
 	const char *why = rsa_check(key, &out->bits);
 
 	if (why)
-		return bad(sig, why);
+		return dkim_bad(sig, why);
 	if (out->bits < RSA_LEAST_BITS)
-		return bad(sig, "the key is shorter than 1024 bits (RFC 8301)");
+		return dkim_bad(sig, "the key is shorter than 1024 bits (RFC 8301)");
 	if (out->bits < least_bits)
-		return refuse(sig, DKIM_RESULT_POLICY, "the key is shorter than is accepted here");
+		return dkim_refuse(
+		    sig, DKIM_RESULT_POLICY, "the key is shorter than is accepted here");
 	key = base64_write(arena, rsa_wrap(arena, key));
 	out->record = arena_printf(arena, "v=DKIM1; k=rsa; p=%.*s", STR_ARG(key));
 	/* Zeros in front of a modulus can make a key of few bits long. */
-	return out->record.n <= DKIM_RECORD_MAX || bad(sig, "the key is too long");
+	return out->record.n <= DKIM_RECORD_MAX || dkim_bad(sig, "the key is too long");
 }
 
 static bool
@@ -175,7 +162,7 @@ read_ed25519(struct arena *arena, struct str octets, struct dkim_sig *sig, struc
 	struct str key;
 
 	if (octets.n != ED25519_OCTETS)
-		return bad(sig, "the key is not an Ed25519 key");
+		return dkim_bad(sig, "the key is not an Ed25519 key");
 	key = base64_write(arena, octets);
 	out->bits = 8 * ED25519_OCTETS;
 	out->record = arena_printf(arena, "v=DKIM1; k=ed25519; p=%.*s", STR_ARG(key));
@@ -192,17 +179,17 @@ check_use(const struct dkim_tags *tags, struct dkim_sig *sig, struct dkim_pubkey
 	struct str domain;
 
 	if (!str_eq(kind, STR("rsa")) && !str_eq(kind, STR("ed25519")))
-		return bad(sig, "the kind of the key is not known");
+		return dkim_bad(sig, "the kind of the key is not known");
 	if (str_eq(kind, STR("rsa")) != (sig->algorithm == DKIM_RSA_SHA256))
-		return bad(sig, "the key is of another kind than the signature");
+		return dkim_bad(sig, "the key is of another kind than the signature");
 	if (h && !dkim_list_has(h->value, STR("sha256")))
-		return bad(sig, "the key is not for sha256");
+		return dkim_bad(sig, "the key is not for sha256");
 	if (s && !dkim_list_has(s->value, STR("*")) && !dkim_list_has(s->value, STR("email")))
-		return bad(sig, "the key is not for mail");
+		return dkim_bad(sig, "the key is not for mail");
 	out->testing = t && dkim_list_has(t->value, STR("y"));
 	domain = str_sub(sig->identity, str_find(sig->identity, '@') + 1, sig->identity.n);
 	if (t && dkim_list_has(t->value, STR("s")) && !str_eqcase(domain, sig->domain))
-		return bad(sig, "the key is not for subdomains, and i= is in one");
+		return dkim_bad(sig, "the key is not for subdomains, and i= is in one");
 	return true;
 }
 
@@ -215,20 +202,20 @@ read_record(struct arena *arena, struct str text, int64_t least_bits, struct dki
 	struct str octets;
 
 	if (dkim_tags_parse(text, &tags))
-		return bad(sig, "the key record is not well-formed");
+		return dkim_bad(sig, "the key record is not well-formed");
 	v = dkim_tags_find(&tags, "v");
 	if (v && !str_eq(v->value, STR("DKIM1")))
-		return bad(sig, "the key record is of another version");
+		return dkim_bad(sig, "the key record is of another version");
 	p = dkim_tags_find(&tags, "p");
 	if (!p)
-		return bad(sig, "the key record holds no key");
+		return dkim_bad(sig, "the key record holds no key");
 	if (p->value.n == 0)
-		return bad(sig, "the key was revoked");
+		return dkim_bad(sig, "the key was revoked");
 	if (!check_use(&tags, sig, out))
 		return false;
 	octets = dkim_base64_read(arena, p->value, KEY_OCTETS_MAX);
 	if (!octets.p)
-		return bad(sig, "the key is no base64, or too long");
+		return dkim_bad(sig, "the key is no base64, or too long");
 	if (sig->algorithm == DKIM_ED25519_SHA256)
 		return read_ed25519(arena, octets, sig, out);
 	return read_rsa(arena, octets, least_bits, sig, out);
@@ -252,20 +239,20 @@ dkim_pubkey_read(struct arena *arena, const struct dns_answer *answer, int64_t l
 
 	*out = (struct dkim_pubkey){ 0 };
 	if (answer->status == DNS_TEMPFAIL)
-		return refuse(sig, DKIM_RESULT_TEMPERROR,
+		return dkim_refuse(sig, DKIM_RESULT_TEMPERROR,
 		    arena_printf(arena, "the key could not be had: %s",
 			answer->why ? answer->why : "no answer")
 			.p);
 	if (answer->status != DNS_OK || answer->n == 0)
-		return bad(sig, "there is no key");
+		return dkim_bad(sig, "there is no key");
 	for (size_t i = 0; i < answer->n; i++) {
 		if (answer->n > 1 && !looks_like_key(answer->rr[i].data))
 			continue;
 		if (found && !str_eq(found->data, answer->rr[i].data))
-			return bad(sig, "there are several keys under one name");
+			return dkim_bad(sig, "there are several keys under one name");
 		found = &answer->rr[i];
 	}
 	if (!found)
-		return bad(sig, "there is no key");
+		return dkim_bad(sig, "there is no key");
 	return read_record(arena, found->data, least_bits, sig, out);
 }

@@ -16,13 +16,6 @@ struct dkim_run {
 	struct dkim_length length;
 };
 
-static void
-refuse(struct dkim_sig *sig, enum dkim_result result, const char *reason)
-{
-	sig->result = result;
-	sig->reason = reason;
-}
-
 static DKIM_CBSTAT
 find_key(DKIM *dkim, DKIM_SIGINFO *info, unsigned char *buf, size_t size)
 {
@@ -84,7 +77,7 @@ run_free(void *object)
 static struct dkim_run *
 settled(struct dkim_run *run, enum dkim_result result, const char *reason)
 {
-	refuse(run->sig, result, reason);
+	dkim_refuse(run->sig, result, reason);
 	run_free(run);
 	return NULL;
 }
@@ -97,18 +90,18 @@ explain(struct dkim_sig *sig, int error)
 	case DKIM_SIGERROR_OK:
 	case DKIM_SIGERROR_UNKNOWN:
 	case DKIM_SIGERROR_BADSIG:
-		refuse(sig, DKIM_RESULT_FAIL, "the signature is not of this header");
+		dkim_refuse(sig, DKIM_RESULT_FAIL, "the signature is not of this header");
 		break;
 	case DKIM_SIGERROR_KEYDECODE:
-		refuse(sig, DKIM_RESULT_PERMERROR, "the key could not be decoded");
+		dkim_refuse(sig, DKIM_RESULT_PERMERROR, "the key could not be decoded");
 		break;
 	case DKIM_SIGERROR_TOOLARGE_L:
-		refuse(sig, DKIM_RESULT_PERMERROR, "l= is more than the body has");
+		dkim_refuse(sig, DKIM_RESULT_PERMERROR, "l= is more than the body has");
 		break;
 	default: {
 		const char *text = dkim_sig_geterrorstr(error);
 
-		refuse(sig, DKIM_RESULT_PERMERROR, text ? text : "the library refuses it");
+		dkim_refuse(sig, DKIM_RESULT_PERMERROR, text ? text : "the library refuses it");
 		break;
 	}
 	}
@@ -233,7 +226,7 @@ body_decides(struct dkim_run *run)
 	DKIM_STAT status;
 
 	if (run->bare || run->cr) {
-		refuse(sig, DKIM_RESULT_NEUTRAL, "the body has a CR or LF alone");
+		dkim_refuse(sig, DKIM_RESULT_NEUTRAL, "the body has a CR or LF alone");
 		return false;
 	}
 	/* RFC 6376 3.4.3 and 3.4.4: a body that does not end with CRLF is taken as if it did. */
@@ -243,9 +236,9 @@ body_decides(struct dkim_run *run)
 	if (dkim_sig_geterror(run->info) == DKIM_SIGERROR_OK && DKIM_SIG_CHECK(run->info))
 		return true;
 	if (status == DKIM_STAT_NORESOURCE || status == DKIM_STAT_INTERNAL)
-		refuse(sig, DKIM_RESULT_TEMPERROR, dkim_getresultstr(status));
+		dkim_refuse(sig, DKIM_RESULT_TEMPERROR, dkim_getresultstr(status));
 	else if (dkim_sig_getbh(run->info) == DKIM_SIGBH_MISMATCH)
-		refuse(sig, DKIM_RESULT_FAIL, "the body is not the one that was signed");
+		dkim_refuse(sig, DKIM_RESULT_FAIL, "the body is not the one that was signed");
 	else
 		explain(sig, dkim_sig_geterror(run->info));
 	return false;
@@ -254,7 +247,7 @@ body_decides(struct dkim_run *run)
 void
 dkim_run_stop(struct dkim_run *run, const char *reason)
 {
-	refuse(run->sig, DKIM_RESULT_NEUTRAL, reason);
+	dkim_refuse(run->sig, DKIM_RESULT_NEUTRAL, reason);
 	run_free(run);
 }
 
