@@ -93,6 +93,17 @@ reverse_name6(struct arena *arena, const uint8_t b[16])
 	return arena_printf(arena, "%.64sip6.arpa", text);
 }
 
+bool
+dns_has_ip(const struct dns_answer *answer, const struct ip *ip)
+{
+	size_t size = ip->version == 4 ? 4 : 16;
+
+	for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++)
+		if (answer->rr[i].data.n == size && memcmp(answer->rr[i].data.p, ip->b, size) == 0)
+			return true;
+	return false;
+}
+
 struct str
 dns_reverse_name(struct arena *arena, const struct ip *ip)
 {

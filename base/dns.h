@@ -43,6 +43,8 @@ const char *dns_status_name(enum dns_status status);
 bool dns_name_ok(struct str name);
 /* The name under in-addr.arpa or ip6.arpa (RFC 1035 3.5, RFC 3596 2.5). */
 struct str dns_reverse_name(struct arena *arena, const struct ip *ip);
+/* Is the address among the records of an answer about A or AAAA? */
+bool dns_has_ip(const struct dns_answer *answer, const struct ip *ip);
 /*
  * Reads the records of `type` that answer the question of a packet, following its CNAMEs, into
  * arena. An rcode other than NOERROR and NXDOMAIN, or a packet that cannot be read, gives

@@ -122,20 +122,6 @@ spf_run_address_type(const struct spf_run *run)
 	return run->query->client.version == 6 ? DNS_AAAA : DNS_A;
 }
 
-static bool
-has_client(const struct spf_run *run, const struct dns_answer *answer)
-{
-	size_t n = run->query->client.version == 6 ? 16 : 4;
-
-	if (answer->status != DNS_OK)
-		return false;
-	for (size_t i = 0; i < answer->n; i++)
-		if (answer->rr[i].data.n == n &&
-		    memcmp(answer->rr[i].data.p, run->query->client.b, n) == 0)
-			return true;
-	return false;
-}
-
 static struct str
 name_of(struct spf_run *run, const struct dns_rr *rr)
 {
@@ -176,7 +162,7 @@ spf_run_names(struct spf_run *run)
 	if (run->state != SPF_RUNNING)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (has_client(run, address[i]))
+		if (dns_has_ip(address[i], &run->query->client))
 			run->name[run->n_names++] = name[i];
 	run->names_void = ptr->status == DNS_NODATA || ptr->status == DNS_NXDOMAIN;
 	run->names_known = true;

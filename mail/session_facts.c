@@ -33,18 +33,6 @@ compute_client_trusted(struct ask *ask, const struct fact_call *call, struct val
 	return DONE;
 }
 
-/* Does the answer hold the address? */
-static bool
-answer_has_ip(const struct dns_answer *answer, const struct ip *ip)
-{
-	size_t size = ip->version == 4 ? 4 : 16;
-
-	for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++)
-		if (answer->rr[i].data.n == size && memcmp(answer->rr[i].data.p, ip->b, size) == 0)
-			return true;
-	return false;
-}
-
 /*
  * Of the names that the reverse zone gives, the first that leads back to the address. All
  * addresses are asked for before the first is waited for. *failed: one could not be had.
@@ -68,7 +56,7 @@ confirm_names(struct ask *ask, const struct dns_answer *names, struct str *out, 
 			all = PENDING;
 		else if (addresses->status == DNS_TEMPFAIL)
 			*failed = true;
-		else if (out->n == 0 && answer_has_ip(addresses, ip))
+		else if (out->n == 0 && dns_has_ip(addresses, ip))
 			*out = name;
 	}
 	return all;

@@ -123,6 +123,30 @@ test_names(void **state)
 }
 
 static void
+test_has_ip(void **state)
+{
+	struct dns_rr rr[] = { { .data = STR("\xc0\0\2\1") },
+		{ .data = STR("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1") },
+		{ .data = STR("\xc0\0\2\3\0") } };
+	struct dns_answer answer = { .status = DNS_OK, .n = 3, .rr = rr };
+	static const struct {
+		const char *ip;
+		bool has;
+	} cases[] = { { "192.0.2.1", true }, { "192.0.2.2", false }, { "192.0.2.3", false },
+		{ "2001:db8::1", true }, { "2001:db8::2", false }, { "c000:201::", false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ip ip;
+
+		assert_true(ip_parse(str_of(cases[i].ip), &ip));
+		assert_int_equal(dns_has_ip(&answer, &ip), cases[i].has);
+		answer.status = DNS_TEMPFAIL;
+		assert_false(dns_has_ip(&answer, &ip));
+		answer.status = DNS_OK;
+	}
+}
+
+static void
 test_reverse_names(void **state)
 {
 	static const char *const cases[][2] = {
@@ -408,6 +432,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_names),
+		TEST(test_has_ip),
 		TEST(test_reverse_names),
 		TEST(test_each_type),
 		TEST(test_broken_data),
