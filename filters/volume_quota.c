@@ -134,8 +134,8 @@ quota_compute(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
-enum progress
-quota_compute_used(struct ask *ask, const struct fact_call *call, struct value *out)
+static enum progress
+nearest(struct ask *ask, bool limit, struct value *out)
 {
 	struct use use;
 
@@ -143,21 +143,20 @@ quota_compute_used(struct ask *ask, const struct fact_call *call, struct value *
 	if (quota_look(ask, &use) == PENDING)
 		return PENDING;
 	if (use.counted)
-		*out = value_number(use.used);
+		*out = value_number(limit ? use.limit : use.used);
 	return DONE;
+}
+
+enum progress
+quota_compute_used(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	return nearest(ask, false, out);
 }
 
 enum progress
 quota_compute_limit(struct ask *ask, const struct fact_call *call, struct value *out)
 {
-	struct use use;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
-		return PENDING;
-	if (use.counted)
-		*out = value_number(use.limit);
-	return DONE;
+	return nearest(ask, true, out);
 }
 
 enum progress
