@@ -421,6 +421,9 @@ settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 		v = local_failure();
 		v.rule = STR("failure: store");
 	}
+	/* RFC 5321 3.1: in place of a greeting 421 it is that sends a client away for now. */
+	if (v.kind == VERDICT_TEMPFAIL && gs->step == STEP_CONNECT && s->front == FRONT_PROXY)
+		v.code = 421;
 	if (v.kind == VERDICT_TEMPFAIL || v.kind == VERDICT_REJECT)
 		return journal_refusal(gs, &v, d);
 	gate_story_add(&gs->story, s, gs->step, d);

@@ -35,17 +35,11 @@ greet_decided(struct client *c, const struct verdict *v)
 		buf_clear(&c->front->out);
 		return;
 	}
-	if (v->kind == VERDICT_TEMPFAIL) {
-		/* RFC 5321 4.2.3: whatever else the reason, here it is 421 that closes. */
-		struct verdict closing = *v;
-
-		closing.code = 421;
-		client_reply_verdict(c, &closing);
-		client_close(c, "tempfail at connect");
-		return;
-	}
 	client_reply_verdict(c, v);
-	client_set_state(c, CLIENT_REFUSED);
+	if (v->kind == VERDICT_TEMPFAIL)
+		client_close(c, "tempfail at connect");
+	else
+		client_set_state(c, CLIENT_REFUSED);
 }
 
 void
