@@ -171,6 +171,37 @@ body_without_end(void **state)
 	assert_results(post, "example.org/sel: neutral (the body has a CR or LF alone)");
 }
 
+/* A CR or LF alone is found wherever it stands, however the body comes; a CRLF in two is none. */
+static void
+bare_line_ends(void **state)
+{
+	static const struct {
+		const char *signed_body, *body, *result;
+	} cases[] = {
+		{ "a\r\nb\r\n", "a\r\nb\r\n", "pass" },
+		{ "a\r\nb\r\n", "a\r\nb", "pass" },
+		{ "a\r\nb\r\n", "a\nb\r\n", "neutral" },
+		{ "a\r\nb\r\n", "a\r\nb\n", "neutral" },
+		{ "a\r\nb\r\n", "a\r\nb\r", "neutral" },
+		{ "a\r\nb\r\n", "a\r\n\rb\r\n", "neutral" },
+		{ "a\r\nb\r\n", "a\r\r\nb\r\n", "neutral" },
+		{ "a\r\nb\r\n", "a\r\nb\r\n\n", "neutral" },
+		{ "a\r\nb\r\n", "\na\r\nb\r\n", "neutral" },
+		{ "a\r\nb\r\n", "a\r\nB\r\n", "fail" },
+	};
+	struct post *post = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *signature = post_sign(post, rsa, TAGS, FIELDS, cases[i].signed_body);
+		struct str message =
+		    arena_printf(post->arena, "%s%s\r\n%s", signature, FIELDS, cases[i].body);
+
+		for (enum post_way way = 0; way < POST_WAYS; way++)
+			if (strcmp(post_send(post, message, way), cases[i].result) != 0)
+				fail_msg("%zu, way %d", i, (int)way);
+	}
+}
+
 static void
 raw_key(void **state)
 {
@@ -648,6 +679,7 @@ main(void)
 		CASE(all_ways_agree),
 		CASE(unsigned_message),
 		CASE(body_without_end),
+		CASE(bare_line_ends),
 		CASE(raw_key),
 		CASE(length_of_another),
 		CASE(part_of_the_body),
