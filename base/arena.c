@@ -165,16 +165,20 @@ struct str
 arena_printf(struct arena *arena, const char *format, ...)
 {
 	va_list ap, again;
-	char *p;
+	char *p, text[256];
 	int n;
 
 	va_start(ap, format);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	require(n >= 0);
 	p = arena_alloc(arena, (size_t)n + 1);
-	vsnprintf(p, (size_t)n + 1, format, again);
+	/* Printing costs more than copying, and most is short. */
+	if ((size_t)n < sizeof(text))
+		memcpy(p, text, (size_t)n);
+	else
+		vsnprintf(p, (size_t)n + 1, format, again);
 	va_end(again);
 	return (struct str){ p, (size_t)n };
 }

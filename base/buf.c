@@ -6,6 +6,8 @@
 
 #include "base/die.h"
 
+#define PRINTF_ROOM 64
+
 void
 buf_init(struct buf *b, size_t max)
 {
@@ -75,19 +77,25 @@ bool
 buf_printf(struct buf *b, const char *format, ...)
 {
 	va_list ap, again;
+	size_t room;
 	bool fits;
 	int n;
 
+	/* Mostly there is room already, and once is enough. */
+	reserve(b, b->max - b->n < PRINTF_ROOM ? b->max - b->n : PRINTF_ROOM);
+	room = b->cap - b->n;
 	va_start(ap, format);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(b->p + b->n, room, format, ap);
 	va_end(ap);
 	require(n >= 0);
 	fits = reserve(b, (size_t)n);
-	if (fits) {
+	if (fits && (size_t)n >= room)
 		vsnprintf(b->p + b->n, (size_t)n + 1, format, again);
+	if (fits)
 		b->n += (size_t)n;
-	}
+	else
+		b->p[b->n] = '\0';
 	va_end(again);
 	return fits;
 }

@@ -26,6 +26,17 @@ utf8_next(struct str s, uint32_t *code)
 	return n;
 }
 
+/* How many octets at the beginning are printable ASCII that needs no escape anywhere: most are. */
+static size_t
+plain(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 /* Characters that are not seen, or that change how others are seen. */
 static bool
 is_control(uint32_t code)
@@ -96,8 +107,15 @@ escape_utf8(struct str s, bool quotes, char *out, size_t size)
 	while (s.n > 0 && !cut.full) {
 		char code_text[16];
 		uint32_t code;
-		size_t n = utf8_next(s, &code);
+		size_t n = plain(str_sub(s, 0, size));
 
+		/* With its "..." it fits; what does not is cut character by character. */
+		if (n > 0 && cut.n + n + 4 <= size) {
+			cut_add(&cut, s.p, n);
+			s = str_sub(s, n, s.n);
+			continue;
+		}
+		n = utf8_next(s, &code);
 		if (n == 0 || (code < 0x80 && is_control(code)) ||
 		    (quotes && (code == '\\' || code == '"'))) {
 			snprintf(code_text, sizeof(code_text), "\\x%02x", (unsigned char)s.p[0]);
@@ -156,8 +174,14 @@ escape_json(struct buf *b, struct str s)
 	buf_addc(b, '"');
 	while (s.n > 0 && !b->over) {
 		uint32_t code;
-		size_t n = utf8_next(s, &code);
+		size_t n = plain(s);
 
+		if (n > 0) {
+			buf_add(b, str_sub(s, 0, n));
+			s = str_sub(s, n, s.n);
+			continue;
+		}
+		n = utf8_next(s, &code);
 		if (n == 0) {
 			n = 1;
 			json_code(b, (unsigned char)s.p[0]);

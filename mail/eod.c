@@ -216,8 +216,11 @@ eod_write(
 		return;
 	if (w->state == LINE_START && in.p[0] == '.')
 		put(owner, STR("."));
-	while ((found = memmem(in.p + at, in.n - at, "\n.", 2)) != NULL) {
+	/* memmem() for both octets looks at each; memchr() at many together. */
+	while ((found = memchr(in.p + at, '\n', in.n - at)) != NULL) {
 		at = (size_t)(found - in.p) + 1;
+		if (at == in.n || in.p[at] != '.')
+			continue;
 		put(owner, str_sub(in, from, at));
 		put(owner, STR("."));
 		from = at;
