@@ -12,15 +12,23 @@
 
 #include "base/die.h"
 
+/*
+ * WHY the output is sent by us: a bufferevent waits for the socket to become writable before each
+ * write, which nearly every socket is at once. That took two epoll_ctl() and a round of the loop for
+ * each reply. Now what was written in one turn goes out together right after it; only what the
+ * socket does not take is left to the bufferevent, whose EV_WRITE is enabled only then.
+ */
 struct io {
 	struct bufferevent *bev;
 	struct event *deadline; /* made when first set */
+	struct event *flush;    /* active: there is output to be sent */
 	void (*on)(void *owner, enum io_event event);
 	void *owner;
 	struct event_base *base;
 	const char *why;
-	bool failed;   /* connecting failed inside io_connect() */
-	bool skipping; /* within a line that is too long */
+	bool connecting; /* nothing can be sent yet */
+	bool failed;     /* connecting failed inside io_connect() */
+	bool skipping;   /* within a line that is too long */
 };
 
 static void
@@ -31,12 +39,38 @@ on_readable(struct bufferevent *bev, void *arg)
 	io->on(io->owner, IO_READABLE);
 }
 
+/* The bufferevent has sent what the socket had not taken. */
 static void
 on_writable(struct bufferevent *bev, void *arg)
 {
 	struct io *io = arg;
 
+	if (io_unsent(io) == 0)
+		bufferevent_disable(bev, EV_WRITE);
 	io->on(io->owner, IO_DRAINED);
+}
+
+/*
+ * After a large piece the bufferevent goes on: its next event comes from the next round of the
+ * loop, so that a message that goes out as fast as it can be written does not hold up all others.
+ */
+static void
+on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct io *io = arg;
+	struct evbuffer *output = bufferevent_get_output(io->bev);
+	int sent;
+
+	if (io->connecting || (bufferevent_get_enabled(io->bev) & EV_WRITE))
+		return;
+	evbuffer_unfreeze(output, 1);
+	sent = evbuffer_write(output, bufferevent_getfd(io->bev));
+	evbuffer_freeze(output, 1);
+	/* Also after an error, for the bufferevent to find it and to tell. */
+	if (evbuffer_get_length(output) > 0 || sent >= IO_OUTPUT_LOW)
+		bufferevent_enable(io->bev, EV_WRITE);
+	else
+		io->on(io->owner, IO_DRAINED);
 }
 
 static void
@@ -64,6 +98,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 
 	if (what & BEV_EVENT_CONNECTED) {
 		no_delay(bev);
+		io->connecting = false;
 		io->on(io->owner, IO_CONNECTED);
 		return;
 	}
@@ -100,8 +135,10 @@ io_new(struct event_base *base, int fd, void (*on)(void *owner, enum io_event ev
 	bufferevent_setcb(io->bev, on_readable, on_writable, on_event, io);
 	bufferevent_setwatermark(io->bev, EV_READ, 0, IO_INPUT_MAX);
 	bufferevent_setwatermark(io->bev, EV_WRITE, IO_OUTPUT_LOW, 0);
-	bufferevent_disable(io->bev, EV_READ);
-	bufferevent_enable(io->bev, EV_WRITE);
+	bufferevent_disable(io->bev, EV_READ | EV_WRITE);
+	io->flush = event_new(base, -1, 0, on_flush, io);
+	if (io->flush == NULL)
+		die("no memory for an event");
 	if (fd >= 0)
 		no_delay(io->bev);
 	return io;
@@ -116,6 +153,7 @@ io_free(struct io **io)
 		return;
 	if (i->deadline)
 		event_free(i->deadline);
+	event_free(i->flush);
 	bufferevent_free(i->bev);
 	free(i);
 	*io = NULL;
@@ -137,6 +175,7 @@ io_connect(struct io *io, const struct sockaddr *address)
 	int length = address->sa_family == AF_INET6 ? (int)sizeof(struct sockaddr_in6)
 						    : (int)sizeof(struct sockaddr_in);
 
+	io->connecting = true;
 	if (bufferevent_socket_connect(io->bev, address, length) == 0)
 		return;
 	/* Told from the loop like every other failure. */
@@ -211,6 +250,7 @@ io_write(struct io *io, struct str octets)
 {
 	if (bufferevent_write(io->bev, octets.p, octets.n) < 0)
 		die("no memory for output");
+	event_active(io->flush, EV_TIMEOUT, 0);
 }
 
 size_t
