@@ -1,5 +1,8 @@
 #include "filters/dkim_pubkey.h"
 
+#include <dlfcn.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -175,6 +178,59 @@ name_and_flags(void **state)
 	arena_free(&arena);
 }
 
+static EVP_PKEY *
+read_key(const unsigned char *p, int n)
+{
+	BIO *bio = BIO_new_mem_buf(p, n);
+	EVP_PKEY *key = d2i_PUBKEY_bio(bio, NULL);
+
+	BIO_free(bio);
+	return key;
+}
+
+/* The function in OpenSSL's place gives what OpenSSL's own gives. */
+static void
+keys_as_openssl_reads_them(void **state)
+{
+	unsigned char rsa[256], ed[128], *end = ed;
+	const unsigned char *at = rsa;
+	int n = EVP_DecodeBlock(rsa, (const unsigned char *)RSA_KEY, (int)strlen(RSA_KEY));
+	EVP_PKEY *want = d2i_PUBKEY(NULL, &at, n), *got = read_key(rsa, n);
+
+	assert_non_null(want);
+	assert_non_null(got);
+	assert_int_equal(EVP_PKEY_eq(got, want), 1);
+	assert_int_equal(EVP_PKEY_get_bits(got), 1024);
+	EVP_PKEY_free(got);
+	EVP_PKEY_free(want);
+	/* Cut short, and with an INTEGER less */
+	assert_null(read_key(rsa, n - 8));
+	rsa[n / 2] ^= 0xff;
+	rsa[25] = 0x05;
+	assert_null(read_key(rsa, n));
+
+	want = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, rsa, 32);
+	n = i2d_PUBKEY(want, &end);
+	got = read_key(ed, n);
+	assert_non_null(got);
+	assert_int_equal(EVP_PKEY_eq(got, want), 1);
+	EVP_PKEY_free(got);
+	EVP_PKEY_free(want);
+}
+
+/* And libopendkim finds ours: it looks where dlsym() does. */
+static void
+is_found_before_openssl(void **state)
+{
+	EVP_PKEY *(*ours)(BIO *, EVP_PKEY **) = d2i_PUBKEY_bio;
+	void *found = dlsym(RTLD_DEFAULT, "d2i_PUBKEY_bio");
+
+	assert_memory_equal(&ours, &found, sizeof(found));
+	found = dlsym(RTLD_NEXT, "d2i_PUBKEY_bio");
+	assert_non_null(found);
+	assert_memory_not_equal(&ours, &found, sizeof(found));
+}
+
 int
 main(void)
 {
@@ -183,6 +239,8 @@ main(void)
 		cmocka_unit_test(canonical_record),
 		cmocka_unit_test(answers),
 		cmocka_unit_test(name_and_flags),
+		cmocka_unit_test(keys_as_openssl_reads_them),
+		cmocka_unit_test(is_found_before_openssl),
 	};
 
 	return cmocka_run_group_tests_name("dkim_pubkey", tests, NULL, NULL);
