@@ -1,7 +1,7 @@
 # Sourced by quickstart and check: installs Debian packages that are missing, and builds.
 
 build_packages="autoconf automake gcc libc6-dev make pkg-config libevent-dev libssl-dev
-	libunbound-dev libspf2-dev libopendkim-dev libmilter-dev libsqlite3-dev libbsd-dev
+	libunbound-dev nettle-dev libspf2-dev libopendkim-dev libmilter-dev libsqlite3-dev libbsd-dev
 	libcmocka-dev"
 demo_packages="postfix nsd swaks python3-dkim openssl python3"
 
