@@ -11,7 +11,8 @@ nobase_dist_doc_DATA = \
 	docs/stages/listed.md \
 	docs/stages/spf.md \
 	docs/stages/volume.md \
-	docs/threat-model.md
+	docs/threat-model.md \
+	docs/tproxy.md
 dist_doc_DATA += CHANGELOG.md README.md
 dist_man_MANS += docs/postern.1 docs/postern.conf.5 docs/posternd.8
 examplesdir = $(docdir)/examples

@@ -73,14 +73,15 @@ struct session {
 	uint16_t server_port;
 	/* reverse name as the MTA told (milter), or found by us; "" unknown */
 	struct str client_name;
-	struct str helo;        /* as given; "" before */
-	bool esmtp;             /* EHLO */
-	struct str account;     /* authenticated as; "" none */
-	struct str hostname;    /* ours: authserv-id */
-	bool trusted;           /* client is in `trust` */
-	bool rules_over;        /* accept session was said */
-	struct answers answers; /* asked at connect and helo */
-	struct facts facts;     /* LIFE_SESSION, LIFE_HELO */
+	struct str reverse_name; /* by XCLIENT: not confirmed by a forward look-up */
+	struct str helo;         /* as given; "" before */
+	bool esmtp;              /* EHLO */
+	struct str account;      /* authenticated as; "" none */
+	struct str hostname;     /* ours: authserv-id */
+	bool trusted;            /* client is in `trust` */
+	bool rules_over;         /* accept session was said */
+	struct answers answers;  /* asked at connect and helo */
+	struct facts facts;      /* LIFE_SESSION, LIFE_HELO */
 	const struct fact_table *table;
 	size_t n_stages;
 	const struct plans *plans; /* the configuration's, or NULL */

@@ -10,6 +10,9 @@ static const struct {
 	{ "PROTO", XCLIENT_PROTO },
 	{ "HELO", XCLIENT_HELO },
 	{ "LOGIN", XCLIENT_LOGIN },
+	{ "REVERSE_NAME", XCLIENT_REVERSE_NAME },
+	{ "DESTADDR", XCLIENT_DESTADDR },
+	{ "DESTPORT", XCLIENT_DESTPORT },
 };
 
 static void

@@ -16,6 +16,9 @@ enum xclient_attribute {
 	XCLIENT_PROTO = 1 << 3,
 	XCLIENT_HELO = 1 << 4,
 	XCLIENT_LOGIN = 1 << 5,
+	XCLIENT_REVERSE_NAME = 1 << 6,
+	XCLIENT_DESTADDR = 1 << 7,
+	XCLIENT_DESTPORT = 1 << 8,
 };
 
 struct abilities {

@@ -12,6 +12,7 @@
 #include "mail/mailbox.h"
 #include "proxy/handoff.h"
 #include "proxy/io.h"
+#include "proxy/tproxy.h"
 
 #define IDLE_MS 30000      /* between transactions */
 #define KEEPALIVE_MS 60000 /* inside one: under any MTA's own timeout */
@@ -45,7 +46,8 @@ struct backend_link {
 	struct buf queued; /* a command that waits for the keepalive's reply */
 	struct buf line;   /* that is being read */
 	bool hold;
-	bool leave; /* nothing is wrong: say QUIT */
+	const char *cannot; /* why no connection could be tried; NULL: it was */
+	bool leave;         /* nothing is wrong: say QUIT */
 	char why[256];
 };
 
@@ -152,11 +154,23 @@ ehlo_name(const struct backend_link *link)
 static void
 connect_next(struct backend_link *link)
 {
+	const struct sockaddr *to = &link->target.address[link->next_address++].sa;
+	const struct session *s = link->order.session;
+	int fd = -1;
+
 	io_free(&link->io);
 	link->state = LINK_CONNECTING;
-	link->io = io_new(link->order.base, -1, on_io, link);
+	link->cannot = NULL;
+	if (s && link->target.handoff == HANDOFF_TPROXY)
+		fd = tproxy_socket(&s->client_ip, to->sa_family, &link->cannot);
+	link->io = io_new(link->order.base, fd, on_io, link);
+	if (link->cannot) {
+		/* Told from the loop like every other failure. */
+		io_deadline(link->io, 1);
+		return;
+	}
 	io_deadline(link->io, link->order.core->backend_timeout_connect);
-	io_connect(link->io, &link->target.address[link->next_address++].sa);
+	io_connect(link->io, to);
 }
 
 struct backend_link *
@@ -195,17 +209,36 @@ backend_free(struct backend_link **link)
 
 /* ---- what arrives ---- */
 
+/* Of the connection that the MTA is to see: the client's, else our own. */
+static struct endpoints
+ends_to_tell(const struct backend_link *link)
+{
+	const struct session *s = link->order.session;
+	struct endpoints ends = { 0 };
+
+	if (s == NULL)
+		return io_ends(link->io);
+	ends.client_ip = s->client_ip;
+	ends.client_port = s->client_port;
+	ends.server_ip = s->server_ip;
+	ends.server_port = s->server_port;
+	return ends;
+}
+
 static void
 on_connected(struct backend_link *link)
 {
+	struct endpoints ends = ends_to_tell(link);
 	struct buf header;
 
-	if (link->target.handoff == HANDOFF_PROXY_PROTOCOL) {
-		buf_init(&header, HANDOFF_PROXY_MAX);
-		handoff_proxy(link->order.session, &header);
+	buf_init(&header, HANDOFF_PROXY_MAX);
+	if (link->target.handoff == HANDOFF_PROXY_PROTOCOL)
+		handoff_proxy(&ends, &header);
+	else if (link->target.handoff == HANDOFF_PROXY_PROTOCOL_V2)
+		handoff_proxy_v2(link->order.session ? &ends : NULL, &header);
+	if (header.n > 0)
 		io_write(link->io, buf_str(&header));
-		buf_free(&header);
-	}
+	buf_free(&header);
 	reply_clear(&link->reply);
 	link->state = LINK_GREETING;
 	io_read(link->io, true);
@@ -413,6 +446,8 @@ on_timeout(struct backend_link *link)
 {
 	if (link->state == LINK_CONNECTING && link->next_address < link->target.n)
 		connect_next(link);
+	else if (link->state == LINK_CONNECTING && link->cannot)
+		lose(link, "cannot connect: %s", link->cannot);
 	else if (link->state == LINK_IDLE && link->hold)
 		send_line(link, STR("NOOP"), LINK_NOOP);
 	else if (link->state == LINK_IDLE) {

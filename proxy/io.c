@@ -291,3 +291,26 @@ io_why(const struct io *io)
 {
 	return io->why;
 }
+
+static struct ip
+ip_and_port(const struct sockaddr_storage *address, uint16_t *port)
+{
+	/* The port is at the same place in both families. */
+	*port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+	return ip_from_sockaddr((const struct sockaddr *)address);
+}
+
+struct endpoints
+io_ends(const struct io *io)
+{
+	struct sockaddr_storage own = { 0 }, peer = { 0 };
+	socklen_t own_length = sizeof(own), peer_length = sizeof(peer);
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+	struct endpoints ends = { 0 };
+
+	if (getsockname(fd, (struct sockaddr *)&own, &own_length) == 0)
+		ends.client_ip = ip_and_port(&own, &ends.client_port);
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0)
+		ends.server_ip = ip_and_port(&peer, &ends.server_port);
+	return ends;
+}

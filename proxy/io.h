@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 
+#include "proxy/proxy_header.h"
+
 struct event_base;
 struct sockaddr;
 struct io;
@@ -62,6 +64,8 @@ void io_finish(struct io *io);
 
 /* IO_TIMEOUT comes after ms, once, unless set anew; 0: none. */
 void io_deadline(struct io *io, int64_t ms);
+/* Of a connection that we opened: we are the client. */
+struct endpoints io_ends(const struct io *io);
 /* Why IO_ENDED or IO_CLOSED came: "end of input", or the system's words. */
 const char *io_why(const struct io *io);
 

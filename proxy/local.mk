@@ -21,7 +21,8 @@ libpostern_a_SOURCES += \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
 	proxy/smtp_server.c \
-	proxy/spool.c
+	proxy/spool.c \
+	proxy/tproxy.c
 noinst_HEADERS += \
 	proxy/abilities.h \
 	proxy/backend.h \
@@ -34,7 +35,8 @@ noinst_HEADERS += \
 	proxy/proxy_header.h \
 	proxy/received.h \
 	proxy/smtp_server.h \
-	proxy/spool.h
+	proxy/spool.h \
+	proxy/tproxy.h
 libpostern_a_SOURCES += \
 	proxy/gate.c proxy/gate.h \
 	proxy/gate_record.c proxy/gate_record.h \

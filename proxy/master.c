@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "filters/vocabulary.h"
 #include "proxy/milter_process.h"
+#include "proxy/tproxy.h"
 #include "proxy/worker.h"
 
 #define RESTART_MS_LEAST 200
@@ -254,15 +255,19 @@ own_folder(const char *folder, const struct passwd *user, struct err *e)
 static bool
 give_up_rights(const struct master *m, const struct passwd *user, struct err *e)
 {
+	bool tproxy = m->config->has_backend && m->config->backend.handoff == HANDOFF_TPROXY;
+
 	if (!user)
 		return true;
 	if (m->sockets.engine >= 0 && chown(m->sockets.engine_path, user->pw_uid, user->pw_gid))
 		return err_set(e, ERR_SYSTEM, "cannot give %s to user %s: %s",
 		    m->sockets.engine_path, user->pw_name, strerror(errno));
+	if (tproxy && !tproxy_keep_right(e))
+		return false;
 	if (setgid(user->pw_gid) || initgroups(user->pw_name, user->pw_gid) || setuid(user->pw_uid))
 		return err_set(
 		    e, ERR_SYSTEM, "cannot become user %s: %s", user->pw_name, strerror(errno));
-	return true;
+	return !tproxy || tproxy_take_right(e);
 }
 
 static bool

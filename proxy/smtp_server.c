@@ -344,6 +344,7 @@ copy_client(struct session *to, const struct session *from)
 	to->server_ip = from->server_ip;
 	to->server_port = from->server_port;
 	to->client_name = arena_dup(to->conn, from->client_name);
+	to->reverse_name = arena_dup(to->conn, from->reverse_name);
 	to->account = arena_dup(to->conn, from->account);
 }
 

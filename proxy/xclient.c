@@ -1,6 +1,7 @@
 #include "proxy/xclient.h"
 
 #include "mail/command.h"
+#include "mail/mailbox.h"
 
 #define VALUE_MAX 255
 
@@ -44,17 +45,39 @@ read_port(struct str value, uint16_t *out)
 }
 
 static bool
+read_helo(struct str value, struct str *out)
+{
+	*out = value;
+	return !value.n || mail_domain_ok(value);
+}
+
+static bool
+read_protocol(struct str value, bool *esmtp)
+{
+	*esmtp = str_eqcase(value, STR("ESMTP"));
+	return *esmtp || !value.n || str_eqcase(value, STR("SMTP"));
+}
+
+static bool
 read_one(struct session *s, struct str name, struct str value)
 {
 	if (str_eqcase(name, STR("NAME")))
 		return read_text(value, &s->client_name);
+	if (str_eqcase(name, STR("REVERSE_NAME")))
+		return read_text(value, &s->reverse_name);
 	if (str_eqcase(name, STR("LOGIN")))
 		return read_text(value, &s->account);
 	if (str_eqcase(name, STR("ADDR")))
 		return read_address(value, &s->client_ip);
 	if (str_eqcase(name, STR("PORT")))
 		return read_port(value, &s->client_port);
-	return str_eqcase(name, STR("PROTO")) || str_eqcase(name, STR("HELO"));
+	if (str_eqcase(name, STR("DESTADDR")))
+		return read_address(value, &s->server_ip);
+	if (str_eqcase(name, STR("DESTPORT")))
+		return read_port(value, &s->server_port);
+	if (str_eqcase(name, STR("HELO")))
+		return read_helo(value, &s->helo);
+	return str_eqcase(name, STR("PROTO")) && read_protocol(value, &s->esmtp);
 }
 
 bool

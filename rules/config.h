@@ -23,7 +23,14 @@ struct listen {
 	const char *milter; /* MILTER: libmilter's notation */
 };
 
-enum handoff { HANDOFF_NONE, HANDOFF_XCLIENT, HANDOFF_PROXY_PROTOCOL };
+/* How the mail server learns the client's address. */
+enum handoff {
+	HANDOFF_NONE,
+	HANDOFF_XCLIENT,
+	HANDOFF_PROXY_PROTOCOL,
+	HANDOFF_PROXY_PROTOCOL_V2,
+	HANDOFF_TPROXY, /* the connection comes from it */
+};
 
 struct backend {
 	const char *host; /* name or address */

@@ -131,6 +131,25 @@ take_host(struct cursor *c, const char **out)
 	return true;
 }
 
+static bool
+take_handoff(struct cursor *c, enum handoff *out)
+{
+	if (cursor_word(c, "xclient"))
+		*out = HANDOFF_XCLIENT;
+	else if (cursor_word(c, "proxy-protocol"))
+		*out = cursor_word(c, "v2") ? HANDOFF_PROXY_PROTOCOL_V2 : HANDOFF_PROXY_PROTOCOL;
+	else if (cursor_word(c, "tproxy"))
+		*out = HANDOFF_TPROXY;
+	else if (c->t->kind != TOKEN_END) {
+		COMPLAIN(c->load, c->t,
+		    "`xclient`, `proxy-protocol`, `tproxy` or the end of the line belongs here, "
+		    "not %s",
+		    SHOW(c->t));
+		return false;
+	}
+	return true;
+}
+
 static void
 read_backend(struct cursor *c)
 {
@@ -138,16 +157,8 @@ read_backend(struct cursor *c)
 
 	if (!take_host(c, &new.host) || !take_port(c, &new.port))
 		return;
-	if (cursor_word(c, "xclient"))
-		new.handoff = HANDOFF_XCLIENT;
-	else if (cursor_word(c, "proxy-protocol"))
-		new.handoff = HANDOFF_PROXY_PROTOCOL;
-	else if (c->t->kind != TOKEN_END) {
-		COMPLAIN(c->load, c->t,
-		    "`xclient`, `proxy-protocol` or the end of the line belongs here, not %s",
-		    SHOW(c->t));
+	if (!take_handoff(c, &new.handoff))
 		return;
-	}
 	if (cursor_end(c)) {
 		c->load->config->backend = new;
 		c->load->config->has_backend = true;

@@ -48,10 +48,36 @@ test_reads_what_is_named(void **state)
 }
 
 static void
+test_reads_the_rest(void **state)
+{
+	struct session s;
+	struct err e;
+
+	begin(&s);
+	assert_true(xclient_read(&s,
+	    STR("DESTADDR=IPV6:2001:db8::2 DESTPORT=587 REVERSE_NAME=liar.test PROTO=ESMTP "
+		"HELO=client.test"),
+	    &e));
+	assert_string_equal(IP_TEXT(&s.server_ip), "2001:db8::2");
+	assert_int_equal(s.server_port, 587);
+	assert_true(str_eq(s.reverse_name, STR("liar.test")));
+	assert_true(str_eq(s.client_name, STR("here.test")));
+	assert_true(str_eq(s.helo, STR("client.test")));
+	assert_true(s.esmtp);
+	assert_true(
+	    xclient_read(&s, STR("PROTO=SMTP DESTADDR=[UNAVAILABLE] DESTPORT=[unavailable]"), &e));
+	assert_false(s.esmtp);
+	assert_int_equal(s.server_ip.version, 0);
+	assert_int_equal(s.server_port, 0);
+	session_free(&s);
+}
+
+static void
 test_refuses_what_is_not_well_formed(void **state)
 {
 	static const char *const texts[] = { "", "ADDR", "ADDR=here", "PORT=65536", "PORT=-1",
 		"NAME=a+0Db", "NAME=a+ZZ", "LOGIN=a+20b", "SHOE=42", "ADDR=1.2.3.4 =x",
+		"PROTO=LMTP", "HELO=a+20b", "DESTADDR=here", "DESTPORT=x", "REVERSE_NAME=a+20b",
 		"NAME=a+7Fb" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -70,6 +96,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads_what_is_named),
+		cmocka_unit_test(test_reads_the_rest),
 		cmocka_unit_test(test_refuses_what_is_not_well_formed),
 	};
 

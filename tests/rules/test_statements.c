@@ -71,6 +71,10 @@ test_statements(void **state)
 		{ "backend mx port 25", "" },
 		{ "backend \"mx.example.org\" port 25 xclient", "" },
 		{ "backend 2001:db8::1 port 25 proxy-protocol", "" },
+		{ "backend 2001:db8::1 port 25 proxy-protocol v2", "" },
+		{ "backend 2001:db8::1 port 25 tproxy", "" },
+		{ "backend 2001:db8::1 port 25 xclient v2",
+		    "1:37: `v2` is too much here: the statement is complete before it" },
 		{ "backend",
 		    "1:8: a host name or an address belongs here, not the end of the line" },
 		{ "backend \"a b\" port 25",
@@ -80,7 +84,7 @@ test_statements(void **state)
 		    "1:9: a host name or an address belongs here, not `mx/a`" },
 		{ "backend mx", "1:11: `port` belongs here, not the end of the line" },
 		{ "backend mx port 25 tls",
-		    "1:20: `xclient`, `proxy-protocol` or the end of the "
+		    "1:20: `xclient`, `proxy-protocol`, `tproxy` or the end of the "
 		    "line belongs here, not `tls`" },
 		{ "backend mx port 25 xclient tls",
 		    "1:28: `tls` is too much here: the statement is complete before it" },

@@ -2,8 +2,10 @@
 scenario_tests = \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_dialogue.sh \
+	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_header.sh \
-	tests/scenario/proxy_smuggling.sh
+	tests/scenario/proxy_smuggling.sh \
+	tests/scenario/proxy_tproxy.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py
 EXTRA_DIST += tests/scenario/README.md

@@ -62,9 +62,10 @@ class MTA:
     of these. A message counts as taken when 250 was sent for it, or `kept` says so. Its own ears are
     strict: only CR LF . CR LF ends a message; every other line end is kept as it came."""
 
-    def __init__(self, xclient=False, ehlo=(b"PIPELINING", b"SIZE 52428800", b"8BITMIME")):
+    def __init__(self, xclient=False, ehlo=(b"PIPELINING", b"SIZE 52428800", b"8BITMIME"),
+                 host="127.0.0.1", words=b"NAME ADDR PORT PROTO HELO LOGIN"):
         self.says = {}
-        self.ehlo = list(ehlo) + ([b"XCLIENT NAME ADDR PORT PROTO HELO LOGIN"] if xclient else [])
+        self.ehlo = list(ehlo) + ([b"XCLIENT " + words] if xclient else [])
         self.taken = []      # Taken, those that were answered by 250
         self.lines = []      # every command line of every connection but probes
         self.all_lines = []
@@ -72,9 +73,12 @@ class MTA:
         self.connections = 0
         self.open = 0
         self.reading = True  # whether it takes the octets of messages
-        self.socket = socket.socket()
+        self.host = host
+        self.peers = []      # (address, port) of every connection
+        self.headers = []    # of the PROXY protocol, version 2
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((host, 0))
         self.port = self.socket.getsockname()[1]
         self.socket.listen(64)
         self.lock = threading.Lock()
@@ -92,9 +96,10 @@ class MTA:
     def _accept(self):
         while not self.stopping:
             try:
-                conn, _ = self.socket.accept()
+                conn, peer = self.socket.accept()
             except OSError:
                 return
+            self.peers.append(peer[:2])
             self.connections += 1
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
@@ -128,8 +133,18 @@ class Dialogue:
     def line(self):
         while b"\r\n" not in self.input:
             self.more()
+        if self.input.startswith(b"\r\n\r\n"):
+            self.header()
+            return self.line()
         line, self.input = self.input.split(b"\r\n", 1)
         return line
+
+    def header(self):
+        while len(self.input) < 16 or len(self.input) < 16 + int.from_bytes(self.input[14:16], "big"):
+            self.more()
+        end = 16 + int.from_bytes(self.input[14:16], "big")
+        self.mta.headers.append(self.input[:end])
+        self.input = self.input[end:]
 
     def answer(self, verb, line, usual):
         said = self.mta.says.get(verb, usual)
@@ -217,20 +232,22 @@ class Dialogue:
 class Postern:
     """posternd in front of an MTA. `settings` go to the top of the file, `rules` to its end."""
 
-    def __init__(self, mta_port, settings="", rules="at connect { }", handoff=""):
+    def __init__(self, mta_port, settings="", rules="at connect { }", handoff="",
+                 host="127.0.0.1", mta_host="127.0.0.1"):
         self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
         self.port = free_port()
+        self.host = host
         self.conf = os.path.join(self.folder, "postern.conf")
         with open(self.conf, "w") as f:
             f.write('hostname "mx.example.org"\n'
                     'database "%s"\n'
                     "threads 1\n"
                     "drain 5s\n"
-                    "listen proxy 127.0.0.1 port %d\n"
-                    "backend 127.0.0.1 port %d %s\n"
+                    "listen proxy %s port %d\n"
+                    "backend %s port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
                     "store sqlite\n%s\n%s\n"
-                    % (self.folder, self.port, mta_port, handoff, free_port(), settings, rules))
+                    % (self.folder, host, self.port, mta_host, mta_port, handoff, free_port(), settings, rules))
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
                                         stdout=self.log)
@@ -239,9 +256,9 @@ class Postern:
     def _answers(self):
         if self.process.poll() is not None:
             raise AssertionError("posternd ended:\n" + self.log_text())
-        s = socket.socket()
+        s = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         try:
-            s.connect(("127.0.0.1", self.port))
+            s.connect((self.host, self.port))
             return True
         except OSError:
             return False
@@ -272,7 +289,7 @@ class Postern:
 
 class Client:
     def __init__(self, postern, greet=True):
-        self.socket = socket.create_connection(("127.0.0.1", postern.port), WAIT)
+        self.socket = socket.create_connection((postern.host, postern.port), WAIT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = b""
         if greet:
