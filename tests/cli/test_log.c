@@ -160,6 +160,7 @@ on_terminal(struct run *r, unsigned short columns, char *shown, size_t size)
 		NULL };
 	struct winsize ws = { .ws_col = columns, .ws_row = 24 };
 	int master, slave;
+	size_t at = 0;
 	ssize_t n;
 	FILE *out;
 
@@ -167,10 +168,12 @@ on_terminal(struct run *r, unsigned short columns, char *shown, size_t size)
 	out = fdopen(slave, "w");
 	assert_non_null(out);
 	assert_int_equal(cli_main(4, argv, out, stderr), 0);
-	n = read(master, shown, size - 1);
-	assert_true(n > 0);
-	shown[n] = '\0';
 	fclose(out);
+	/* It comes in pieces; after the last one nobody is there to write more. */
+	while ((n = read(master, shown + at, size - 1 - at)) > 0)
+		at += (size_t)n;
+	assert_true(at > 0);
+	shown[at] = '\0';
 	close(master);
 }
 
