@@ -50,7 +50,7 @@ struct plan {
 	const char *xclient; /* attributes; NULL: none */
 	struct buf message;  /* as it goes over the wire, final dot included */
 	long rate;           /* octets a second of a message; 0: at once */
-	long pause_ms;       /* before each message */
+	long pause_ms;       /* before each message, on average */
 	long seconds;        /* for all of it */
 	bool at_mail;        /* a message ends with the reply to MAIL */
 	bool hold;           /* no messages: hold the sessions until end of input */
@@ -98,6 +98,13 @@ after(struct session *s, long ms, void (*then)(struct session *s))
 
 	s->then = then;
 	evtimer_add(s->timer, &tv);
+}
+
+/* Between half the time asked for and one and a half: sessions shall not march in step. */
+static long
+pause_ms(const struct plan *plan)
+{
+	return plan->pause_ms / 2 + (plan->pause_ms > 0 ? random() % (plan->pause_ms + 1) : 0);
 }
 
 static void
@@ -316,7 +323,7 @@ close_session(struct session *s)
 	opened(s);
 	load->open--;
 	if (take_message(s))
-		after(s, load->plan.pause_ms, open_session);
+		after(s, pause_ms(&load->plan), open_session);
 	open_more(load);
 	if (load->done + load->failed >= load->plan.messages && load->open == 0)
 		event_base_loopbreak(load->base);
@@ -344,7 +351,7 @@ next_message(struct session *s)
 	} else if (first) {
 		say_mail(s);
 	} else if (s->sent < load->plan.per_connection && take_message(s)) {
-		after(s, load->plan.pause_ms, say_mail);
+		after(s, pause_ms(&load->plan), say_mail);
 	} else {
 		say(s, QUIT, "QUIT");
 	}
@@ -381,7 +388,7 @@ usage(void)
 	fprintf(stderr,
 	    "usage: load [-s sessions] [-m messages] [-b messages a connection] [-f sender]\n"
 	    "            [-t recipient] [-F file] [-x XCLIENT attributes] [-r octets a second]\n"
-	    "            [-p pause in ms] [-T seconds at most] [-M (stop at MAIL)]\n"
+	    "            [-p mean pause in ms] [-T seconds at most] [-M (stop at MAIL)]\n"
 	    "            [-i (hold idle sessions until end of input)] address port\n");
 	exit(2);
 }
