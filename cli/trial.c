@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "base/resolver.h"
 #include "db/store_sqlite.h"
+#include "rules/failure.h"
 
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
 
@@ -224,9 +225,12 @@ trial_decide(struct trial *t, enum step step)
 		arena_reset(t->scratch);
 		t->decision = (struct decision){ 0 };
 		progress = ruleset_decide(t->config->ruleset, &ask, t->scratch, &t->decision);
-		if (progress == PENDING && !ask_noted(t))
-			panic("a stage is pending without a question");
+		if (progress == PENDING && !ask_noted(t)) {
+			failure_of_stage(&t->config->core, t->scratch, &t->decision);
+			break;
+		}
 	} while (progress == PENDING);
+	failure_judge(&t->config->core, t->scratch, &t->decision);
 	decision_apply(&t->session, &t->decision);
 	t->took_us = clock_mono_us() - began_us;
 	return &t->decision;

@@ -23,9 +23,10 @@ struct state {
 	size_t n_fields; /* DKIM-Signature fields in all */
 	struct entry *entry;
 	size_t n;
-	bool began;      /* the keys were there, the headers are compared */
-	size_t running;  /* signatures that the body decides about */
-	uint64_t offset; /* of the message: what the runs have had */
+	bool began;        /* the keys were there, the headers are compared */
+	unsigned failures; /* keys that could not be had */
+	size_t running;    /* signatures that the body decides about */
+	uint64_t offset;   /* of the message: what the runs have had */
 	bool done;
 	enum dkim_result best;
 	bool partial;
@@ -104,6 +105,7 @@ begin_all(struct ask *ask, struct state *state)
 	if (all == PENDING)
 		return PENDING;
 	state->began = true;
+	state->failures = ask->failures;
 	for (size_t i = 0; i < state->n; i++) {
 		if (answer[i])
 			begin(ask, &state->entry[i], answer[i]);
@@ -249,12 +251,13 @@ verify(struct ask *ask, struct state **out)
 	struct state *state = state_of(ask);
 
 	*out = state;
-	if (state->done)
-		return DONE;
-	if (begin_all(ask, state) == PENDING)
-		return PENDING;
-	feed(&ask->session->txn.message, state);
-	collect(ask, state);
+	if (!state->done) {
+		if (begin_all(ask, state) == PENDING)
+			return PENDING;
+		feed(&ask->session->txn.message, state);
+		collect(ask, state);
+	}
+	ask->failures = state->failures;
 	return DONE;
 }
 
@@ -267,6 +270,9 @@ compute_dkim(struct ask *ask, const struct fact_call *call, struct value *out)
 
 	if (verify(ask, &state) == PENDING)
 		return PENDING;
+	/* A key that could not be had takes nothing from a signature that verifies. */
+	if (state->best != DKIM_RESULT_TEMPERROR)
+		ask->failures = 0;
 	*out = value_symbol(dkim_result_name(state->best));
 	return DONE;
 }

@@ -178,6 +178,7 @@ fact_ask(const struct ask *ask, const struct fact_entry *entry)
 	if (s->txn.stage_state != NULL && entry->stage < s->n_stages)
 		inner.state = &s->txn.stage_state[entry->stage];
 	inner.depth++;
+	inner.failures = 0;
 	return inner;
 }
 
@@ -187,6 +188,7 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 	const struct fact *known;
 	struct facts *facts;
 	struct value value = { 0 };
+	struct fact *fact;
 	struct ask inner;
 	int64_t began;
 
@@ -195,6 +197,7 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 	known = facts_find(facts, call, call->entry->def->life != LIFE_RECIPIENT, ask->step);
 	if (known != NULL) {
 		*out = known->value;
+		ask->failures |= known->failures;
 		return DONE;
 	}
 	inner = fact_ask(ask, call->entry);
@@ -207,7 +210,10 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 	case DONE:
 		break;
 	}
-	facts_add(facts, &inner, call, &value)->took_us = clock_mono_us() - began;
+	fact = facts_add(facts, &inner, call, &value);
+	fact->took_us = clock_mono_us() - began;
+	fact->failures = inner.failures;
+	ask->failures |= inner.failures;
 	*out = value;
 	return DONE;
 }
@@ -260,6 +266,12 @@ ask_question(struct ask *ask, const struct question *q)
 	return answers_get(&s->txn.answers, s->txn.arena, q);
 }
 
+static void
+note_failure(struct ask *ask, const struct answer *answer, enum failure failure)
+{
+	ask->failures |= answer_is_over(answer) ? FAILURE_QUESTIONS : failure;
+}
+
 enum progress
 ask_dns(struct ask *ask, struct str name, enum dns_type type, const struct dns_answer **out)
 {
@@ -278,6 +290,8 @@ ask_dns(struct ask *ask, struct str name, enum dns_type type, const struct dns_a
 	answer = ask_question(ask, &q);
 	if (answer == NULL)
 		return PENDING;
+	if (answer->dns.status == DNS_TEMPFAIL)
+		note_failure(ask, answer, FAILURE_DNS);
 	*out = &answer->dns;
 	return DONE;
 }
@@ -291,6 +305,8 @@ ask_seen(struct ask *ask, struct str key, const struct seen_question *seen,
 
 	if (answer == NULL)
 		return PENDING;
+	if (answer->failed)
+		note_failure(ask, answer, FAILURE_STORE);
 	*out = answer->failed ? NULL : &answer->seen;
 	return DONE;
 }
@@ -310,6 +326,8 @@ ask_count_nth(
 
 	if (answer == NULL)
 		return PENDING;
+	if (answer->failed)
+		note_failure(ask, answer, FAILURE_STORE);
 	*out = answer->failed ? NULL : &answer->count;
 	return DONE;
 }

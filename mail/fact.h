@@ -76,10 +76,18 @@ struct fact_call {
 /* "rate(client, messages, 1h)": as it would be written in a rule. */
 void fact_call_print(const struct fact_call *call, struct buf *out);
 
+/* What did not answer: a fact that rests on it may be another one next time. */
+enum failure {
+	FAILURE_DNS = 1 << 0,
+	FAILURE_STORE = 1 << 1,
+	FAILURE_QUESTIONS = 1 << 2, /* not asked: the session has asked too much (ANSWERS_MAX) */
+};
+
 /* A fact that has been computed. */
 struct fact {
 	struct fact_call call;
 	struct value value;
+	unsigned failures; /* of enum failure */
 	enum step step;    /* at which it was computed */
 	int64_t took_us;   /* computing, waiting left out */
 	struct fact *next; /* in the order computed */
@@ -106,6 +114,11 @@ struct ask {
 	 */
 	void **state;
 	size_t depth; /* of facts that ask for facts */
+	/*
+	 * of enum failure: what did not answer so far; becomes the fact's. A stage that keeps results
+	 * keeps this with them, and one whose result does not depend on what is missing takes it away
+	 */
+	unsigned failures;
 };
 
 /*

@@ -89,6 +89,12 @@ answers_peek(const struct answers *a, const struct question *q)
 }
 
 bool
+answer_is_over(const struct answer *a)
+{
+	return a == &over_budget;
+}
+
+bool
 answers_holds(const struct answers *a, const struct question *q)
 {
 	return answers_row(a, q) != NULL;

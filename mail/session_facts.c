@@ -83,6 +83,9 @@ compute_client_name(struct ask *ask, const struct fact_call *call, struct value 
 		*out = (struct value){ .type = VALUE_NONE };
 		return DONE;
 	}
+	/* Of a name that was found no other name's failure takes anything away. */
+	if (name.n > 0)
+		ask->failures = 0;
 	/* For the journal too, which shows it whether a rule asked or not. */
 	s->client_name = arena_lower(s->conn, name);
 	*out = value_text(s->client_name);

@@ -12,6 +12,7 @@
 #include "proxy/gate_record.h"
 #include "proxy/questions.h"
 #include "proxy/shared_resolver.h"
+#include "rules/failure.h"
 
 /* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
@@ -399,28 +400,15 @@ journal_unwaited(struct gate_session *gs, struct journal_record *record)
 	db_send(gs->gate->link, db_request_journal(record));
 }
 
-/* A rule that needs the store cannot be trusted while the store is away; others can. */
-static bool
-store_failed(const struct answers *answers)
-{
-	for (const struct answer *a = answers->first; a; a = a->next)
-		if (a->state == ANSWER_HERE && a->failed && a->question.add == 0)
-			return true;
-	return false;
-}
-
 /* The rules have spoken. */
 static enum progress
 settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 {
 	struct session *s = &gs->session;
-	struct verdict v = d->verdict;
+	struct verdict v;
 
-	if (v.kind == VERDICT_ACCEPT &&
-	    (store_failed(&s->answers) || store_failed(&s->txn.answers))) {
-		v = local_failure();
-		v.rule = STR("failure: store");
-	}
+	failure_judge(&gs->config->core, gs->gate->scratch, d);
+	v = d->verdict;
 	/* RFC 5321 3.1: in place of a greeting 421 it is that sends a client away for now. */
 	if (v.kind == VERDICT_TEMPFAIL && gs->step == STEP_CONNECT && s->front == FRONT_PROXY)
 		v.code = 421;
@@ -504,8 +492,7 @@ decide(struct gate_session *gs, struct verdict *out)
 		log_error(s->id,
 		    "event=fault step=%s what=\"a stage is pending without a question\"",
 		    step_name(gs->step));
-		d.verdict = local_failure();
-		d.verdict.rule = STR("failure: stage");
+		failure_of_stage(&gs->config->core, gs->gate->scratch, &d);
 		return settle(gs, &d, out);
 	}
 }

@@ -218,22 +218,33 @@ static const struct verdict too_much = {
 	.text = { "The header is too large", 23 },
 };
 
-static const struct verdict too_little = {
-	.kind = VERDICT_TEMPFAIL,
-	.code = 452,
-	.enhanced = "4.3.1",
-	.text = { "Out of room for this message, try again later", 45 },
+/* By `when memory short`. */
+static const struct verdict too_little[] = {
+	{
+	    .kind = VERDICT_TEMPFAIL,
+	    .code = 452,
+	    .enhanced = "4.3.1",
+	    .text = { "Out of room for this message, try again later", 45 },
+	},
+	{
+	    .kind = VERDICT_REJECT,
+	    .code = 554,
+	    .enhanced = "5.3.4",
+	    .text = { "The message takes too much memory", 33 },
+	},
 };
 
 static void
 decide(struct link *link)
 {
+	const struct config_core *core = &gate_session_config(link->gs)->core;
 	struct verdict v;
 	enum progress progress;
 
 	if (link->refusing)
 		progress = gate_refuse(link->gs, link->step,
-		    arena_over(gate_session(link->gs)->txn.arena) ? &too_little : &too_much,
+		    arena_over(gate_session(link->gs)->txn.arena) ? &too_little[core->when_memory]
+								  : &too_much,
 		    "limit: memory of a message", &v);
 	else
 		progress = gate_decide(link->gs, link->step, &v);

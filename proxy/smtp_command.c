@@ -226,13 +226,20 @@ run_rcpt(struct client *c, struct command *command)
 		    .text = { "Too many recipients", 19 } },
 		.why = "limit: recipients",
 	};
-	static const struct refusal memory = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 452,
-		    .enhanced = "4.3.1",
-		    .text = { "The transaction takes too much memory", 37 } },
-		.why = "limit: memory",
+	/* By `when memory short`. */
+	static const struct refusal memory[] = {
+		{ .step = STEP_RCPT,
+		    .verdict = { .kind = VERDICT_TEMPFAIL,
+			.code = 452,
+			.enhanced = "4.3.1",
+			.text = { "The transaction takes too much memory", 37 } },
+		    .why = "limit: memory" },
+		{ .step = STEP_RCPT,
+		    .verdict = { .kind = VERDICT_REJECT,
+			.code = 554,
+			.enhanced = "5.3.4",
+			.text = { "The transaction takes too much memory", 37 } },
+		    .why = "limit: memory" },
 	};
 	struct err e;
 
@@ -245,7 +252,7 @@ run_rcpt(struct client *c, struct command *command)
 	} else if (c->s->txn.n_accepted >= (size_t)c->core->recipients) {
 		client_refuse(c, &too_many, rcpt_refused);
 	} else if (arena_over(c->s->txn.arena)) {
-		client_refuse(c, &memory, client_reset);
+		client_refuse(c, &memory[c->core->when_memory], client_reset);
 	} else {
 		session_rcpt(c->s, &command->path);
 		rcpt_decide(c);

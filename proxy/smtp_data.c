@@ -35,8 +35,13 @@ static const struct refusal loops =
     REFUSAL(VERDICT_REJECT, 554, "5.4.6", "The message went through too many hosts", "limit: hops");
 static const struct refusal no_spool = REFUSAL(
     VERDICT_TEMPFAIL, 452, "4.3.1", "There is no room for the message now", "failure: spool");
-static const struct refusal no_memory = REFUSAL(
-    VERDICT_TEMPFAIL, 452, "4.3.1", "The transaction takes too much memory", "limit: memory");
+/* By `when memory short`. */
+static const struct refusal no_memory[] = {
+	REFUSAL(VERDICT_TEMPFAIL, 452, "4.3.1", "The transaction takes too much memory",
+	    "limit: memory"),
+	REFUSAL(
+	    VERDICT_REJECT, 554, "5.3.4", "The transaction takes too much memory", "limit: memory"),
+};
 
 void
 data_free(struct data **data)
@@ -224,7 +229,7 @@ judge(const struct client *c)
 	if (header_count(h, "Received") > HOPS_MAX)
 		return &loops;
 	if (arena_over(c->s->txn.arena))
-		return &no_memory;
+		return &no_memory[c->core->when_memory];
 	return NULL;
 }
 
@@ -242,7 +247,7 @@ message_decide(struct client *c)
 		client_reply_verdict(c, &v);
 		client_reset(c);
 	} else if (arena_over(c->s->txn.arena)) {
-		client_refuse(c, &no_memory, client_reset);
+		client_refuse(c, &no_memory[c->core->when_memory], client_reset);
 	} else {
 		relay_begin(c);
 	}

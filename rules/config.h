@@ -44,6 +44,9 @@ struct config_resolver {
 	uint16_t port;
 };
 
+/* What becomes of mail that would be accepted when something failed that its rules asked. */
+enum when { WHEN_TEMPFAIL, WHEN_PASS };
+
 /* The plain settings at the top of the file; their rows are in core.c (config_settings). */
 struct config_core {
 	char *hostname, *database;
@@ -63,8 +66,11 @@ struct config_core {
 	int64_t backend_timeout_data, backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
 	int64_t mode;                    /* 0 enforce, 1 observe */
-	int64_t drain;                   /* ms that SIGTERM waits for sessions */
-	char *trust_anchor;              /* DNSSEC root key file */
+	/* what a failure does to mail; see the words in core.c */
+	int64_t when_dns, when_store, when_stage; /* enum when */
+	int64_t when_memory;                      /* 0 tempfail, 1 reject */
+	int64_t drain;                            /* ms that SIGTERM waits for sessions */
+	char *trust_anchor;                       /* DNSSEC root key file */
 };
 
 struct config {

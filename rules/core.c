@@ -12,6 +12,8 @@
 #define MEGA(n) ((n)*INT64_C(1048576))
 
 static const char *const modes[] = { "enforce", "observe", NULL };
+static const char *const failures[] = { "tempfail", "pass", NULL };
+static const char *const shortages[] = { "tempfail", "reject", NULL };
 static const char *const newlines[] = { "refuse", "normalise", NULL };
 
 /* clang-format off: rows. The timeouts are those of RFC 5321 4.5.3.2. */
@@ -28,6 +30,14 @@ const struct setting config_settings[] = {
 	    "Event loops; 0: one for each core." },
 	{ "mode", SETTING_WORD, CORE(mode), 0, 0, "enforce", modes,
 	    "With observe, rules are evaluated and journalled, and nobody is refused." },
+	{ "when dns unavailable", SETTING_WORD, CORE(when_dns), 0, 0, "pass", failures,
+	    "What becomes of mail that would be accepted when a rule asked the DNS in vain." },
+	{ "when store unavailable", SETTING_WORD, CORE(when_store), 0, 0, "tempfail", failures,
+	    "The same when a rule asked the store in vain, for the greylist or a rate." },
+	{ "when stage fails", SETTING_WORD, CORE(when_stage), 0, 0, "tempfail", failures,
+	    "What becomes of mail when a stage comes to no end; pass: as if the step had no rules." },
+	{ "when memory short", SETTING_WORD, CORE(when_memory), 0, 0, "tempfail", shortages,
+	    "What a transaction is told that takes more memory than it may." },
 	{ "bare_newline", SETTING_WORD, CORE(bare_newline), 0, 0, "refuse", newlines,
 	    "What becomes of a message with a CR or LF that stands alone." },
 	{ "message_size", SETTING_SIZE, CORE(message_size), 1024, MEGA(2048), "50M", NULL,

@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	rules/config.c rules/config.h \
 	rules/core.c \
 	rules/eval.h \
+	rules/failure.c rules/failure.h \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \
 	rules/lists.c \

@@ -60,6 +60,36 @@ compute_waits(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
+/* Finds what does not answer, or takes it for nothing. */
+static enum progress
+compute_fails(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	static const struct seen_question q = { .delay = 1 };
+	const struct dns_answer *answer;
+	const struct seen_answer *row;
+
+	if (ask_dns(ask, STR("fails.example"), DNS_A, &answer) == PENDING ||
+	    ask_seen(ask, STR("key"), &q, &row) == PENDING)
+		return PENDING;
+	*out = value_bool(row == NULL);
+	return DONE;
+}
+
+static enum progress
+compute_heeds(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	return fact_get_named(ask, "fails", out);
+}
+
+static enum progress
+compute_shrugs(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	enum progress p = fact_get_named(ask, "fails", out);
+
+	ask->failures = 0;
+	return p;
+}
+
 /* Asks for another fact, and is itself as before afterwards. */
 static enum progress
 compute_nested(struct ask *ask, const struct fact_call *call, struct value *out)
@@ -82,6 +112,8 @@ compute_circle(struct ask *ask, const struct fact_call *call, struct value *out)
 
 static const struct fact_def defs[] = {
 	{ "circle", VALUE_NUMBER, NULL, NULL, ALL, LIFE_SESSION, COST_FREE, compute_circle, "" },
+	{ "fails", VALUE_BOOL, NULL, NULL, TXN, LIFE_TRANSACTION, COST_DNS, compute_fails, "" },
+	{ "heeds", VALUE_BOOL, NULL, NULL, TXN, LIFE_TRANSACTION, COST_DNS, compute_heeds, "" },
 	{ "helo", VALUE_NUMBER, NULL, NULL, STEP_HELO, STEP_MESSAGE, LIFE_HELO, COST_FREE,
 	    compute_helo, "" },
 	{ "nested", VALUE_NUMBER, NULL, NULL, TXN, LIFE_SESSION, COST_FREE, compute_nested, "" },
@@ -89,6 +121,7 @@ static const struct fact_def defs[] = {
 	{ "plain.too", VALUE_NUMBER, NULL, NULL, ALL, LIFE_SESSION, COST_FREE, compute_plain, "" },
 	{ "recipient", VALUE_NUMBER, NULL, NULL, TXN, LIFE_RECIPIENT, COST_FREE, compute_recipient,
 	    "" },
+	{ "shrugs", VALUE_BOOL, NULL, NULL, TXN, LIFE_TRANSACTION, COST_DNS, compute_shrugs, "" },
 	{ "waits", VALUE_TEXT, NULL, NULL, TXN, LIFE_TRANSACTION, COST_DNS, compute_waits, "" },
 };
 static const int conf = 5;
@@ -308,6 +341,78 @@ test_nested(void **state)
 	assert_int_equal(number_at(s, STEP_MAIL, "plain"), 2);
 }
 
+/* Answers what is noted, in vain. */
+static void
+fail_noted(struct answers *noted)
+{
+	for (struct answer *a = noted->first; a != NULL; a = a->next) {
+		if (a->state != ANSWER_NOTED)
+			continue;
+		a->state = ANSWER_HERE;
+		noted->noted--;
+		a->dns.status = DNS_TEMPFAIL;
+		a->failed = a->question.kind != QUESTION_DNS;
+	}
+}
+
+static unsigned
+failures_of(struct session *s, const char *name)
+{
+	const struct fact_call call = call_of(name);
+
+	return fact_known(s, &call)->failures;
+}
+
+static void
+test_tells_what_did_not_answer(void **state)
+{
+	struct session *s = *state;
+	struct ask ask;
+	struct value v;
+
+	begin(s);
+	ask = session_ask(s, STEP_MAIL, 0);
+	assert_int_equal(fact_get_named(&ask, "heeds", &v), PENDING);
+	fail_noted(&s->txn.answers);
+	assert_int_equal(fact_get_named(&ask, "heeds", &v), PENDING);
+	fail_noted(&s->txn.answers);
+	assert_int_equal(fact_get_named(&ask, "heeds", &v), DONE);
+	assert_int_equal(ask.failures, FAILURE_DNS | FAILURE_STORE);
+	assert_int_equal(failures_of(s, "fails"), FAILURE_DNS | FAILURE_STORE);
+	assert_int_equal(failures_of(s, "heeds"), FAILURE_DNS | FAILURE_STORE);
+	/* A fact that is known already tells it too. */
+	ask = session_ask(s, STEP_RCPT, 0);
+	assert_int_equal(fact_get_named(&ask, "fails", &v), DONE);
+	assert_int_equal(ask.failures, FAILURE_DNS | FAILURE_STORE);
+	ask = session_ask(s, STEP_RCPT, 0);
+	assert_int_equal(fact_get_named(&ask, "shrugs", &v), DONE);
+	assert_int_equal(failures_of(s, "shrugs"), 0);
+	assert_int_equal(ask.failures, 0);
+	assert_int_equal(fact_get_named(&ask, "plain", &v), DONE);
+	assert_int_equal(failures_of(s, "plain"), 0);
+}
+
+static void
+test_a_full_table_is_not_the_stores_failure(void **state)
+{
+	static const struct seen_question q = { .delay = 1 };
+	struct session *s = *state;
+	const struct seen_answer *row;
+	struct ask ask;
+
+	begin(s);
+	for (unsigned i = 0; i < ANSWERS_MAX; i++) {
+		char key[16];
+
+		ask = session_ask(s, STEP_MAIL, 0);
+		snprintf(key, sizeof(key), "k%u", i);
+		assert_int_equal(ask_seen(&ask, str_of(key), &q, &row), PENDING);
+	}
+	assert_int_equal(ask_seen(&ask, STR("another"), &q, &row), DONE);
+	assert_null(row);
+	assert_int_equal(ask.failures, FAILURE_QUESTIONS);
+}
+
 static void
 test_unknown_by_name_is_nothing(void **state)
 {
@@ -442,6 +547,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_arguments_tell_calls_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_waits_for_its_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nested, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tells_what_did_not_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_a_full_table_is_not_the_stores_failure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_by_name_is_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_questions_have_two_tables, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names_too_long_for_the_dns, set_up, tear_down),

@@ -3,6 +3,7 @@ scenario_tests = \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_handoff.sh \
+	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tproxy.sh
