@@ -3,6 +3,7 @@
 nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
 	docs/architecture.md \
+	docs/extensions.md \
 	docs/journal.md \
 	docs/language.md \
 	docs/rfc.md \

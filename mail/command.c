@@ -224,3 +224,22 @@ xtext_decode(struct arena *arena, struct str s, struct str *out)
 	*out = (struct str){ p, n };
 	return true;
 }
+
+bool
+xtext_printable(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		int high, low;
+
+		if (is_xchar(s.p[i]))
+			continue;
+		high = hex_value(s, i + 1);
+		low = hex_value(s, i + 2);
+		if (s.p[i] != '+' || high < 0 || low < 0)
+			return false;
+		if ((high << 4 | low) < ' ' || (high << 4 | low) > '~')
+			return false;
+		i += 2;
+	}
+	return s.n > 0;
+}

@@ -65,5 +65,7 @@ const struct parameter *command_parameter(const struct command *c, const char *k
 /* xtext of RFC 3461 4, as in XCLIENT's values. */
 struct str xtext_encode(struct arena *arena, struct str s);
 bool xtext_decode(struct arena *arena, struct str s, struct str *out);
+/* It is xtext, at least one octet, and what it stands for is printable ASCII. */
+bool xtext_printable(struct str s);
 
 #endif

@@ -3,6 +3,7 @@ nobase_pkginclude_HEADERS += \
 	mail/authres.h \
 	mail/command.h \
 	mail/eod.h \
+	mail/extension.h \
 	mail/fact.h \
 	mail/header.h \
 	mail/list.h \
@@ -18,6 +19,7 @@ libpostern_a_SOURCES += \
 	mail/authres.c \
 	mail/command.c \
 	mail/eod.c \
+	mail/extension.c \
 	mail/fact.c \
 	mail/header.c \
 	mail/header_from.c \

@@ -26,7 +26,9 @@ struct recipient {
 	struct mailbox mailbox;
 	struct str key; /* mailbox_key() */
 	enum recipient_state state;
-	struct facts facts; /* LIFE_RECIPIENT */
+	unsigned needs;        /* as of the transaction */
+	struct str parameters; /* of RCPT, likewise */
+	struct facts facts;    /* LIFE_RECIPIENT */
 	struct recipient *next;
 };
 
@@ -50,7 +52,8 @@ struct transaction {
 	struct mailbox sender;
 	struct str sender_key;  /* mailbox_key(); "" for <> */
 	uint64_t size_declared; /* SIZE= (RFC 1870); 0: none */
-	bool body_8bit;         /* BODY=8BITMIME */
+	unsigned needs;         /* of the MTA: a set of enum extension (mail/extension.h) */
+	struct str parameters;  /* of MAIL but SIZE, for the MTA: " RET=HDRS ENVID=1" */
 	struct recipient *recipients, *last_recipient;
 	struct recipient *current;             /* the one whose RCPT is decided; NULL elsewhere */
 	size_t n_asked, n_accepted, n_unknown; /* recipients */

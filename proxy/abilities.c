@@ -27,21 +27,61 @@ read_xclient(struct str words, struct abilities *a)
 	}
 }
 
+/* LIMITS of RFC 9422: NAME=VALUE ...; what it says of other things is between it and us. */
+static void
+read_limits(struct str words, struct abilities *a)
+{
+	struct str word;
+
+	while (str_pop(&words, ' ', &word))
+		if (str_startscase(word, STR("RCPTMAX=")) &&
+		    !str_to_u64(str_sub(word, 8, word.n), 999999, &a->rcpt_max))
+			a->rcpt_max = 0;
+}
+
+/* One word that can go into our own offer: letters, digits and hyphens. */
+static void
+read_word(struct str word, char *out, size_t size)
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < word.n; i++)
+		if (!ascii_isalnum(word.p[i]) && word.p[i] != '-')
+			return;
+	str_copy(word, out, size);
+}
+
+static void
+read_extension(unsigned extension, struct str rest, struct abilities *a)
+{
+	uint64_t seconds;
+
+	a->extensions |= extension;
+	if (extension == EXTENSION_DELIVERBY && str_to_u64(rest, 999999999, &seconds))
+		str_copy(rest, a->by_least, sizeof(a->by_least));
+	else if (extension == EXTENSION_MT_PRIORITY)
+		read_word(rest, a->priorities, sizeof(a->priorities));
+}
+
 static void
 read_line(struct str line, struct abilities *a)
 {
 	struct str rest = str_trim(line), word;
+	unsigned extension;
 
 	if (!str_pop(&rest, ' ', &word))
 		return;
-	if (str_eqcase(word, STR("SIZE"))) {
+	rest = str_trim(rest);
+	extension = extension_find(word);
+	if (extension) {
+		read_extension(extension, rest, a);
+	} else if (str_eqcase(word, STR("SIZE"))) {
 		a->size = true;
-		if (!str_to_u64(str_trim(rest), UINT64_MAX, &a->size_max))
+		if (!str_to_u64(rest, UINT64_MAX, &a->size_max))
 			a->size_max = 0;
-	} else if (str_eqcase(word, STR("8BITMIME"))) {
-		a->eightbit = true;
 	} else if (str_eqcase(word, STR("PIPELINING"))) {
 		a->pipelining = true;
+	} else if (str_eqcase(word, STR("LIMITS"))) {
+		read_limits(rest, a);
 	} else if (str_eqcase(word, STR("XCLIENT"))) {
 		read_xclient(rest, a);
 	}
@@ -58,19 +98,34 @@ abilities_read(const struct reply *reply)
 	return a;
 }
 
-void
-abilities_write(const struct abilities *mta, const char *hostname, uint64_t size_max,
-    const char *ours, struct buf *out)
+static uint64_t
+smaller(uint64_t ours, uint64_t theirs)
 {
-	uint64_t size = size_max;
+	return theirs > 0 && theirs < ours ? theirs : ours;
+}
 
-	if (mta->size && mta->size_max > 0 && mta->size_max < size)
-		size = mta->size_max;
-	buf_printf(out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", hostname,
-	    (unsigned long long)size);
-	if (mta->eightbit)
-		buf_add(out, STR("250-8BITMIME\r\n"));
-	if (ours)
-		buf_printf(out, "250-%s\r\n", ours);
-	buf_add(out, STR("250 ENHANCEDSTATUSCODES\r\n"));
+static void
+write_extension(const struct abilities *mta, unsigned one, struct buf *out)
+{
+	const char *argument = "";
+
+	if (one == EXTENSION_DELIVERBY)
+		argument = mta->by_least;
+	else if (one == EXTENSION_MT_PRIORITY)
+		argument = mta->priorities;
+	buf_printf(out, "250-%s%s%s\r\n", extension_keyword(one), *argument ? " " : "", argument);
+}
+
+void
+abilities_write(const struct abilities *mta, const struct offer *offer, struct buf *out)
+{
+	buf_printf(out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", offer->hostname,
+	    (unsigned long long)smaller(offer->size_max, mta->size ? mta->size_max : 0));
+	for (unsigned one = 1; one <= mta->extensions; one <<= 1)
+		if (mta->extensions & one)
+			write_extension(mta, one, out);
+	for (size_t i = 0; offer->ours && offer->ours[i]; i++)
+		buf_printf(out, "250-%s\r\n", offer->ours[i]);
+	buf_printf(out, "250-LIMITS RCPTMAX=%llu\r\n250 ENHANCEDSTATUSCODES\r\n",
+	    (unsigned long long)smaller(offer->rcpt_max, mta->rcpt_max));
 }

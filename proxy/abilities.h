@@ -6,6 +6,7 @@
 #ifndef POSTERN_PROXY_ABILITIES_H
 #define POSTERN_PROXY_ABILITIES_H
 
+#include "mail/extension.h"
 #include "mail/reply.h"
 
 /* Attributes of XCLIENT that we can give. */
@@ -22,22 +23,34 @@ enum xclient_attribute {
 };
 
 struct abilities {
-	bool known;        /* the MTA was reached at least once */
-	bool esmtp;        /* it answered EHLO, not only HELO */
-	bool size;         /* RFC 1870 */
-	uint64_t size_max; /* 0: it names no limit */
-	bool eightbit;     /* 8BITMIME, RFC 6152 */
-	bool pipelining;   /* RFC 2920 */
-	unsigned xclient;  /* set of enum xclient_attribute; 0: not offered */
+	bool known;          /* the MTA was reached at least once */
+	bool esmtp;          /* it answered EHLO, not only HELO */
+	bool size;           /* RFC 1870 */
+	uint64_t size_max;   /* 0: it names no limit */
+	bool pipelining;     /* RFC 2920 */
+	unsigned extensions; /* set of enum extension (mail/extension.h) */
+	char by_least[10];   /* DELIVERBY's shortest time, "" none */
+	char priorities[33]; /* MT-PRIORITY's profile, "" none */
+	uint64_t rcpt_max;   /* LIMITS (RFC 9422); 0: it names none */
+	unsigned xclient;    /* set of enum xclient_attribute; 0: not offered */
 };
 
 /* From the MTA's complete 250 to EHLO. */
 struct abilities abilities_read(const struct reply *reply);
+
+/* Our own part of an answer to EHLO. */
+struct offer {
+	const char *hostname;
+	uint64_t size_max; /* octets of a message */
+	uint64_t rcpt_max; /* recipients of a message */
+	/* what is ours alone, ended by NULL; NULL: nothing */
+	const char *const *ours;
+};
+
 /*
- * The whole answer to a client's EHLO: hostname, then what both we and the MTA carry, then one
- * that is ours alone (NULL: none).
+ * The whole answer to a client's EHLO: what both we and the MTA carry, with the smaller of both
+ * limits, and what is ours alone.
  */
-void abilities_write(const struct abilities *mta, const char *hostname, uint64_t size_max,
-    const char *ours, struct buf *out);
+void abilities_write(const struct abilities *mta, const struct offer *offer, struct buf *out);
 
 #endif

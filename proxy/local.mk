@@ -18,6 +18,7 @@ libpostern_a_SOURCES += \
 	proxy/received.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \
+	proxy/smtp_envelope.c \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
 	proxy/smtp_server.c \

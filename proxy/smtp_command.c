@@ -59,11 +59,23 @@ command_greet(struct client *c)
 static void
 reply_helo(struct client *c)
 {
+	const struct abilities *mta = probe_abilities(c->front->probe);
 	struct buf *out = &c->front->out;
+	const char *ours[2];
+	size_t n = 0;
+	struct offer offer = {
+		.hostname = c->core->hostname,
+		.size_max = (uint64_t)c->core->message_size,
+		.rcpt_max = envelope_recipients(c),
+		.ours = ours,
+	};
 
+	if (c->peer_trusted)
+		ours[n++] = XCLIENT_OFFER;
+	ours[n] = NULL;
+	c->offered = c->s->esmtp ? mta->extensions : 0;
 	if (c->s->esmtp)
-		abilities_write(probe_abilities(c->front->probe), c->core->hostname,
-		    (uint64_t)c->core->message_size, c->peer_trusted ? XCLIENT_OFFER : NULL, out);
+		abilities_write(mta, &offer, out);
 	else
 		buf_printf(out, "250 %s\r\n", c->core->hostname);
 	io_write(c->io, buf_str(out));
@@ -110,153 +122,6 @@ run_helo(struct client *c, struct command *command)
 		mta_drop(c, NULL);
 	session_helo(c->s, command->rest, command->verb == VERB_EHLO);
 	helo_decide(c);
-}
-
-/* ---- MAIL ---- */
-
-static bool
-mail_size(struct client *c, struct str value)
-{
-	static const struct refusal too_big = {
-		.step = STEP_MAIL,
-		.verdict = { .kind = VERDICT_REJECT,
-		    .code = 552,
-		    .enhanced = "5.3.4",
-		    .text = { "The message is too big", 22 } },
-		.why = "limit: size",
-	};
-
-	if (!str_to_u64(value, UINT64_MAX, &c->s->txn.size_declared)) {
-		client_error(c, 501, "5.5.4", "SIZE wants a number");
-		return false;
-	}
-	if (c->s->txn.size_declared > (uint64_t)c->core->message_size) {
-		client_refuse(c, &too_big, client_reset);
-		return false;
-	}
-	return true;
-}
-
-static bool
-mail_body(struct client *c, struct str value)
-{
-	c->s->txn.body_8bit = str_eqcase(value, STR("8BITMIME"));
-	if (c->s->txn.body_8bit || str_eqcase(value, STR("7BIT")))
-		return true;
-	client_error(c, 501, "5.5.4", "BODY is 7BIT or 8BITMIME");
-	return false;
-}
-
-/* False: the refusal was said, or is on its way. */
-static bool
-mail_parameters(struct client *c, const struct command *command)
-{
-	for (size_t i = 0; i < command->n_parameters; i++) {
-		const struct parameter *p = &command->parameter[i];
-		bool ok;
-
-		if (c->s->esmtp && str_eqcase(p->keyword, STR("SIZE"))) {
-			ok = mail_size(c, p->value);
-		} else if (c->s->esmtp && str_eqcase(p->keyword, STR("BODY"))) {
-			ok = mail_body(c, p->value);
-		} else {
-			client_error(c, 555, "5.5.4", "A parameter of MAIL that is not known here");
-			ok = false;
-		}
-		if (!ok)
-			return false;
-	}
-	return true;
-}
-
-static void
-mail_decide(struct client *c)
-{
-	struct verdict v;
-
-	c->gate_next = NULL;
-	if (gate_decide(c->gs, STEP_MAIL, &v) != DONE) {
-		c->gate_next = mail_decide;
-		return;
-	}
-	if (verdict_refuses(&v)) {
-		client_reply_verdict(c, &v);
-		client_reset(c);
-		return;
-	}
-	c->s->txn.open = true;
-	client_set_state(c, CLIENT_MAIL);
-	client_reply(c, 250, "2.1.0", "Sender taken");
-}
-
-static void
-run_mail(struct client *c, struct command *command)
-{
-	struct err e;
-
-	if (!command_path(command, &e)) {
-		client_error(c, 501, "5.1.7", e.text);
-		return;
-	}
-	if (command->path.utf8) {
-		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
-		return;
-	}
-	gate_reset(c->gs);
-	session_mail(c->s, &command->path);
-	if (mail_parameters(c, command))
-		mail_decide(c);
-}
-
-/* ---- RCPT ---- */
-
-static void
-rcpt_refused(struct client *c)
-{
-}
-
-static void
-run_rcpt(struct client *c, struct command *command)
-{
-	static const struct refusal too_many = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 452,
-		    .enhanced = "4.5.3",
-		    .text = { "Too many recipients", 19 } },
-		.why = "limit: recipients",
-	};
-	/* By `when memory short`. */
-	static const struct refusal memory[] = {
-		{ .step = STEP_RCPT,
-		    .verdict = { .kind = VERDICT_TEMPFAIL,
-			.code = 452,
-			.enhanced = "4.3.1",
-			.text = { "The transaction takes too much memory", 37 } },
-		    .why = "limit: memory" },
-		{ .step = STEP_RCPT,
-		    .verdict = { .kind = VERDICT_REJECT,
-			.code = 554,
-			.enhanced = "5.3.4",
-			.text = { "The transaction takes too much memory", 37 } },
-		    .why = "limit: memory" },
-	};
-	struct err e;
-
-	if (!command_path(command, &e)) {
-		client_error(c, 501, "5.1.3", e.text);
-	} else if (command->path.utf8) {
-		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
-	} else if (command->n_parameters > 0) {
-		client_error(c, 555, "5.5.4", "A parameter of RCPT that is not known here");
-	} else if (c->s->txn.n_accepted >= (size_t)c->core->recipients) {
-		client_refuse(c, &too_many, rcpt_refused);
-	} else if (arena_over(c->s->txn.arena)) {
-		client_refuse(c, &memory[c->core->when_memory], client_reset);
-	} else {
-		session_rcpt(c->s, &command->path);
-		rcpt_decide(c);
-	}
 }
 
 /* ---- DATA ---- */
@@ -383,8 +248,8 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_UNKNOWN] = { ANY, 0, NULL, run_unknown },
 	[VERB_HELO] = { ANY, 0, NULL, run_helo },
 	[VERB_EHLO] = { ANY, 0, NULL, run_helo },
-	[VERB_MAIL] = { READY, 0, "Say EHLO first, and one MAIL at a time", run_mail },
-	[VERB_RCPT] = { IN_TRANSACTION, 0, "MAIL comes first", run_rcpt },
+	[VERB_MAIL] = { READY, 0, "Say EHLO first, and one MAIL at a time", envelope_mail },
+	[VERB_RCPT] = { IN_TRANSACTION, 0, "MAIL comes first", envelope_rcpt },
 	[VERB_DATA] = { IN_TRANSACTION, NO_ARGUMENT | HAS_PAYLOAD, "MAIL and RCPT come first",
 	    run_data },
 	[VERB_RSET] = { ANY, NO_ARGUMENT, NULL, run_rset },

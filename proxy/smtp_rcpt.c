@@ -1,8 +1,10 @@
+#include <stdio.h>
+
 #include "base/escape.h"
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
-#define COMMAND_LONGEST 1024
+#define COMMAND_LONGEST 4096 /* a client's command is shorter, and nothing is added but SIZE */
 #define AWAY "The mail server behind is not available, try again later"
 
 /* ---- the link to the MTA ---- */
@@ -140,15 +142,46 @@ rcpt_answered(struct client *c)
 	}
 }
 
+/*
+ * The first extension that was offered to the client, and that this very connection lacks; 0: none.
+ * When the client returns it is offered no more, for what was learnt here is what is offered then.
+ */
+static unsigned
+missing(const struct client *c, unsigned needs)
+{
+	unsigned lacking = needs & ~backend_abilities(c->mta)->extensions;
+
+	return lacking & -lacking;
+}
+
+static void
+refuse_missing(struct client *c, unsigned extension)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s is not offered any more, try again",
+	    extension_keyword(extension));
+	gate_backend_refused(c->gs, STEP_RCPT, 451, str_of(text));
+	client_reply(c, 451, "4.3.0", text);
+	end_current(c, RECIPIENT_REFUSED);
+}
+
 static void
 send_rcpt(struct client *c)
 {
+	const struct recipient *r = c->s->txn.current;
+	unsigned lacking = missing(c, r->needs);
 	struct buf line;
 
+	if (lacking) {
+		refuse_missing(c, lacking);
+		return;
+	}
 	buf_init(&line, COMMAND_LONGEST);
 	buf_add(&line, STR("RCPT TO:<"));
-	buf_add(&line, c->s->txn.current->mailbox.address);
+	buf_add(&line, r->mailbox.address);
 	buf_add(&line, STR(">"));
+	buf_add(&line, r->parameters);
 	mta_command(c, buf_str(&line), rcpt_answered);
 	buf_free(&line);
 }
@@ -170,26 +203,21 @@ mail_answered(struct client *c)
 static void
 send_mail(struct client *c)
 {
-	const struct abilities *abilities = backend_abilities(c->mta);
 	const struct transaction *txn = &c->s->txn;
+	unsigned lacking = missing(c, txn->needs);
 	struct buf line;
 
-	/* We offered what this MTA has lost since; it will be offered no more when the client returns. */
-	if (txn->body_8bit && !abilities->eightbit) {
-		gate_backend_refused(
-		    c->gs, STEP_RCPT, 451, STR("8BITMIME is not offered any more"));
-		client_reply(c, 451, "4.3.0", "8BITMIME is not offered any more, try again");
-		end_current(c, RECIPIENT_REFUSED);
+	if (lacking) {
+		refuse_missing(c, lacking);
 		return;
 	}
 	buf_init(&line, COMMAND_LONGEST);
 	buf_add(&line, STR("MAIL FROM:<"));
 	buf_add(&line, txn->sender.address);
 	buf_add(&line, STR(">"));
-	if (abilities->size && txn->size_declared)
+	if (backend_abilities(c->mta)->size && txn->size_declared)
 		buf_printf(&line, " SIZE=%llu", (unsigned long long)txn->size_declared);
-	if (txn->body_8bit)
-		buf_add(&line, STR(" BODY=8BITMIME"));
+	buf_add(&line, txn->parameters);
 	mta_command(c, buf_str(&line), mail_answered);
 	buf_free(&line);
 }

@@ -1,6 +1,7 @@
 /*
  * smtp_server: the dialogue with one client, from greeting to goodbye. Inside of the proxy front only:
  * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
+ * smtp_envelope.c MAIL and RCPT with their parameters,
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
  * smtp_relay.c its handing on.
  *
@@ -90,11 +91,13 @@ struct client {
 	struct session *s;
 	const struct config_core *core;
 	enum client_state state;
-	bool timed;        /* the deadline of the present command runs */
-	bool ended;        /* the client's end of input was seen */
-	bool broken;       /* nothing we say will reach it */
-	bool finished;     /* our own end was sent */
-	struct ip peer;    /* who is connected, whomever it speaks for by XCLIENT */
+	unsigned
+	    offered;    /* of the MTA's extensions, in the answer to EHLO: set of enum extension */
+	bool timed;     /* the deadline of the present command runs */
+	bool ended;     /* the client's end of input was seen */
+	bool broken;    /* nothing we say will reach it */
+	bool finished;  /* our own end was sent */
+	struct ip peer; /* who is connected, whomever it speaks for by XCLIENT */
 	bool peer_trusted; /* and may say for whom */
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
@@ -154,6 +157,13 @@ void command_line(struct client *c, enum io_line kind, struct str line);
 void command_foreign(struct client *c, const char *why);
 /* The rules of connect; then the greeting. */
 void command_greet(struct client *c);
+
+/* ---- smtp_envelope.c ---- */
+
+void envelope_mail(struct client *c, struct command *command);
+void envelope_rcpt(struct client *c, struct command *command);
+/* How many recipients a message of this client may have, as far as one can tell before its first. */
+uint64_t envelope_recipients(const struct client *c);
 
 /* ---- smtp_rcpt.c ---- */
 

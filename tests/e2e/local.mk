@@ -4,6 +4,7 @@ e2e_tests = \
 	tests/e2e/milter_protocol.py \
 	tests/e2e/milter_sendmail.py \
 	tests/e2e/proxy_haproxy.py \
+	tests/e2e/proxy_extensions.py \
 	tests/e2e/proxy_postfix.py \
 	tests/e2e/stages.py
 TEST_EXTENSIONS += .py

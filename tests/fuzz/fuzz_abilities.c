@@ -16,14 +16,14 @@ check_offer(const struct abilities *a)
 
 	buf_init(&out, 4096);
 	reply_init(&offer);
-	abilities_write(a, "mx.example.org", 1000, NULL, &out);
+	abilities_write(a, &(struct offer){ "mx.example.org", 1000, 100, NULL }, &out);
 	require(!out.over);
 	rest = buf_str(&out);
 	while (!offer.complete) {
 		require(str_pop(&rest, '\n', &line) && str_ends(line, STR("\r")));
 		require(reply_take(&offer, str_sub(line, 0, line.n - 1), NULL));
 	}
-	require(rest.n == 0 && offer.code == 250 && offer.lines <= 5);
+	require(rest.n == 0 && offer.code == 250 && offer.lines <= 20);
 	reply_free(&offer);
 	buf_free(&out);
 }

@@ -1,5 +1,5 @@
 /* A command line, its path and parameters, and xtext. */
-#include "mail/command.h"
+#include "mail/extension.h"
 
 #include <stdlib.h>
 
@@ -23,6 +23,24 @@ check_path(const struct command *c)
 		abort();
 }
 
+/* What is valid goes on as it stands. */
+static void
+check_parameters(const struct command *c)
+{
+	for (size_t i = 0; i < c->n_parameters; i++) {
+		const struct parameter *p = &c->parameter[i];
+		struct err e = { 0 };
+		unsigned needs;
+
+		if (extension_parameter(c->verb, p, &needs, &e) == PARAMETER_INVALID &&
+		    e.text[0] == '\0')
+			abort();
+		for (size_t j = 0; j < p->value.n; j++)
+			if (p->value.p[j] <= ' ' || p->value.p[j] > '~')
+				abort();
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (command_path(&c, &e)) {
 			check_path(&c);
 			mailbox_key(arena, &c.path);
+			check_parameters(&c);
 		} else if (e.text[0] == '\0') {
 			abort();
 		}

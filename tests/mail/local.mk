@@ -3,6 +3,7 @@ check_PROGRAMS += \
 	tests/mail/test_authres \
 	tests/mail/test_command \
 	tests/mail/test_eod \
+	tests/mail/test_extension \
 	tests/mail/test_fact \
 	tests/mail/test_header \
 	tests/mail/test_header_from \

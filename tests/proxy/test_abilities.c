@@ -31,32 +31,46 @@ static void
 test_offer(void **state)
 {
 	static const struct {
-		const char *mta, *offered;
+		const char *mta, *size, *between, *rcpt_max;
 	} cases[] = {
-		{ "250 mta", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250 SIZE", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250 SIZE 0", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250 SIZE 999", "PIPELINING\nSIZE 999\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250 SIZE 5000", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250 SIZE 99999999999999999999999",
-		    "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250-8bitmime\n250 size 10",
-		    "PIPELINING\nSIZE 10\n8BITMIME\nENHANCEDSTATUSCODES\n" },
+		{ "250 mta", "1000", "", "100" },
+		{ "250-mta\n250 SIZE", "1000", "", "100" },
+		{ "250-mta\n250 SIZE 0", "1000", "", "100" },
+		{ "250-mta\n250 SIZE 999", "999", "", "100" },
+		{ "250-mta\n250 SIZE 5000", "1000", "", "100" },
+		{ "250-mta\n250 SIZE 99999999999999999999999", "1000", "", "100" },
+		{ "250-mta\n250-8bitmime\n250 size 10", "10", "8BITMIME\n", "100" },
 		/* The greeting is no ability. */
-		{ "250-8BITMIME 8BITMIME\n250 X", "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
-		{ "250-mta\n250-STARTTLS\n250-AUTH PLAIN\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n"
-		  "250-XCLIENT ADDR\n250-VRFY\n250-ETRN\n250 8BITMIMEX",
-		    "PIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n" },
+		{ "250-8BITMIME 8BITMIME\n250 X", "1000", "", "100" },
+		{ "250-mta\n250-STARTTLS\n250-AUTH PLAIN\n250-REQUIRETLS\n250-PRDR\n250-BURL\n"
+		  "250-XCLIENT ADDR\n250-VRFY\n250-ETRN\n250-X-DSN\n250 8BITMIMEX",
+		    "1000", "", "100" },
+		{ "250-mta\n250-DSN\n250 dsn", "1000", "DSN\n", "100" },
+		{ "250-mta\n250-DELIVERBY\n250 MT-PRIORITY", "1000", "DELIVERBY\nMT-PRIORITY\n",
+		    "100" },
+		{ "250-mta\n250-MT-PRIORITY MIXER\n250 DELIVERBY  240 ", "1000",
+		    "DELIVERBY 240\nMT-PRIORITY MIXER\n", "100" },
+		{ "250-mta\n250-DELIVERBY 1234567890\n250 MT-PRIORITY two words", "1000",
+		    "DELIVERBY\nMT-PRIORITY\n", "100" },
+		{ "250-mta\n250-DELIVERBY -1\n250 MT-PRIORITY A\xc3\xa4", "1000",
+		    "DELIVERBY\nMT-PRIORITY\n", "100" },
+		{ "250-mta\n250 LIMITS RCPTMAX=20 MAILMAX=5", "1000", "", "20" },
+		{ "250-mta\n250 limits mailmax=5 rcptmax=1", "1000", "", "1" },
+		{ "250-mta\n250 LIMITS RCPTMAX=500", "1000", "", "100" },
+		{ "250-mta\n250 LIMITS RCPTMAX=x", "1000", "", "100" },
+		{ "250-mta\n250 LIMITS", "1000", "", "100" },
+		{ "250-mta\n250 LIMITS RCPTMAX=9999999", "1000", "", "100" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct abilities a = read_all(cases[i].mta);
 		struct buf out, words;
+		char offered[512];
 		struct str rest, line;
 
 		buf_init(&out, 4096);
 		buf_init(&words, 4096);
-		abilities_write(&a, "mx.example.org", 1000, NULL, &out);
+		abilities_write(&a, &(struct offer){ "mx.example.org", 1000, 100, NULL }, &out);
 		rest = buf_str(&out);
 		assert_true(str_starts(rest, STR("250-mx.example.org\r\n")));
 		str_pop(&rest, '\n', &line);
@@ -65,7 +79,10 @@ test_offer(void **state)
 			buf_add(&words, str_sub(line, 4, line.n - 1));
 			buf_addc(&words, '\n');
 		}
-		assert_string_equal(words.p, cases[i].offered);
+		snprintf(offered, sizeof(offered),
+		    "PIPELINING\nSIZE %s\n%sLIMITS RCPTMAX=%s\nENHANCEDSTATUSCODES\n",
+		    cases[i].size, cases[i].between, cases[i].rcpt_max);
+		assert_string_equal(words.p, offered);
 		buf_free(&out);
 		buf_free(&words);
 	}
@@ -96,14 +113,15 @@ test_xclient(void **state)
 static void
 test_unknown(void **state)
 {
+	static const char *const ours[] = { "XCLIENT ADDR", NULL };
 	struct abilities none = { 0 };
 	struct buf out;
 
 	buf_init(&out, 4096);
-	abilities_write(&none, "h", 7, "XCLIENT ADDR", &out);
+	abilities_write(&none, &(struct offer){ "h", 7, 8, ours }, &out);
 	assert_string_equal(out.p,
 	    "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250-XCLIENT ADDR\r\n"
-	    "250 ENHANCEDSTATUSCODES\r\n");
+	    "250-LIMITS RCPTMAX=8\r\n250 ENHANCEDSTATUSCODES\r\n");
 	buf_free(&out);
 }
 

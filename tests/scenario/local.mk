@@ -4,6 +4,7 @@ scenario_tests = \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
+	tests/scenario/proxy_extensions.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tproxy.sh

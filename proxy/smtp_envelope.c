@@ -1,0 +1,212 @@
+#include <stdio.h>
+
+#include "proxy/smtp_server.h"
+
+/* The parameters of one command. */
+struct envelope {
+	unsigned needs;  /* set of enum extension */
+	struct buf text; /* as they go to the MTA */
+};
+
+/* ---- parameters ---- */
+
+static bool
+mail_size(struct client *c, struct str value)
+{
+	static const struct refusal too_big = {
+		.step = STEP_MAIL,
+		.verdict = { .kind = VERDICT_REJECT,
+		    .code = 552,
+		    .enhanced = "5.3.4",
+		    .text = { "The message is too big", 22 } },
+		.why = "limit: size",
+	};
+
+	if (!str_to_u64(value, UINT64_MAX, &c->s->txn.size_declared)) {
+		client_error(c, 501, "5.5.4", "SIZE wants a number");
+		return false;
+	}
+	if (c->s->txn.size_declared > (uint64_t)c->core->message_size) {
+		client_refuse(c, &too_big, client_reset);
+		return false;
+	}
+	return true;
+}
+
+static void
+refuse_parameter(struct client *c, const struct parameter *p, unsigned needs)
+{
+	char text[128];
+
+	if (needs)
+		snprintf(text, sizeof(text), "%s is not offered here", extension_keyword(needs));
+	else
+		snprintf(text, sizeof(text), "The parameter %.*s is not known here",
+		    (int)(p->keyword.n < 40 ? p->keyword.n : 40), p->keyword.p);
+	client_error(c, 555, "5.5.4", text);
+}
+
+/* One that an extension adds. What only the default is made explicit with is not passed on. */
+static bool
+take_parameter(struct client *c, enum verb verb, const struct parameter *p, struct envelope *out)
+{
+	unsigned needs;
+	struct err e;
+	enum parameter_kind kind = extension_parameter(verb, p, &needs, &e);
+
+	if (kind == PARAMETER_UNKNOWN || !c->s->esmtp || (needs & ~c->offered)) {
+		refuse_parameter(c, p, needs);
+		return false;
+	}
+	if (kind == PARAMETER_INVALID) {
+		client_error(c, 501, "5.5.4", e.text);
+		return false;
+	}
+	if (needs == 0)
+		return true;
+	out->needs |= needs;
+	buf_addc(&out->text, ' ');
+	buf_add(&out->text, p->keyword);
+	if (p->value.p) {
+		buf_addc(&out->text, '=');
+		buf_add(&out->text, p->value);
+	}
+	return true;
+}
+
+/* False: the refusal was said, or is on its way. */
+static bool
+take_parameters(struct client *c, const struct command *command, struct envelope *out)
+{
+	for (size_t i = 0; i < command->n_parameters; i++) {
+		const struct parameter *p = &command->parameter[i];
+		bool size = command->verb == VERB_MAIL && c->s->esmtp &&
+		    str_eqcase(p->keyword, STR("SIZE"));
+
+		if (size ? !mail_size(c, p->value) : !take_parameter(c, command->verb, p, out))
+			return false;
+	}
+	return true;
+}
+
+/* ---- MAIL ---- */
+
+static void
+mail_decide(struct client *c)
+{
+	struct verdict v;
+
+	c->gate_next = NULL;
+	if (gate_decide(c->gs, STEP_MAIL, &v) != DONE) {
+		c->gate_next = mail_decide;
+		return;
+	}
+	if (verdict_refuses(&v)) {
+		client_reply_verdict(c, &v);
+		client_reset(c);
+		return;
+	}
+	c->s->txn.open = true;
+	client_set_state(c, CLIENT_MAIL);
+	client_reply(c, 250, "2.1.0", "Sender taken");
+}
+
+void
+envelope_mail(struct client *c, struct command *command)
+{
+	struct envelope envelope = { 0 };
+	struct err e;
+
+	if (!command_path(command, &e)) {
+		client_error(c, 501, "5.1.7", e.text);
+		return;
+	}
+	if (command->path.utf8) {
+		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
+		return;
+	}
+	gate_reset(c->gs);
+	session_mail(c->s, &command->path);
+	buf_init(&envelope.text, COMMAND_MAIL_MAX);
+	if (take_parameters(c, command, &envelope)) {
+		c->s->txn.needs = envelope.needs;
+		c->s->txn.parameters = arena_dup(c->s->txn.arena, buf_str(&envelope.text));
+		mail_decide(c);
+	}
+	buf_free(&envelope.text);
+}
+
+/* ---- RCPT ---- */
+
+uint64_t
+envelope_recipients(const struct client *c)
+{
+	const struct plan *plan =
+	    c->s->plans ? plan_of(c->s->plans, c->s->account, &c->s->client_ip) : NULL;
+	int64_t most = c->core->recipients;
+
+	if (plan && plan->recipients_per_message > 0 && plan->recipients_per_message < most)
+		most = plan->recipients_per_message;
+	return (uint64_t)most;
+}
+
+static void
+rcpt_refused(struct client *c)
+{
+}
+
+static void
+take_recipient(struct client *c, const struct command *command)
+{
+	struct envelope envelope = { 0 };
+	struct recipient *r;
+
+	buf_init(&envelope.text, COMMAND_MAIL_MAX);
+	if (take_parameters(c, command, &envelope)) {
+		r = session_rcpt(c->s, &command->path);
+		r->needs = envelope.needs;
+		r->parameters = arena_dup(c->s->txn.arena, buf_str(&envelope.text));
+		rcpt_decide(c);
+	}
+	buf_free(&envelope.text);
+}
+
+void
+envelope_rcpt(struct client *c, struct command *command)
+{
+	static const struct refusal too_many = {
+		.step = STEP_RCPT,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 452,
+		    .enhanced = "4.5.3",
+		    .text = { "Too many recipients", 19 } },
+		.why = "limit: recipients",
+	};
+	/* By `when memory short`. */
+	static const struct refusal memory[] = {
+		{ .step = STEP_RCPT,
+		    .verdict = { .kind = VERDICT_TEMPFAIL,
+			.code = 452,
+			.enhanced = "4.3.1",
+			.text = { "The transaction takes too much memory", 37 } },
+		    .why = "limit: memory" },
+		{ .step = STEP_RCPT,
+		    .verdict = { .kind = VERDICT_REJECT,
+			.code = 554,
+			.enhanced = "5.3.4",
+			.text = { "The transaction takes too much memory", 37 } },
+		    .why = "limit: memory" },
+	};
+	struct err e;
+
+	if (!command_path(command, &e))
+		client_error(c, 501, "5.1.3", e.text);
+	else if (command->path.utf8)
+		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
+	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)
+		client_refuse(c, &too_many, rcpt_refused);
+	else if (arena_over(c->s->txn.arena))
+		client_refuse(c, &memory[c->core->when_memory], client_reset);
+	else
+		take_recipient(c, command);
+}

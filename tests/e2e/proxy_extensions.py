@@ -1,0 +1,84 @@
+"""SMTP extensions through the proxy to Postfix: what it offers and we carry works to its end."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from client import Client  # noqa: E402
+from lab import Lab, free_port, message, until  # noqa: E402
+from tap import Tap, equal, lacks, matches, need  # noqa: E402
+
+CONFIG = """hostname "mx.example.org"
+database "{folder}"
+listen proxy 127.0.0.1 port %(port)d
+backend 127.0.0.1 port %(backend)d xclient
+resolver forward 127.0.0.1 port 9
+at connect { }
+"""
+
+
+class World:
+    def __init__(self, lab, build):
+        self.postfix = lab.postfix(domains=("example.org", "other.test"))
+        self.port = free_port()
+        config = CONFIG % {"port": self.port, "backend": self.postfix.port}
+        self.posternd = lab.posternd(os.path.join(build, "posternd"), config)
+        until(lambda: "8BITMIME" in self.offered(), what="the probe")
+
+    def client(self, **more):
+        return Client(self.port, **more)
+
+    def offered(self):
+        with self.client() as c:
+            return c.ehlo.text.split("\n")[1:]
+
+
+def offer(tap, w):
+    with tap.case("what is offered is carried by both"):
+        with Client(w.postfix.port) as direct:
+            theirs = direct.ehlo.text.split("\n")[1:]
+        ours = ("PIPELINING", "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=1000")
+        for word in w.offered():
+            if word not in ours and not word.startswith("SIZE "):
+                assert word in theirs, f"{word} is not one of {theirs}"
+        for word in ("8BITMIME", "DSN"):
+            assert word in w.offered(), f"{word} is not offered"
+        for word in ("VRFY", "ETRN", "XCLIENT"):
+            lacks(word, "\n".join(w.offered()))
+
+
+def notification(tap, w):
+    data = message("a@other.test", "dsn@example.org", "dsn")
+    with tap.case("a notification of success comes when it was asked for, and says what DSN says"):
+        with w.client() as c:
+            equal(c.say("MAIL FROM:<a@other.test> RET=HDRS ENVID=QQ+2B314").code, 250)
+            equal(c.say("RCPT TO:<dsn@example.org> NOTIFY=SUCCESS "
+                        "ORCPT=rfc822;first+2Bone@example.org").code, 250)
+            equal(c.data(data).code, 250, "the reply")
+        report = w.postfix.await_messages("a@other.test")[0].decode()
+        matches(r"(?m)^Original-Envelope-Id: QQ\+314$", report)
+        matches(r"(?m)^Original-Recipient: rfc822;first\+one@example\.org$", report)
+        matches(r"(?m)^Action: (delivered|relayed)$", report)
+    with tap.case("and does not when it was not"):
+        with w.client() as c:
+            equal(c.say("MAIL FROM:<b@other.test>").code, 250)
+            equal(c.say("RCPT TO:<dsn@example.org> NOTIFY=NEVER").code, 250)
+            equal(c.data(data).code, 250, "the reply")
+        w.postfix.await_messages("dsn@example.org", 2)
+        equal(w.postfix.messages("b@other.test"), [], "the notifications")
+
+
+def main():
+    build = need("posternd", "postern", "postfix")
+    tap = Tap()
+    with Lab() as lab:
+        w = World(lab, build)
+        tap.on_failure = lambda: w.posternd.text()[-3000:]
+        for part in (offer, notification):
+            part(tap, w)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

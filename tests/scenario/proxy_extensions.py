@@ -1,0 +1,191 @@
+"""SMTP extensions: what is offered is what the mail server behind has and we carry, what is said with them
+reaches it unchanged, and nothing reaches it that it did not offer on that very connection."""
+
+import itertools
+
+import play
+from play import Client, MTA, Postern, stuffed
+
+MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n"
+
+# What is offered whatever the mail server has.
+OURS = [b"PIPELINING", b"SIZE 52428800", b"LIMITS RCPTMAX=1000", b"ENHANCEDSTATUSCODES"]
+# What is offered if it has it.
+CARRIED = [b"8BITMIME", b"DSN", b"DELIVERBY", b"MT-PRIORITY"]
+# What is its own, whatever it says.
+WITHHELD = [b"STARTTLS", b"AUTH PLAIN LOGIN", b"AUTH=PLAIN", b"REQUIRETLS", b"XCLIENT NAME ADDR", b"XFORWARD NAME",
+            b"ETRN", b"VRFY", b"EXPN", b"HELP", b"TURN", b"ATRN", b"PRDR", b"PIPECONNECT", b"X_PIPE_CONNECT", b"BURL imap",
+            b"FUTURERELEASE 1 2", b"NO-SOLICITING", b"CHECKPOINT", b"CONPERM", b"CONNEG", b"RRVS", b"SUBMITTER",
+            b"VERB", b"ONEX", b"XUSR", b"X-UNKNOWN 1", b"XDSN", b"8BITMIME2"]
+
+CASES = []
+
+
+def case(function, ehlo=CARRIED, settings="", rules="at connect { }"):
+    def run():
+        mta = MTA(ehlo=(b"SIZE",) + tuple(ehlo))
+        try:
+            postern = Postern(mta.port, settings, rules)
+            try:
+                known(postern, ehlo[0] if ehlo else b"PIPELINING")
+                function(mta, postern)
+            finally:
+                postern.stop()
+        finally:
+            mta.stop()
+    CASES.append((function.__doc__, run))
+    return function
+
+
+def with_options(**options):
+    return lambda function: case(function, **options)
+
+
+def offer(postern):
+    c = Client(postern)
+    lines = c.hello().split(b"\r\n")[1:-1]
+    c.close()
+    return [line[4:] for line in lines]
+
+
+def known(postern, word):
+    """Waits until the probe's result has come."""
+    play.until(lambda: word in offer(postern), "%r to be offered" % word)
+
+
+def relearn(mta, postern, ehlo):
+    """The mail server's abilities become these, and a session learns it."""
+    mta.ehlo = list(ehlo)
+    c = Client(postern)
+    c.hello()
+    c.envelope()
+    c.close()
+
+
+@case
+def comparison(mta, postern):
+    "what is offered is what both of us carry, for each set that a mail server may have"
+    for n in range(len(CARRIED) + 1):
+        for subset in itertools.combinations(CARRIED, n):
+            relearn(mta, postern, list(subset) + [b"SIZE"])
+            assert sorted(offer(postern)) == sorted(OURS + list(subset)), (subset, offer(postern))
+            relearn(mta, postern, WITHHELD + list(subset))
+            assert sorted(offer(postern)) == sorted(OURS + list(subset)), (subset, offer(postern))
+    relearn(mta, postern, [word.lower() for word in CARRIED])
+    assert sorted(offer(postern)) == sorted(OURS + CARRIED), offer(postern)
+
+
+@case
+def arguments(mta, postern):
+    "arguments are the mail server's, with the smaller of both limits"
+    for theirs, offered in ((b"SIZE 7000", b"SIZE 7000"), (b"SIZE 99999999999", b"SIZE 52428800"),
+                            (b"SIZE 0", b"SIZE 52428800"), (b"DELIVERBY 240", b"DELIVERBY 240"),
+                            (b"MT-PRIORITY MIXER", b"MT-PRIORITY MIXER"),
+                            (b"LIMITS MAILMAX=1 RCPTMAX=50", b"LIMITS RCPTMAX=50"),
+                            (b"LIMITS RCPTMAX=5000", b"LIMITS RCPTMAX=1000"),
+                            (b"LIMITS RCPTDOMAINMAX=1", b"LIMITS RCPTMAX=1000")):
+        relearn(mta, postern, [theirs])
+        assert offered in offer(postern), (theirs, offer(postern))
+
+
+PLAN = 'plan small { 7 recipients per message; for clients in here }\nlist here { 127.0.0.1 }'
+
+
+@with_options(settings=PLAN)
+def plan_limit(mta, postern):
+    "the limit of recipients is that of the client's plan"
+    assert b"LIMITS RCPTMAX=7" in offer(postern), offer(postern)
+
+
+MAILS = (b" RET=HDRS ENVID=QQ+2B314", b" ret=full", b" BY=120;R", b" BY=-5;NT", b" MT-PRIORITY=-3",
+         b" BODY=8BITMIME", b" ENVID=1 BODY=8BITMIME RET=FULL MT-PRIORITY=4 BY=9;N")
+RCPTS = (b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b+2Bc@example.org", b" NOTIFY=NEVER",
+         b" orcpt=X400;b")
+
+
+@case
+def unchanged(mta, postern):
+    "parameters reach the mail server unchanged"
+    c = Client(postern)
+    c.hello()
+    for mail, rcpt in itertools.product(MAILS, RCPTS):
+        c.say(b"MAIL FROM:<a@example.net>" + mail, 250)
+        c.say(b"RCPT TO:<b@example.org>" + rcpt, 250)
+        c.say(b"RCPT TO:<c@example.org>", 250)
+        c.data(stuffed(MESSAGE), 250)
+        taken = mta.taken.pop()
+        assert taken.mail == b"MAIL FROM:<a@example.net>" + mail, taken.mail
+        assert taken.rcpts == [b"RCPT TO:<b@example.org>" + rcpt, b"RCPT TO:<c@example.org>"], taken.rcpts
+        assert taken.ours() == MESSAGE
+    c.say("MAIL FROM:<a@example.net> BODY=7BIT SIZE=100", 250)
+    c.say("RCPT TO:<b@example.org>", 250)
+    assert mta.lines[-2] == b"MAIL FROM:<a@example.net> SIZE=100", mta.lines
+    c.close()
+
+
+@case
+def not_valid(mta, postern):
+    "parameters that are not valid are refused before the mail server hears of them"
+    for mail in (b"RET=BODY", b"ENVID=a+0D+0ARCPT", b"BY=0;R", b"BY=1", b"MT-PRIORITY=10", b"BODY=8BIT"):
+        c = Client(postern)
+        c.hello()
+        c.say(b"MAIL FROM:<a@example.net> " + mail, 501, b"5.5.4")
+        c.say(b"RCPT TO:<b@example.org>", 503)
+        c.close()
+    for rcpt in (b"NOTIFY=NEVER,DELAY", b"ORCPT=rfc822;a+00", b"ORCPT=a@b", b"NOTIFY"):
+        c = Client(postern)
+        c.hello()
+        c.say(b"MAIL FROM:<a@example.net>", 250)
+        c.say(b"RCPT TO:<b@example.org> " + rcpt, 501, b"5.5.4")
+        c.say(b"DATA", 554)
+        c.close()
+    assert not mta.lines, mta.lines
+
+
+@with_options(ehlo=())
+def not_offered(mta, postern):
+    "parameters of what was not offered are refused, and all but the oldest after HELO"
+    for hello in (b"EHLO client.example", b"HELO client.example"):
+        for mail in MAILS:
+            c = Client(postern)
+            c.say(hello, 250)
+            c.say(b"MAIL FROM:<a@example.net>" + mail, 555, b"5.5.4")
+            c.close()
+        for rcpt in RCPTS:
+            c = Client(postern)
+            c.say(hello, 250)
+            c.say(b"MAIL FROM:<a@example.net>", 250)
+            c.say(b"RCPT TO:<b@example.org>" + rcpt, 555, b"5.5.4")
+            c.close()
+    for mail in (b"REQUIRETLS", b"AUTH=<>", b"HOLDFOR=10", b"X=1"):
+        c = Client(postern)
+        c.hello()
+        c.say(b"MAIL FROM:<a@example.net> " + mail, 555, b"5.5.4")
+        c.close()
+    assert not mta.lines, mta.lines
+
+
+@case
+def lost_meanwhile(mta, postern):
+    "what the connection lacks that was offered is 451, and not offered any more"
+    for mail, rcpt, word in ((b" BODY=8BITMIME", b"", b"8BITMIME"), (b" RET=FULL", b"", b"DSN"),
+                             (b"", b" NOTIFY=NEVER", b"DSN"), (b" BY=1;N", b"", b"DELIVERBY"),
+                             (b" MT-PRIORITY=1", b"", b"MT-PRIORITY")):
+        relearn(mta, postern, CARRIED)
+        known(postern, word)
+        c = Client(postern)
+        c.hello()
+        mta.ehlo = [b"SIZE"]
+        del mta.lines[:]
+        c.say(b"MAIL FROM:<a@example.net>" + mail, 250)
+        c.say(b"RCPT TO:<b@example.org>" + rcpt, 451, word + b" is not offered any more")
+        assert not [line for line in mta.lines if b"RCPT" in line], mta.lines
+        assert word not in offer(postern)
+        c.say("RSET", 250)
+        c.envelope()
+        c.data(stuffed(MESSAGE), 250)
+        c.close()
+
+
+if __name__ == "__main__":
+    play.main(CASES)
