@@ -1,6 +1,7 @@
 #include "mail/command.h"
 
 #include "base/die.h"
+#include "mail/utf8.h"
 
 struct verb_row {
 	const char *name;
@@ -97,14 +98,14 @@ keyword_ok(struct str keyword)
 	return true;
 }
 
-/* Printable ASCII without "=" and blank (RFC 5321 4.1.2). */
+/* Printable ASCII without "=" and blank (RFC 5321 4.1.2), and UTF-8 (RFC 6531 3.3). */
 static bool
 value_ok(struct str value)
 {
 	for (size_t i = 0; i < value.n; i++)
-		if (value.p[i] <= ' ' || value.p[i] >= 0x7f || value.p[i] == '=')
+		if ((unsigned char)value.p[i] <= ' ' || value.p[i] == 0x7f || value.p[i] == '=')
 			return false;
-	return value.n > 0;
+	return value.n > 0 && utf8_ok(value);
 }
 
 static bool

@@ -1,5 +1,7 @@
 #include "mail/extension.h"
 
+#include "mail/utf8.h"
+
 #define ENVID_MAX 100 /* RFC 3461 4.4 */
 #define ORCPT_MAX 500 /* RFC 3461 4.2 */
 #define BY_DIGITS 9   /* RFC 2852 4 */
@@ -12,6 +14,7 @@ static const struct {
 	{ EXTENSION_DSN, "DSN" },
 	{ EXTENSION_DELIVERBY, "DELIVERBY" },
 	{ EXTENSION_MT_PRIORITY, "MT-PRIORITY" },
+	{ EXTENSION_SMTPUTF8, "SMTPUTF8" },
 };
 #define N_KEYWORDS (sizeof keywords / sizeof *keywords)
 
@@ -64,6 +67,28 @@ notify_ok(struct str value)
 	return true;
 }
 
+/* The type that may hold UTF-8 as it is (RFC 6533 3): what of it is ASCII is xtext. */
+static bool
+utf8_address_ok(struct str s)
+{
+	while (s.n > 0) {
+		size_t n = utf8_length(s), ascii = 0;
+
+		while (n == 0 && ascii < s.n && (unsigned char)s.p[ascii] < 0x80)
+			ascii++;
+		if (n == 0 && !xtext_printable(str_sub(s, 0, ascii)))
+			return false;
+		s = str_sub(s, n + ascii, s.n);
+	}
+	return true;
+}
+
+static unsigned
+orcpt_needs(struct str value)
+{
+	return EXTENSION_DSN | (utf8_beyond_ascii(value) ? EXTENSION_SMTPUTF8 : 0);
+}
+
 /* "rfc822;" and an address; other types have other names (RFC 3461 4.2). */
 static bool
 orcpt_ok(struct str value)
@@ -75,6 +100,9 @@ orcpt_ok(struct str value)
 	for (size_t i = 0; i < semicolon; i++)
 		if (!ascii_isalnum(value.p[i]) && value.p[i] != '-')
 			return false;
+	if (str_eqcase(str_sub(value, 0, semicolon), STR("utf-8")))
+		return semicolon + 1 < value.n &&
+		    utf8_address_ok(str_sub(value, semicolon + 1, value.n));
 	return xtext_printable(str_sub(value, semicolon + 1, value.n));
 }
 
@@ -109,6 +137,12 @@ mt_priority_ok(struct str value)
 }
 
 static bool
+no_value(struct str value)
+{
+	return value.p == NULL;
+}
+
+static bool
 body_ok(struct str value)
 {
 	return str_eqcase(value, STR("7BIT")) || str_eqcase(value, STR("8BITMIME"));
@@ -136,12 +170,13 @@ static const struct parameter_row {
 	    "ENVID is xtext of at most 100 octets" },
 	{ VERB_RCPT, "NOTIFY", EXTENSION_DSN, NULL, notify_ok,
 	    "NOTIFY is NEVER, or some of SUCCESS, FAILURE and DELAY" },
-	{ VERB_RCPT, "ORCPT", EXTENSION_DSN, NULL, orcpt_ok,
+	{ VERB_RCPT, "ORCPT", 0, orcpt_needs, orcpt_ok,
 	    "ORCPT is a type, a semicolon and xtext, of at most 500 octets" },
 	{ VERB_MAIL, "BY", EXTENSION_DELIVERBY, NULL, by_ok,
 	    "BY is a number of seconds, a semicolon and a mode" },
 	{ VERB_MAIL, "MT-PRIORITY", EXTENSION_MT_PRIORITY, NULL, mt_priority_ok,
 	    "MT-PRIORITY is a number from -9 to 9" },
+	{ VERB_MAIL, "SMTPUTF8", EXTENSION_SMTPUTF8, NULL, no_value, "SMTPUTF8 has no value" },
 };
 
 enum parameter_kind

@@ -15,6 +15,7 @@ enum extension {
 	EXTENSION_DSN = 1 << 1,         /* RFC 3461 */
 	EXTENSION_DELIVERBY = 1 << 2,   /* RFC 2852 */
 	EXTENSION_MT_PRIORITY = 1 << 3, /* RFC 6710 */
+	EXTENSION_SMTPUTF8 = 1 << 4,    /* RFC 6531 */
 };
 
 /* The one whose keyword this is; 0: none that is carried. */
@@ -29,7 +30,7 @@ enum parameter_kind {
 };
 
 /*
- * A parameter of MAIL or RCPT (verb), SIZE excepted. *needs: the extension it belongs to, also when
+ * A parameter of MAIL or RCPT (verb), SIZE excepted. *needs: the extensions it belongs to, also when
  * its value is not valid; 0 for what every MTA takes for granted. e, fit for a reply's text, tells
  * what is not valid.
  */

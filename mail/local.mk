@@ -13,6 +13,7 @@ nobase_pkginclude_HEADERS += \
 	mail/question.h \
 	mail/reply.h \
 	mail/session.h \
+	mail/utf8.h \
 	mail/value.h \
 	mail/verdict.h
 libpostern_a_SOURCES += \
@@ -30,6 +31,7 @@ libpostern_a_SOURCES += \
 	mail/reply.c \
 	mail/session.c \
 	mail/session_facts.c \
+	mail/utf8.c \
 	mail/value.c \
 	mail/verdict.c
 EXTRA_DIST += mail/README.md

@@ -1,6 +1,7 @@
 #include "mail/mailbox.h"
 
 #include "base/addr.h"
+#include "mail/utf8.h"
 
 /* The text being read, and how far. */
 struct reader {
@@ -21,29 +22,6 @@ take(struct reader *r, char c)
 		return false;
 	r->at++;
 	return true;
-}
-
-/* Octets of the well-formed UTF-8 sequence that s begins with (RFC 3629 4), 0: none, or ASCII. */
-static size_t
-utf8_length(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t n;
-
-	if (s.n == 0 || p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (s.n < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* overlong forms, surrogates, beyond U+10FFFF; C1 controls are controls */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f) ||
-	    (p[0] == 0xc2 && p[1] < 0xa0))
-		return 0;
-	return n;
 }
 
 static size_t
@@ -187,15 +165,6 @@ drop_route(struct reader *r)
 	return take(r, ':');
 }
 
-static bool
-has_utf8(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 0x7e)
-			return true;
-	return false;
-}
-
 /* What stands between the angle brackets, both excluded, when it is not empty. */
 static bool
 take_address(struct reader *r, bool postmaster_ok, struct mailbox *out, struct err *e)
@@ -221,7 +190,7 @@ take_address(struct reader *r, bool postmaster_ok, struct mailbox *out, struct e
 		return err_set(e, ERR_SYNTAX, "the address has no domain");
 	}
 	out->address = str_sub(r->text, start, r->at);
-	out->utf8 = has_utf8(out->address);
+	out->utf8 = utf8_beyond_ascii(out->address);
 	return true;
 }
 

@@ -95,6 +95,9 @@ abilities_read(const struct reply *reply)
 	/* The first line is the MTA's name and greeting. */
 	for (size_t i = 1; i < reply->lines; i++)
 		read_line(reply_line(reply, i), &a);
+	/* RFC 6531 3.1: it includes that one. */
+	if (!(a.extensions & EXTENSION_8BITMIME))
+		a.extensions &= ~(unsigned)EXTENSION_SMTPUTF8;
 	return a;
 }
 

@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "mail/command.h"
 #include "mail/mailbox.h"
+#include "mail/utf8.h"
 #include "proxy/handoff.h"
 #include "proxy/io.h"
 #include "proxy/tproxy.h"
@@ -519,7 +520,9 @@ backend_command(struct backend_link *link, struct str command)
 	require(link->state == LINK_IDLE || link->state == LINK_NOOP);
 	/* The last door before the MTA: nothing that could become two commands passes. */
 	for (size_t i = 0; i < command.n; i++)
-		require(command.p[i] >= 0x20 && command.p[i] < 0x7f);
+		require((unsigned char)command.p[i] >= 0x20 && command.p[i] != 0x7f);
+	require(link->abilities.extensions & EXTENSION_SMTPUTF8 ? utf8_ok(command)
+								: !utf8_beyond_ascii(command));
 	if (link->state == LINK_NOOP) {
 		require(link->queued.n == 0);
 		require(buf_add(&link->queued, command));

@@ -67,7 +67,10 @@ const struct reply *backend_reply(const struct backend_link *link);
 /* Why it was lost, fit for a log: escaped. */
 const char *backend_why(const struct backend_link *link);
 
-/* command: without CRLF; printable ASCII only, anything else is our fault: panic. BACKEND_REPLY follows. */
+/*
+ * command: without CRLF; printable ASCII only, or UTF-8 to an MTA that offered SMTPUTF8; anything
+ * else is our fault: panic. BACKEND_REPLY follows.
+ */
 void backend_command(struct backend_link *link, struct str command);
 /*
  * A transaction is open there: the link is kept alive by NOOP, however long the client takes.

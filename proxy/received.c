@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "mail/authres.h"
+#include "mail/extension.h"
 
 #define LINE_LONGEST 998 /* RFC 5322 2.1.1, without CRLF */
 
@@ -35,11 +36,34 @@ only_recipient(const struct session *s)
 	return only;
 }
 
+/* RFC 5321 4.4, RFC 6531 4.3. */
+static const char *
+protocol(const struct session *s)
+{
+	if (s->txn.needs & EXTENSION_SMTPUTF8)
+		return "UTF8SMTP";
+	return s->esmtp ? "ESMTP" : "SMTP";
+}
+
+/* UTF-8 was looked at by mailbox_take(); without SMTPUTF8 there can be none. */
+static void
+write_for(const struct session *s, struct str address, struct buf *out)
+{
+	char text[MAILBOX_PATH_MAX + 1];
+
+	buf_add(out, STR("\r\n\tfor <"));
+	if (s->txn.needs & EXTENSION_SMTPUTF8)
+		buf_add(out, address);
+	else
+		buf_add(out, str_of(escape_ascii(address, text, sizeof(text))));
+	buf_addc(out, '>');
+}
+
 void
 received_write(const struct session *s, int64_t now, struct buf *out)
 {
 	const struct recipient *only = only_recipient(s);
-	char helo[256], name[256], address[512];
+	char helo[256], name[256];
 
 	buf_printf(out, "Received: from %s (",
 	    s->helo.n ? escape_ascii(s->helo, helo, sizeof(helo)) : "unknown");
@@ -47,11 +71,10 @@ received_write(const struct session *s, int64_t now, struct buf *out)
 		buf_printf(out, "%s ", escape_ascii(s->client_name, name, sizeof(name)));
 	buf_printf(out, "[%s%s])\r\n\tby %.*s with %s id %s.%u",
 	    s->client_ip.version == 6 ? "IPv6:" : "", IP_TEXT(&s->client_ip), STR_ARG(s->hostname),
-	    s->esmtp ? "ESMTP" : "SMTP", s->id, s->txn.serial);
+	    protocol(s), s->id, s->txn.serial);
 	/* More than one would tell each of them of the others. */
 	if (only)
-		buf_printf(out, "\r\n\tfor <%s>",
-		    escape_ascii(only->mailbox.address, address, sizeof(address)));
+		write_for(s, only->mailbox.address, out);
 	buf_add(out, STR(";\r\n\t"));
 	write_date(now, out);
 	buf_add(out, STR("\r\n"));

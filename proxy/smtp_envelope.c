@@ -39,11 +39,21 @@ refuse_parameter(struct client *c, const struct parameter *p, unsigned needs)
 	char text[128];
 
 	if (needs)
-		snprintf(text, sizeof(text), "%s is not offered here", extension_keyword(needs));
+		snprintf(text, sizeof(text), "%s is not offered here",
+		    extension_keyword(needs & -needs));
 	else
 		snprintf(text, sizeof(text), "The parameter %.*s is not known here",
 		    (int)(p->keyword.n < 40 ? p->keyword.n : 40), p->keyword.p);
 	client_error(c, 555, "5.5.4", text);
+}
+
+/* UTF-8 in an address, in a transaction that has not asked for it (RFC 6531 3.5). */
+static void
+refuse_utf8(struct client *c)
+{
+	client_error(c, 553, "5.6.7",
+	    c->offered & EXTENSION_SMTPUTF8 ? "An address in UTF-8 wants SMTPUTF8 with MAIL"
+					    : "SMTPUTF8 is not offered here");
 }
 
 /* One that an extension adds. What only the default is made explicit with is not passed on. */
@@ -54,8 +64,13 @@ take_parameter(struct client *c, enum verb verb, const struct parameter *p, stru
 	struct err e;
 	enum parameter_kind kind = extension_parameter(verb, p, &needs, &e);
 
-	if (kind == PARAMETER_UNKNOWN || !c->s->esmtp || (needs & ~c->offered)) {
-		refuse_parameter(c, p, needs);
+	unsigned offered = c->offered;
+
+	/* Within a transaction it has to have been asked for. */
+	if (verb == VERB_RCPT && !(c->s->txn.needs & EXTENSION_SMTPUTF8))
+		offered &= ~(unsigned)EXTENSION_SMTPUTF8;
+	if (kind == PARAMETER_UNKNOWN || !c->s->esmtp || (needs & ~offered)) {
+		refuse_parameter(c, p, needs & ~offered);
 		return false;
 	}
 	if (kind == PARAMETER_INVALID) {
@@ -121,14 +136,14 @@ envelope_mail(struct client *c, struct command *command)
 		client_error(c, 501, "5.1.7", e.text);
 		return;
 	}
-	if (command->path.utf8) {
-		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
-		return;
-	}
 	gate_reset(c->gs);
 	session_mail(c->s, &command->path);
 	buf_init(&envelope.text, COMMAND_MAIL_MAX);
-	if (take_parameters(c, command, &envelope)) {
+	if (!take_parameters(c, command, &envelope)) {
+		/* It is refused already. */
+	} else if (command->path.utf8 && !(envelope.needs & EXTENSION_SMTPUTF8)) {
+		refuse_utf8(c);
+	} else {
 		c->s->txn.needs = envelope.needs;
 		c->s->txn.parameters = arena_dup(c->s->txn.arena, buf_str(&envelope.text));
 		mail_decide(c);
@@ -201,8 +216,8 @@ envelope_rcpt(struct client *c, struct command *command)
 
 	if (!command_path(command, &e))
 		client_error(c, 501, "5.1.3", e.text);
-	else if (command->path.utf8)
-		client_error(c, 553, "5.6.7", "SMTPUTF8 is not offered here");
+	else if (command->path.utf8 && !(c->s->txn.needs & EXTENSION_SMTPUTF8))
+		refuse_utf8(c);
 	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)
 		client_refuse(c, &too_many, rcpt_refused);
 	else if (arena_over(c->s->txn.arena))

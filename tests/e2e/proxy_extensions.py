@@ -42,7 +42,7 @@ def offer(tap, w):
         for word in w.offered():
             if word not in ours and not word.startswith("SIZE "):
                 assert word in theirs, f"{word} is not one of {theirs}"
-        for word in ("8BITMIME", "DSN"):
+        for word in ("8BITMIME", "DSN", "SMTPUTF8"):
             assert word in w.offered(), f"{word} is not offered"
         for word in ("VRFY", "ETRN", "XCLIENT"):
             lacks(word, "\n".join(w.offered()))
@@ -69,13 +69,30 @@ def notification(tap, w):
         equal(w.postfix.messages("b@other.test"), [], "the notifications")
 
 
+def utf8(tap, w):
+    with tap.case("addresses in UTF-8 are delivered"):
+        sender, recipient = "j\u00fcrgen@other.test", "\u4f8b@example.org"
+        data = message("a@other.test", "b@example.org", "utf8").replace(b"<a@", "<\u00e4@".encode())
+        with w.client() as c:
+            equal(c.say(f"MAIL FROM:<{sender}> BODY=8BITMIME SMTPUTF8").code, 250)
+            equal(c.say(f"RCPT TO:<{recipient}>").code, 250)
+            equal(c.data(data).code, 250, "the reply")
+        stored = w.postfix.await_messages(recipient)[0].decode()
+        matches(r"by mx\.example\.org with UTF8SMTP id", stored)
+        matches("From: <\u00e4@other.test>", stored)
+    with tap.case("and are refused without SMTPUTF8, before Postfix hears of them"):
+        with w.client() as c:
+            said = c.say("MAIL FROM:<j\u00fcrgen@other.test>")
+            equal((said.code, said.text[:5]), (553, "5.6.7"))
+
+
 def main():
     build = need("posternd", "postern", "postfix")
     tap = Tap()
     with Lab() as lab:
         w = World(lab, build)
         tap.on_failure = lambda: w.posternd.text()[-3000:]
-        for part in (offer, notification):
+        for part in (offer, notification, utf8):
             part(tap, w)
     tap.finish()
 

@@ -36,7 +36,7 @@ check_parameters(const struct command *c)
 		    e.text[0] == '\0')
 			abort();
 		for (size_t j = 0; j < p->value.n; j++)
-			if (p->value.p[j] <= ' ' || p->value.p[j] > '~')
+			if ((unsigned char)p->value.p[j] <= ' ' || p->value.p[j] == 0x7f)
 				abort();
 	}
 }

@@ -14,5 +14,6 @@ check_PROGRAMS += \
 	tests/mail/test_reply \
 	tests/mail/test_session \
 	tests/mail/test_session_facts \
+	tests/mail/test_utf8 \
 	tests/mail/test_value
 EXTRA_DIST += tests/mail/README.md

@@ -21,6 +21,7 @@ test_keywords(void **state)
 		{ "DSN", EXTENSION_DSN },
 		{ "DELIVERBY", EXTENSION_DELIVERBY },
 		{ "MT-PRIORITY", EXTENSION_MT_PRIORITY },
+		{ "SMTPUTF8", EXTENSION_SMTPUTF8 },
 		{ "STARTTLS", 0 },
 		{ "REQUIRETLS", 0 },
 		{ "DSNX", 0 },
@@ -108,6 +109,14 @@ static const struct {
 	{ "MAIL FROM:<> MT-PRIORITY=10", priority, EXTENSION_MT_PRIORITY },
 	{ "MAIL FROM:<> MT-PRIORITY=-", priority, EXTENSION_MT_PRIORITY },
 	{ "MAIL FROM:<> MT-PRIORITY", priority, EXTENSION_MT_PRIORITY },
+	{ "MAIL FROM:<> SMTPUTF8", NULL, EXTENSION_SMTPUTF8 },
+	{ "MAIL FROM:<> smtputf8=1", "SMTPUTF8 has no value", EXTENSION_SMTPUTF8 },
+	{ "MAIL FROM:<> ENVID=\xc3\xa4", envid, EXTENSION_DSN },
+	{ "RCPT TO:<a@b> ORCPT=utf-8;a+2B\\x{E4}@b", NULL, EXTENSION_DSN },
+	{ "RCPT TO:<a@b> ORCPT=UTF-8;a+2B\xc3\xa4@b", NULL, EXTENSION_DSN | EXTENSION_SMTPUTF8 },
+	{ "RCPT TO:<a@b> ORCPT=utf-8;\xc3\xa4+0D@b", orcpt, EXTENSION_DSN | EXTENSION_SMTPUTF8 },
+	{ "RCPT TO:<a@b> ORCPT=utf-8;", orcpt, EXTENSION_DSN },
+	{ "RCPT TO:<a@b> ORCPT=rfc822;\xc3\xa4@b", orcpt, EXTENSION_DSN | EXTENSION_SMTPUTF8 },
 };
 
 static void

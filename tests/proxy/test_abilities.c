@@ -54,6 +54,8 @@ test_offer(void **state)
 		    "DELIVERBY\nMT-PRIORITY\n", "100" },
 		{ "250-mta\n250-DELIVERBY -1\n250 MT-PRIORITY A\xc3\xa4", "1000",
 		    "DELIVERBY\nMT-PRIORITY\n", "100" },
+		{ "250-mta\n250-SMTPUTF8\n250 8BITMIME", "1000", "8BITMIME\nSMTPUTF8\n", "100" },
+		{ "250-mta\n250 SMTPUTF8", "1000", "", "100" },
 		{ "250-mta\n250 LIMITS RCPTMAX=20 MAILMAX=5", "1000", "", "20" },
 		{ "250-mta\n250 limits mailmax=5 rcptmax=1", "1000", "", "1" },
 		{ "250-mta\n250 LIMITS RCPTMAX=500", "1000", "", "100" },

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "mail/extension.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define HOST "mx.example.org"
 
@@ -74,6 +76,23 @@ test_received(void **state)
 	    "Received: from a??b?? (real.example.net [IPv6:2001:db8::1])\r\n"
 	    "\tby mx.example.org with SMTP id abcdefghjkm.1;\r\n"
 	    "\tSun, 1 Mar 2026 00:00:00 +0000\r\n");
+	session_free(&s);
+}
+
+static void
+test_utf8(void **state)
+{
+	struct session s;
+
+	make_session(&s);
+	session_mail(&s, &(struct mailbox){ .null = true });
+	s.txn.needs = EXTENSION_SMTPUTF8;
+	add_recipient(&s, "<\xc3\xa4@\xc3\xb6.example.org>", RECIPIENT_ACCEPTED);
+	assert_received(&s, 0,
+	    "Received: from mail.example.net ([192.0.2.1])\r\n"
+	    "\tby mx.example.org with UTF8SMTP id abcdefghjkm.1\r\n"
+	    "\tfor <\xc3\xa4@\xc3\xb6.example.org>;\r\n"
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
 	session_free(&s);
 }
 
@@ -150,6 +169,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_received),
+		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_added),
 		cmocka_unit_test(test_forged),
 	};

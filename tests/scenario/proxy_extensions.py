@@ -11,7 +11,7 @@ MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\
 # What is offered whatever the mail server has.
 OURS = [b"PIPELINING", b"SIZE 52428800", b"LIMITS RCPTMAX=1000", b"ENHANCEDSTATUSCODES"]
 # What is offered if it has it.
-CARRIED = [b"8BITMIME", b"DSN", b"DELIVERBY", b"MT-PRIORITY"]
+CARRIED = [b"8BITMIME", b"DSN", b"DELIVERBY", b"MT-PRIORITY", b"SMTPUTF8"]
 # What is its own, whatever it says.
 WITHHELD = [b"STARTTLS", b"AUTH PLAIN LOGIN", b"AUTH=PLAIN", b"REQUIRETLS", b"XCLIENT NAME ADDR", b"XFORWARD NAME",
             b"ETRN", b"VRFY", b"EXPN", b"HELP", b"TURN", b"ATRN", b"PRDR", b"PIPECONNECT", b"X_PIPE_CONNECT", b"BURL imap",
@@ -41,6 +41,11 @@ def with_options(**options):
     return lambda function: case(function, **options)
 
 
+def carried(theirs):
+    """What of it is offered: SMTPUTF8 includes 8BITMIME."""
+    return [word for word in theirs if word != b"SMTPUTF8" or b"8BITMIME" in theirs]
+
+
 def offer(postern):
     c = Client(postern)
     lines = c.hello().split(b"\r\n")[1:-1]
@@ -68,9 +73,9 @@ def comparison(mta, postern):
     for n in range(len(CARRIED) + 1):
         for subset in itertools.combinations(CARRIED, n):
             relearn(mta, postern, list(subset) + [b"SIZE"])
-            assert sorted(offer(postern)) == sorted(OURS + list(subset)), (subset, offer(postern))
+            assert sorted(offer(postern)) == sorted(OURS + carried(subset)), (subset, offer(postern))
             relearn(mta, postern, WITHHELD + list(subset))
-            assert sorted(offer(postern)) == sorted(OURS + list(subset)), (subset, offer(postern))
+            assert sorted(offer(postern)) == sorted(OURS + carried(subset)), (subset, offer(postern))
     relearn(mta, postern, [word.lower() for word in CARRIED])
     assert sorted(offer(postern)) == sorted(OURS + CARRIED), offer(postern)
 
@@ -98,7 +103,7 @@ def plan_limit(mta, postern):
 
 
 MAILS = (b" RET=HDRS ENVID=QQ+2B314", b" ret=full", b" BY=120;R", b" BY=-5;NT", b" MT-PRIORITY=-3",
-         b" BODY=8BITMIME", b" ENVID=1 BODY=8BITMIME RET=FULL MT-PRIORITY=4 BY=9;N")
+         b" BODY=8BITMIME", b" SMTPUTF8", b" ENVID=1 BODY=8BITMIME RET=FULL MT-PRIORITY=4 BY=9;N")
 RCPTS = (b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b+2Bc@example.org", b" NOTIFY=NEVER",
          b" orcpt=X400;b")
 
@@ -170,7 +175,8 @@ def lost_meanwhile(mta, postern):
     "what the connection lacks that was offered is 451, and not offered any more"
     for mail, rcpt, word in ((b" BODY=8BITMIME", b"", b"8BITMIME"), (b" RET=FULL", b"", b"DSN"),
                              (b"", b" NOTIFY=NEVER", b"DSN"), (b" BY=1;N", b"", b"DELIVERBY"),
-                             (b" MT-PRIORITY=1", b"", b"MT-PRIORITY")):
+                             (b" MT-PRIORITY=1", b"", b"MT-PRIORITY"),
+                             (b" SMTPUTF8", b"", b"SMTPUTF8")):
         relearn(mta, postern, CARRIED)
         known(postern, word)
         c = Client(postern)
@@ -185,6 +191,75 @@ def lost_meanwhile(mta, postern):
         c.envelope()
         c.data(stuffed(MESSAGE), 250)
         c.close()
+
+
+UTF8 = "\u00e4\u4f8b@\u00f6.example.org".encode()
+
+
+@case
+def utf8(mta, postern):
+    "addresses in UTF-8 reach the mail server as they are, after SMTPUTF8"
+    c = Client(postern)
+    c.hello()
+    c.say(b"MAIL FROM:<" + UTF8 + b"> BODY=8BITMIME SMTPUTF8", 250)
+    c.say(b"RCPT TO:<" + UTF8 + b"> ORCPT=utf-8;" + UTF8, 250)
+    message = "From: \u00e4@\u00f6.example.org\r\nSubject: \u4f8b\r\n\r\n\u4f8b\r\n".encode()
+    c.data(stuffed(message), 250)
+    c.close()
+    taken = mta.taken.pop()
+    assert taken.mail == b"MAIL FROM:<" + UTF8 + b"> BODY=8BITMIME SMTPUTF8", taken.mail
+    assert taken.rcpts == [b"RCPT TO:<" + UTF8 + b"> ORCPT=utf-8;" + UTF8], taken.rcpts
+    assert taken.ours() == message, taken.octets
+    head = taken.octets[:taken.octets.index(b";")]
+    assert b" with UTF8SMTP id " in head and b"\r\n\tfor <" + UTF8 + b">" in head, head
+
+
+@case
+def utf8_not_asked_for(mta, postern):
+    "addresses in UTF-8 are refused in a transaction without SMTPUTF8"
+    c = Client(postern)
+    c.hello()
+    c.say(b"MAIL FROM:<" + UTF8 + b">", 553, b"5.6.7")
+    c.say(b"MAIL FROM:<a@example.net>", 250)
+    c.say(b"RCPT TO:<" + UTF8 + b">", 553, b"5.6.7")
+    c.say(b"RCPT TO:<a@example.org> ORCPT=utf-8;" + UTF8, 555, b"SMTPUTF8")
+    c.say(b"RCPT TO:<a@example.org>", 250)
+    c.data(stuffed(MESSAGE), 250)
+    c.close()
+    assert b"with ESMTP id" in mta.taken.pop().octets
+
+
+@with_options(ehlo=(b"DSN", b"SMTPUTF8"))
+def utf8_not_offered(mta, postern):
+    "addresses in UTF-8 are refused where the mail server cannot take them"
+    c = Client(postern)
+    assert b"SMTPUTF8" not in c.hello()
+    c.say(b"MAIL FROM:<" + UTF8 + b"> SMTPUTF8", 555, b"5.5.4")
+    c.say(b"MAIL FROM:<" + UTF8 + b">", 553, b"5.6.7")
+    c.say(b"MAIL FROM:<a@example.net>", 250)
+    c.say(b"RCPT TO:<" + UTF8 + b">", 553, b"5.6.7")
+    c.close()
+    assert not mta.lines, mta.lines
+
+
+@case
+def utf8_that_is_none(mta, postern):
+    "octets that are no UTF-8 are refused, and UTF-8 where no address is"
+    for octets in (b"\xc3", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xc2\x85", b"\xf4\x90\x80\x80"):
+        c = Client(postern)
+        c.hello()
+        c.say(b"MAIL FROM:<" + octets + b"@example.net> SMTPUTF8", 501)
+        c.say(b"MAIL FROM:<a@" + octets + b".example.net> SMTPUTF8", 501)
+        c.say(b"MAIL FROM:<> SMTPUTF8", 250)
+        c.say(b"RCPT TO:<" + octets + b"@example.org>", 501)
+        c.say(b"RCPT TO:<a@example.org> ORCPT=utf-8;" + octets, 501)
+        c.close()
+    c = Client(postern)
+    c.say("EHLO \xc3\xa4.example", 500)
+    c.hello()
+    c.say("MAIL FROM:<> SMTPUTF8 ENVID=\xc3\xa4", 501)
+    c.close()
+    assert not mta.lines, mta.lines
 
 
 if __name__ == "__main__":
