@@ -4,6 +4,7 @@ nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
 	docs/architecture.md \
 	docs/extensions.md \
+	docs/backends.md \
 	docs/journal.md \
 	docs/language.md \
 	docs/rfc.md \

@@ -107,6 +107,37 @@ smaller(uint64_t ours, uint64_t theirs)
 	return theirs > 0 && theirs < ours ? theirs : ours;
 }
 
+/* DELIVERBY's shortest time: the longer one suits both. */
+static void
+longer_time(const char *a, const char *b, char *out, size_t size)
+{
+	uint64_t x = 0, y = 0;
+
+	(void)str_to_u64(str_of(a), UINT64_MAX, &x);
+	(void)str_to_u64(str_of(b), UINT64_MAX, &y);
+	str_copy(str_of(x > y ? a : b), out, size);
+}
+
+struct abilities
+abilities_common(const struct abilities *a, const struct abilities *b)
+{
+	struct abilities c = *a;
+
+	c.known = a->known && b->known;
+	c.esmtp = a->esmtp && b->esmtp;
+	c.size = a->size || b->size;
+	/* 0 is no limit; and a server that names none can still be told a size. */
+	c.size_max = a->size_max ? smaller(a->size_max, b->size_max) : b->size_max;
+	c.rcpt_max = a->rcpt_max ? smaller(a->rcpt_max, b->rcpt_max) : b->rcpt_max;
+	c.pipelining = a->pipelining && b->pipelining;
+	c.extensions = a->extensions & b->extensions;
+	c.xclient = a->xclient & b->xclient;
+	longer_time(a->by_least, b->by_least, c.by_least, sizeof(c.by_least));
+	if (strcmp(a->priorities, b->priorities) != 0)
+		c.extensions &= ~(unsigned)EXTENSION_MT_PRIORITY;
+	return c;
+}
+
 static void
 write_extension(const struct abilities *mta, unsigned one, struct buf *out)
 {

@@ -37,6 +37,8 @@ struct abilities {
 
 /* From the MTA's complete 250 to EHLO. */
 struct abilities abilities_read(const struct reply *reply);
+/* What both can do. */
+struct abilities abilities_common(const struct abilities *a, const struct abilities *b);
 
 /* Our own part of an answer to EHLO. */
 struct offer {

@@ -48,6 +48,7 @@ struct backend_link {
 	struct buf line;   /* that is being read */
 	bool hold;
 	const char *cannot; /* why no connection could be tried; NULL: it was */
+	bool unreachable;   /* no connection came about */
 	bool leave;         /* nothing is wrong: say QUIT */
 	char why[256];
 };
@@ -62,6 +63,7 @@ backend_target_find(struct backend_target *target, const struct backend *conf, s
 
 	*target = (struct backend_target){ .handoff = conf->handoff };
 	snprintf(port, sizeof(port), "%u", (unsigned)conf->port);
+	snprintf(target->label, sizeof(target->label), "%s port %s", ESC(str_of(conf->host)), port);
 	error = getaddrinfo(conf->host, port, &hints, &list);
 	if (error != 0)
 		return err_set(e, ERR_SYSTEM, "cannot find the backend's host \"%s\": %s",
@@ -89,6 +91,9 @@ lose(struct backend_link *link, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(link->why, sizeof(link->why), format, args);
 	va_end(args);
+	/* With tproxy, it can be the client's address that leads nowhere. */
+	link->unreachable =
+	    link->state == LINK_CONNECTING && link->target.handoff != HANDOFF_TPROXY;
 	link->state = LINK_LOST;
 	io_read(link->io, false);
 	io_deadline(link->io, 0);
@@ -506,6 +511,12 @@ const struct reply *
 backend_reply(const struct backend_link *link)
 {
 	return &link->reply;
+}
+
+bool
+backend_unreachable(const struct backend_link *link)
+{
+	return link->unreachable;
 }
 
 const char *

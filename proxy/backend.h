@@ -35,6 +35,7 @@ struct backend_target {
 	} address[BACKEND_ADDRESSES]; /* tried in this order */
 	size_t n;
 	enum handoff handoff;
+	char label[288]; /* host and port, fit for a log */
 };
 
 enum backend_event {
@@ -64,6 +65,8 @@ bool backend_usable(const struct backend_link *link);
 const struct abilities *backend_abilities(const struct backend_link *link);
 /* Valid until the next command. */
 const struct reply *backend_reply(const struct backend_link *link);
+/* It was lost because nothing could be connected, whoever the client is. */
+bool backend_unreachable(const struct backend_link *link);
 /* Why it was lost, fit for a log: escaped. */
 const char *backend_why(const struct backend_link *link);
 

@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	proxy/handoff.c \
 	proxy/io.c \
 	proxy/peers.c \
+	proxy/pool.c \
 	proxy/probe.c \
 	proxy/proxied.c \
 	proxy/proxy_front.c \
@@ -30,6 +31,7 @@ noinst_HEADERS += \
 	proxy/handoff.h \
 	proxy/io.h \
 	proxy/peers.h \
+	proxy/pool.h \
 	proxy/probe.h \
 	proxy/proxied.h \
 	proxy/proxy_front.h \

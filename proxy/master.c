@@ -255,7 +255,7 @@ own_folder(const char *folder, const struct passwd *user, struct err *e)
 static bool
 give_up_rights(const struct master *m, const struct passwd *user, struct err *e)
 {
-	bool tproxy = m->config->has_backend && m->config->backend.handoff == HANDOFF_TPROXY;
+	bool tproxy = tproxy_wanted(m->config);
 
 	if (!user)
 		return true;

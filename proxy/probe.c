@@ -7,9 +7,7 @@
 #include "base/die.h"
 #include "base/log.h"
 
-#define INTERVAL_MS 60000
 #define RETRY_FIRST_MS 500
-#define RETRY_MOST_MS 15000
 
 struct probe {
 	struct event_base *base;
@@ -32,6 +30,25 @@ wait_ms(struct probe *probe, int64_t ms)
 	evtimer_add(probe->timer, &tv);
 }
 
+/* Soon, then less and less often. */
+static void
+wait_retry(struct probe *probe)
+{
+	int64_t most = probe->core->probe_retry;
+
+	wait_ms(probe, probe->retry_ms < most ? probe->retry_ms : most);
+	probe->retry_ms = probe->retry_ms * 2 < most ? probe->retry_ms * 2 : most;
+}
+
+static void
+note_away(struct probe *probe, const char *why)
+{
+	if (!probe->away)
+		log_warn(
+		    NULL, "event=backend-away backend=\"%s\" why=\"%s\"", probe->target.label, why);
+	probe->away = true;
+}
+
 static void
 on_backend(void *owner, enum backend_event event)
 {
@@ -39,14 +56,10 @@ on_backend(void *owner, enum backend_event event)
 
 	if (event == BACKEND_READY) {
 		probe_learn(probe, backend_abilities(probe->link));
-		wait_ms(probe, INTERVAL_MS);
+		wait_ms(probe, probe->core->probe_every);
 	} else {
-		if (!probe->away)
-			log_warn(NULL, "event=backend-away why=\"%s\"", backend_why(probe->link));
-		probe->away = true;
-		wait_ms(probe, probe->retry_ms);
-		probe->retry_ms =
-		    probe->retry_ms * 2 < RETRY_MOST_MS ? probe->retry_ms * 2 : RETRY_MOST_MS;
+		note_away(probe, backend_why(probe->link));
+		wait_retry(probe);
 	}
 	backend_free(&probe->link);
 	if (probe->told)
@@ -71,8 +84,7 @@ ask(struct probe *probe)
 		.owner = probe,
 	};
 
-	if (probe->target.n > 0)
-		probe->link = backend_open(&order);
+	probe->link = backend_open(&order);
 }
 
 static void
@@ -82,16 +94,23 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 struct probe *
-probe_new(
-    struct event_base *base, const struct backend_target *target, const struct config_core *core)
+probe_new(struct event_base *base, const struct backend_target *target,
+    const struct config_core *core, const struct probe *before)
 {
 	struct probe *probe = xcalloc(1, sizeof(*probe));
 
 	probe->base = base;
+	probe->target = *target;
+	probe->core = core;
+	probe->retry_ms = RETRY_FIRST_MS;
 	probe->timer = evtimer_new(base, on_timer, probe);
 	if (probe->timer == NULL)
 		die("no memory for a timer");
-	probe_retarget(probe, target, core);
+	if (before) {
+		probe->abilities = before->abilities;
+		probe->away = before->away;
+	}
+	ask(probe);
 	return probe;
 }
 
@@ -108,19 +127,20 @@ probe_free(struct probe **probe)
 	*probe = NULL;
 }
 
-void
-probe_retarget(
-    struct probe *probe, const struct backend_target *target, const struct config_core *core)
+bool
+probe_away(const struct probe *probe)
 {
-	backend_free(&probe->link);
-	evtimer_del(probe->timer);
-	if (memcmp(&probe->target, target, sizeof(*target)) != 0)
-		probe->abilities = (struct abilities){ 0 };
-	probe->target = *target;
-	probe->core = core;
-	probe->retry_ms = RETRY_FIRST_MS;
-	probe->away = false;
-	ask(probe);
+	return probe->away;
+}
+
+void
+probe_failed(struct probe *probe, const char *why)
+{
+	if (probe->away)
+		return;
+	note_away(probe, why);
+	if (probe->link == NULL)
+		wait_retry(probe);
 }
 
 const struct abilities *
@@ -133,7 +153,7 @@ void
 probe_learn(struct probe *probe, const struct abilities *abilities)
 {
 	if (probe->away)
-		log_info(NULL, "event=backend-back");
+		log_info(NULL, "event=backend-back backend=\"%s\"", probe->target.label);
 	probe->away = false;
 	probe->retry_ms = RETRY_FIRST_MS;
 	probe->abilities = *abilities;

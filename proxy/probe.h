@@ -11,16 +11,20 @@
 
 struct probe;
 
-/* Starts asking. core must live until probe_retarget() or probe_free(). */
-struct probe *probe_new(
-    struct event_base *base, const struct backend_target *target, const struct config_core *core);
+/*
+ * Starts asking. core must live until probe_free(). before: what is known of the same server; NULL:
+ * nothing.
+ */
+struct probe *probe_new(struct event_base *base, const struct backend_target *target,
+    const struct config_core *core, const struct probe *before);
 /* Calls told(owner) from the loop after each answer, and each failure to get one. */
 void probe_tell(struct probe *probe, void (*told)(void *owner), void *owner);
 void probe_free(struct probe **probe);
-/* The configuration changed: asks anew; forgets what it knew if the MTA is another one. */
-void probe_retarget(
-    struct probe *probe, const struct backend_target *target, const struct config_core *core);
 const struct abilities *probe_abilities(const struct probe *probe);
+/* The last time it could not be reached, or did not answer as an MTA does. */
+bool probe_away(const struct probe *probe);
+/* A session could not connect. */
+void probe_failed(struct probe *probe, const char *why);
 /* A session was answered by the MTA with these. */
 void probe_learn(struct probe *probe, const struct abilities *abilities);
 

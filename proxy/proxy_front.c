@@ -36,13 +36,6 @@ share(const struct config_core *core)
 	return each > 0 ? (size_t)each : 1;
 }
 
-static bool
-find_backend(const struct config *config, struct backend_target *target, struct err *e)
-{
-	*target = (struct backend_target){ 0 };
-	return !config->has_backend || backend_target_find(target, &config->backend, e);
-}
-
 /* WHY: the gate shows its configuration as const; counting its users changes nothing that is read. */
 static struct config *
 hold_config(struct gate *gate)
@@ -81,7 +74,6 @@ on_probed(void *owner)
 {
 	struct proxy_front *front = owner;
 
-	probe_tell(front->probe, NULL, NULL);
 	evtimer_del(front->reopen);
 	accept_on(front);
 }
@@ -89,23 +81,25 @@ on_probed(void *owner)
 struct proxy_front *
 proxy_front_new(struct gate *gate, struct err *e)
 {
-	struct backend_target target;
+	struct config *config = hold_config(gate);
+	struct pool *pool = pool_new(gate_base(gate), config, NULL, e);
 	struct proxy_front *front;
 
-	if (!find_backend(gate_config(gate), &target, e))
+	if (pool == NULL) {
+		config_release(&config);
 		return NULL;
+	}
 	front = xcalloc(1, sizeof(*front));
 	front->gate = gate;
-	front->config = hold_config(gate);
-	front->target = target;
+	front->config = config;
+	front->pool = pool;
 	front->most_clients = share(&front->config->core);
 	front->peers = peers_new();
-	front->probe = probe_new(gate_base(gate), &front->target, &front->config->core);
-	probe_tell(front->probe, on_probed, front);
+	pool_tell(front->pool, on_probed, front);
 	front->reopen = evtimer_new(gate_base(gate), on_reopen, front);
 	if (front->reopen == NULL)
 		die("no memory for a timer");
-	if (front->target.n > 0)
+	if (!pool_empty(front->pool))
 		accept_off(front, PROBE_MS);
 	else
 		accept_on(front);
@@ -293,16 +287,18 @@ void
 proxy_front_reload(struct proxy_front *front)
 {
 	struct config *old = front->config;
-	struct backend_target target;
+	struct pool *pool;
 	struct err e;
 
 	front->config = hold_config(front->gate);
-	if (find_backend(front->config, &target, &e))
-		front->target = target;
-	else
+	pool = pool_new(gate_base(front->gate), front->config, front->pool, &e);
+	if (pool) {
+		pool_free(&front->pool);
+		front->pool = pool;
+	} else {
 		log_error(NULL, "event=reload problem=backend kept=old why=\"%s\"", e.text);
+	}
 	front->most_clients = share(&front->config->core);
-	probe_retarget(front->probe, &front->target, &front->config->core);
 	config_release(&old);
 }
 
@@ -319,7 +315,7 @@ proxy_front_free(struct proxy_front **front)
 	while (f->clients)
 		client_free(f->clients);
 	event_free(f->reopen);
-	probe_free(&f->probe);
+	pool_free(&f->pool);
 	peers_free(&f->peers);
 	buf_free(&f->line);
 	buf_free(&f->out);

@@ -59,7 +59,7 @@ command_greet(struct client *c)
 static void
 reply_helo(struct client *c)
 {
-	const struct abilities *mta = probe_abilities(c->front->probe);
+	struct abilities mta = pool_abilities(c->front->pool);
 	struct buf *out = &c->front->out;
 	const char *ours[2];
 	size_t n = 0;
@@ -73,9 +73,9 @@ reply_helo(struct client *c)
 	if (c->peer_trusted)
 		ours[n++] = XCLIENT_OFFER;
 	ours[n] = NULL;
-	c->offered = c->s->esmtp ? mta->extensions : 0;
+	c->offered = c->s->esmtp ? mta.extensions : 0;
 	if (c->s->esmtp)
-		abilities_write(mta, &offer, out);
+		abilities_write(&mta, &offer, out);
 	else
 		buf_printf(out, "250 %s\r\n", c->core->hostname);
 	io_write(c->io, buf_str(out));

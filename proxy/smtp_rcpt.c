@@ -21,6 +21,7 @@ mta_drop(struct client *c, const char *why)
 	c->mta_mail = false;
 	c->mta_dirty = false;
 	backend_free(&c->mta);
+	pool_leave(&c->member);
 }
 
 void
@@ -35,7 +36,9 @@ mta_event(void *owner, enum backend_event event)
 		return;
 	}
 	if (event == BACKEND_READY)
-		probe_learn(c->front->probe, backend_abilities(c->mta));
+		pool_learn(c->member, backend_abilities(c->mta));
+	if (event == BACKEND_LOST && backend_unreachable(c->mta))
+		pool_failed(c->member, backend_why(c->mta));
 	if (event == BACKEND_LOST)
 		mta_drop(c, next || c->mta_mail ? backend_why(c->mta) : NULL);
 	c->mta_next = NULL;
@@ -236,11 +239,14 @@ rset_answered(struct client *c)
 	}
 }
 
+static void open_link(struct client *c);
+
+/* Nothing was said to a server that is lost here, so another one can be asked. */
 static void
 link_opened(struct client *c)
 {
 	if (c->mta == NULL)
-		rcpt_away(c);
+		open_link(c);
 	else
 		send_mail(c);
 }
@@ -250,13 +256,18 @@ open_link(struct client *c)
 {
 	struct backend_order order = {
 		.base = gate_base(c->front->gate),
-		.target = &c->front->target,
 		.core = c->core,
 		.session = c->s,
 		.on = mta_event,
 		.owner = c,
 	};
 
+	c->member = pool_take(c->front->pool, &c->tried);
+	if (c->member == NULL) {
+		rcpt_away(c);
+		return;
+	}
+	order.target = pool_target(c->member);
 	c->mta = backend_open(&order);
 	c->mta_next = link_opened;
 }
@@ -264,7 +275,8 @@ open_link(struct client *c)
 static void
 ask_mta(struct client *c)
 {
-	if (c->mta_lost || c->front->target.n == 0)
+	c->tried = 0;
+	if (c->mta_lost)
 		rcpt_away(c);
 	else if (c->mta == NULL)
 		open_link(c);

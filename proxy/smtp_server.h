@@ -18,7 +18,7 @@
 #include "proxy/gate.h"
 #include "proxy/io.h"
 #include "proxy/peers.h"
-#include "proxy/probe.h"
+#include "proxy/pool.h"
 #include "proxy/proxy_header.h"
 #include "proxy/received.h"
 #include "proxy/spool.h"
@@ -68,8 +68,7 @@ struct refusal {
 struct proxy_front {
 	struct gate *gate;
 	struct config *config; /* the newest */
-	struct backend_target target;
-	struct probe *probe;
+	struct pool *pool;     /* the mail servers */
 	struct peers *peers;
 	struct listener *listeners;
 	struct event *reopen; /* accepting is paused until then */
@@ -103,11 +102,13 @@ struct client {
 	void (*mta_next)(struct client *c);
 	const struct refusal *refusal; /* on its way to the journal */
 	void (*refused)(struct client *c);
-	const char *why;          /* how the connection ended, for the log */
-	struct backend_link *mta; /* NULL: none, or lost */
-	bool mta_mail;            /* the MTA took MAIL of this transaction */
-	bool mta_dirty;           /* it must hear RSET before the next MAIL */
-	bool mta_lost;            /* with recipients of this transaction */
+	const char *why;            /* how the connection ended, for the log */
+	struct backend_link *mta;   /* NULL: none, or lost */
+	struct pool_member *member; /* whose link that is */
+	uint32_t tried;             /* members, for this link */
+	bool mta_mail;              /* the MTA took MAIL of this transaction */
+	bool mta_dirty;             /* it must hear RSET before the next MAIL */
+	bool mta_lost;              /* with recipients of this transaction */
 	struct data *data;
 	int64_t began_us; /* monotonic: the connection */
 	int64_t idle_us;  /* the present wait for a command */

@@ -78,6 +78,15 @@ tproxy_socket(const struct ip *from, int family, const char **why)
 }
 
 bool
+tproxy_wanted(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_backends; i++)
+		if (config->backends[i].handoff == HANDOFF_TPROXY)
+			return true;
+	return false;
+}
+
+bool
 tproxy_keep_right(struct err *e)
 {
 	return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 ||

@@ -32,10 +32,15 @@ enum handoff {
 	HANDOFF_TPROXY, /* the connection comes from it */
 };
 
+#define BACKENDS_MAX 32
+#define BACKEND_WEIGHT_MAX 1000
+
 struct backend {
 	const char *host; /* name or address */
 	uint16_t port;
 	enum handoff handoff;
+	unsigned weight; /* 1 to BACKEND_WEIGHT_MAX */
+	bool standby;    /* only when no other is well */
 };
 
 struct config_resolver {
@@ -62,6 +67,7 @@ struct config_core {
 	/* client side, ms */
 	int64_t timeout_proxy_header, timeout_greeting, timeout_command, timeout_data_block,
 	    timeout_data_end;
+	int64_t probe_every, probe_retry; /* of the backends, ms */
 	int64_t backend_timeout_connect, backend_timeout_command;
 	int64_t backend_timeout_data, backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
@@ -80,8 +86,8 @@ struct config {
 	struct config_core core;
 	const struct listen *listen;
 	size_t n_listen;
-	struct backend backend;
-	bool has_backend;
+	const struct backend *backends;
+	size_t n_backends;
 	struct config_resolver resolver;
 	const struct list *trusted; /* of `trust`; never NULL */
 	struct plans plans;

@@ -73,6 +73,10 @@ const struct setting config_settings[] = {
 	    NULL, "How long the mail server may pause in taking a message." },
 	{ "backend timeout end", SETTING_DURATION, CORE(backend_timeout_end), 100, DAYS(1), "10m",
 	    NULL, "How long the mail server may take to answer the end of a message." },
+	{ "probe every", SETTING_DURATION, CORE(probe_every), 100, DAYS(1), "60s", NULL,
+	    "How often each mail server is asked whether it is well, and what it can do." },
+	{ "probe retry", SETTING_DURATION, CORE(probe_retry), 100, DAYS(1), "15s", NULL,
+	    "The longest pause between questions to a mail server that is away." },
 	{ "dns timeout", SETTING_DURATION, CORE(dns_timeout), 100, SECONDS(60), "5s", NULL,
 	    "How long one DNS question may take." },
 	{ "dns budget", SETTING_DURATION, CORE(dns_budget), 100, SECONDS(300), "20s", NULL,
@@ -166,8 +170,7 @@ core_finish(struct load *load)
 	if (given_find(load, anchor) == NULL &&
 	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
 		core->trust_anchor = (char *)(uintptr_t) "";
-	if (load->listens != NULL && !config->has_backend &&
-	    given_find(load, &config->backend) == NULL)
+	if (load->listens != NULL && config->n_backends == 0 && !load->backend_given)
 		COMPLAIN(load, load->listens,
 		    "`listen proxy` needs a mail server behind it: `backend HOST port NUMBER`");
 }

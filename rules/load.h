@@ -36,6 +36,7 @@ struct load {
 	const struct source *source; /* being read now */
 	struct named_list *lists;
 	struct given *given;
+	bool backend_given;          /* if only one with a mistake */
 	const struct token *listens; /* the first `listen proxy` */
 	void *digest;                /* EVP_MD_CTX: of all texts read */
 };

@@ -140,7 +140,8 @@ take_handoff(struct cursor *c, enum handoff *out)
 		*out = cursor_word(c, "v2") ? HANDOFF_PROXY_PROTOCOL_V2 : HANDOFF_PROXY_PROTOCOL;
 	else if (cursor_word(c, "tproxy"))
 		*out = HANDOFF_TPROXY;
-	else if (c->t->kind != TOKEN_END) {
+	else if (c->t->kind != TOKEN_END && !token_is(c->t, "weight") &&
+	    !token_is(c->t, "standby")) {
 		COMPLAIN(c->load, c->t,
 		    "`xclient`, `proxy-protocol`, `tproxy` or the end of the line belongs here, "
 		    "not %s",
@@ -150,19 +151,58 @@ take_handoff(struct cursor *c, enum handoff *out)
 	return true;
 }
 
+/* `weight N`, `standby`: which one gets a connection. */
+static bool
+take_share(struct cursor *c, struct backend *new)
+{
+	int64_t weight;
+
+	if (cursor_word(c, "weight")) {
+		if (c->t->kind != TOKEN_WORD || !literal_number(c->t->text, &weight) ||
+		    weight < 1 || weight > BACKEND_WEIGHT_MAX) {
+			COMPLAIN(c->load, c->t, "a weight is a number from 1 to %d, not %s",
+			    BACKEND_WEIGHT_MAX, SHOW(c->t));
+			return false;
+		}
+		new->weight = (unsigned)weight;
+		c->t++;
+	}
+	new->standby = cursor_word(c, "standby");
+	return true;
+}
+
+static void
+add_backend(struct load *load, const struct backend *new, const struct token *at)
+{
+	struct config *config = load->config;
+	struct backend *more = ARENA_ARRAY(load->arena, struct backend, config->n_backends + 1);
+
+	if (config->n_backends == BACKENDS_MAX) {
+		COMPLAIN(load, at, "there can be at most %d backends", BACKENDS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < config->n_backends; i++) {
+		more[i] = config->backends[i];
+		if (strcmp(more[i].host, new->host) == 0 && more[i].port == new->port) {
+			COMPLAIN(load, at, "this backend is there already");
+			return;
+		}
+	}
+	more[config->n_backends++] = *new;
+	config->backends = more;
+}
+
 static void
 read_backend(struct cursor *c)
 {
-	struct backend new = { 0 };
+	const struct token *at = c->t;
+	struct backend new = { .weight = 1 };
 
+	c->load->backend_given = true;
 	if (!take_host(c, &new.host) || !take_port(c, &new.port))
 		return;
-	if (!take_handoff(c, &new.handoff))
-		return;
-	if (cursor_end(c)) {
-		c->load->config->backend = new;
-		c->load->config->has_backend = true;
-	}
+	if (take_handoff(c, &new.handoff) && take_share(c, &new) && cursor_end(c))
+		add_backend(c->load, &new, at);
 }
 
 static void
@@ -212,11 +252,11 @@ statement_read(struct load *load, const struct statement *s)
 		bool once;
 	} table[] = {
 		{ "listen", read_listen, false },
-		{ "backend", read_backend, true },
+		{ "backend", read_backend, false },
 		{ "resolver", read_resolver, true },
 		{ "store", read_store, true },
 	};
-	const void *what[] = { NULL, &load->config->backend, &load->config->resolver, &table[3] };
+	const void *what[] = { NULL, NULL, &load->config->resolver, &table[3] };
 	struct cursor c = { load, s->token };
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

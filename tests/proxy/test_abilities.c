@@ -111,6 +111,46 @@ test_xclient(void **state)
 		assert_int_equal(read_all(cases[i].mta).xclient, cases[i].xclient);
 }
 
+static void
+test_common(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned extensions;
+		unsigned size_max;
+	} cases[] = {
+		{ "250-a\n250-SIZE 2000\n250 8BITMIME",
+		    "250-b\n250-SIZE 1000\n250-DSN\n250 8BITMIME", EXTENSION_8BITMIME, 1000 },
+		{ "250-a\n250-SIZE 2000\n250 8BITMIME", "250-b\n250 SIZE", 0, 2000 },
+		{ "250-a\n250 SIZE 0", "250-b\n250 SIZE 1000", 0, 1000 },
+		{ "250-a\n250 8BITMIME", "250 b", 0, 0 },
+		{ "250-a\n250 MT-PRIORITY MIXER", "250-a\n250 MT-PRIORITY MIXER",
+		    EXTENSION_MT_PRIORITY, 0 },
+		{ "250-a\n250 MT-PRIORITY MIXER", "250-a\n250 MT-PRIORITY NSEP", 0, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct abilities a = read_all(cases[i].a), b = read_all(cases[i].b);
+
+		for (unsigned turn = 0; turn < 2; turn++) {
+			struct abilities c =
+			    turn ? abilities_common(&a, &b) : abilities_common(&b, &a);
+
+			assert_true(c.known);
+			assert_int_equal(c.extensions, cases[i].extensions);
+			assert_int_equal(c.size_max, cases[i].size_max);
+			/* The longer of two times, the smaller of two limits. */
+			a.rcpt_max = 100;
+			b.rcpt_max = 50;
+			str_copy(STR("90"), a.by_least, sizeof(a.by_least));
+			str_copy(STR("100"), b.by_least, sizeof(b.by_least));
+			c = turn ? abilities_common(&a, &b) : abilities_common(&b, &a);
+			assert_int_equal(c.rcpt_max, 50);
+			assert_string_equal(c.by_least, "100");
+		}
+	}
+}
+
 /* Before the MTA was ever reached, nothing is offered that depends on it. */
 static void
 test_unknown(void **state)
@@ -133,6 +173,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_xclient),
+		cmocka_unit_test(test_common),
 		cmocka_unit_test(test_unknown),
 	};
 

@@ -145,10 +145,10 @@ test_manual_loads(void **state)
 	assert_int_equal(config->listen[0].port, 25);
 	assert_int_equal(config->listen[1].kind, LISTEN_MILTER);
 	assert_string_equal(config->listen[1].milter, "inet:8891@127.0.0.1");
-	assert_true(config->has_backend);
-	assert_string_equal(config->backend.host, "127.0.0.1");
-	assert_int_equal(config->backend.port, 10025);
-	assert_int_equal(config->backend.handoff, HANDOFF_XCLIENT);
+	assert_int_equal(config->n_backends, 1);
+	assert_string_equal(config->backends[0].host, "127.0.0.1");
+	assert_int_equal(config->backends[0].port, 10025);
+	assert_int_equal(config->backends[0].handoff, HANDOFF_XCLIENT);
 	assert_false(config->resolver.forward);
 	assert_true(ip_parse(STR("10.1.2.3"), &v.ip));
 	assert_true(list_has(config->trusted, &v));
@@ -215,7 +215,7 @@ test_defaults(void **state)
 	assert_int_equal(config->core.mode, 0);
 	assert_false(config->core.bare_newline_normalise);
 	assert_non_null(config->trusted);
-	assert_false(config->has_backend);
+	assert_int_equal(config->n_backends, 0);
 	/* the shipped rules */
 	assert_true(ruleset_length(config->ruleset) > 5);
 	config_release(&config);

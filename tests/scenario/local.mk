@@ -6,6 +6,7 @@ scenario_tests = \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_extensions.sh \
 	tests/scenario/proxy_header.sh \
+	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tproxy.sh
 TESTS += $(scenario_tests)
