@@ -77,11 +77,19 @@ struct config_core {
 	int64_t when_memory;                      /* 0 tempfail, 1 reject */
 	int64_t drain;                            /* ms that SIGTERM waits for sessions */
 	char *trust_anchor;                       /* DNSSEC root key file */
+	bool sandbox;                             /* what the kernel can keep us from, it shall */
+};
+
+/* A file that the configuration names: its processes must be able to read it again. */
+struct config_file {
+	const char *path;
+	const struct config_file *next;
 };
 
 struct config {
 	struct arena *arena;
 	char *path;
+	const struct config_file *files;
 	char revision[16]; /* 12 hex digits of the digest of all text it was made of */
 	struct config_core core;
 	const struct listen *listen;

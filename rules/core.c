@@ -88,6 +88,8 @@ const struct setting config_settings[] = {
 	    NULL, "How long entries stay in the journal." },
 	{ "drain", SETTING_DURATION, CORE(drain), 0, DAYS(1), "30s", NULL,
 	    "How long SIGTERM waits for connections to finish." },
+	{ "sandbox", SETTING_SWITCH, CORE(sandbox), 0, 0, "on", NULL,
+	    "Whether the kernel holds each process to the system calls and folders it needs." },
 };
 /* clang-format on */
 const size_t n_config_settings = sizeof config_settings / sizeof *config_settings;

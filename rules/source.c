@@ -89,8 +89,8 @@ source_digest(struct load *load, struct str text)
 		die("cannot compute a SHA-256 digest");
 }
 
-const char *
-source_path(struct load *load, struct str path)
+static const char *
+full_path(struct load *load, struct str path)
 {
 	struct str config = str_of(load->config->path);
 	size_t slash = str_rfind(config, '/');
@@ -98,4 +98,14 @@ source_path(struct load *load, struct str path)
 	if (slash == STR_NPOS || (path.n > 0 && path.p[0] == '/'))
 		return arena_dup(load->arena, path).p;
 	return arena_printf(load->arena, "%.*s/%.*s", (int)slash, config.p, STR_ARG(path)).p;
+}
+
+const char *
+source_path(struct load *load, struct str path)
+{
+	struct config_file *file = ARENA_NEW(load->arena, struct config_file);
+
+	*file = (struct config_file){ full_path(load, path), load->config->files };
+	load->config->files = file;
+	return file->path;
 }
