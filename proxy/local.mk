@@ -41,17 +41,28 @@ noinst_HEADERS += \
 	proxy/spool.h \
 	proxy/tproxy.h
 libpostern_a_SOURCES += \
+	proxy/children.c proxy/children.h \
 	proxy/gate.c proxy/gate.h \
 	proxy/gate_record.c proxy/gate_record.h \
+	proxy/inherit.c proxy/inherit.h \
+	proxy/landlock.c proxy/landlock.h \
 	proxy/loop.c proxy/loop.h \
 	proxy/master.c proxy/master.h \
+	proxy/milter_address.c proxy/milter_address.h \
 	proxy/milter_front.c proxy/milter_front.h \
+	proxy/milter_life.c proxy/milter_life.h \
 	proxy/milter_link.c proxy/milter_link.h \
 	proxy/milter_process.c proxy/milter_process.h \
+	proxy/notify.c proxy/notify.h \
 	proxy/questions.c proxy/questions.h \
 	proxy/shared_resolver.c proxy/shared_resolver.h \
+	proxy/rights.c proxy/rights.h \
+	proxy/sandbox.c proxy/sandbox.h \
 	proxy/sockets.c proxy/sockets.h \
+	proxy/syscalls.c proxy/syscalls.h \
 	proxy/tally.c proxy/tally.h \
+	proxy/upgrade.c proxy/upgrade.h \
+	proxy/words.h \
 	proxy/worker.c proxy/worker.h \
 	proxy/xclient.c proxy/xclient.h
 EXTRA_DIST += proxy/README.md

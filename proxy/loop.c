@@ -5,14 +5,17 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "base/log.h"
 #include "proxy/gate.h"
 #include "proxy/milter_front.h"
 #include "proxy/proxy_front.h"
+#include "proxy/words.h"
 
 #define DRAIN_LOOK_MS 50
+#define GOODBYE_MS 1000 /* for the last 421 to leave */
 
 struct loop {
 	pthread_t thread;
@@ -27,8 +30,9 @@ struct loop {
 
 struct order {
 	struct queue_item item; /* must be first */
-	enum { ORDER_RELOAD, ORDER_DRAIN, ORDER_STOP } what;
+	enum { ORDER_RELOAD, ORDER_LEAVE, ORDER_ALONE, ORDER_ASK, ORDER_DRAIN, ORDER_STOP } what;
 	struct config *config;
+	struct loop_beat *beat;
 };
 
 static size_t
@@ -49,16 +53,80 @@ look_whether_over(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-drain(struct loop *loop)
+end_when_over(struct loop *loop)
 {
 	const struct timeval look = { 0, DRAIN_LOOK_MS * 1000 };
 
+	event_add(loop->draining, &look);
+	look_whether_over(-1, 0, loop);
+}
+
+static void
+leave(struct loop *loop, bool alone)
+{
+	proxy_front_stop_accepting(loop->proxy);
+	if (!alone)
+		return;
+	milter_front_stop_accepting(loop->milter);
+	end_when_over(loop);
+}
+
+static void
+drain(struct loop *loop)
+{
 	proxy_front_stop_accepting(loop->proxy);
 	milter_front_stop_accepting(loop->milter);
 	proxy_front_drain(loop->proxy);
 	milter_front_drain(loop->milter);
-	event_add(loop->draining, &look);
+	end_when_over(loop);
+}
+
+static void
+stop(struct loop *loop)
+{
+	const struct timeval goodbye = { GOODBYE_MS / 1000, GOODBYE_MS % 1000 * 1000 };
+
+	drain(loop);
+	proxy_front_dismiss(loop->proxy);
+	event_base_loopexit(loop->base, &goodbye);
 	look_whether_over(-1, 0, loop);
+}
+
+static void
+answer(struct loop_beat *beat)
+{
+	const char word = WORD_BEAT;
+
+	/* A full pipe has beats enough. */
+	if (atomic_fetch_sub(&beat->left, 1) == 1 && write(beat->fd, &word, 1) != 1)
+		return;
+}
+
+static void
+obey(struct loop *loop, struct order *order)
+{
+	switch (order->what) {
+	case ORDER_RELOAD:
+		gate_reload(loop->gate, order->config);
+		proxy_front_reload(loop->proxy);
+		config_release(&order->config);
+		break;
+	case ORDER_LEAVE:
+		leave(loop, false);
+		break;
+	case ORDER_ALONE:
+		leave(loop, true);
+		break;
+	case ORDER_ASK:
+		answer(order->beat);
+		break;
+	case ORDER_DRAIN:
+		drain(loop);
+		break;
+	case ORDER_STOP:
+		stop(loop);
+		break;
+	}
 }
 
 static void
@@ -70,19 +138,7 @@ take_orders(void *owner, struct queue_item *items)
 		struct order *order = (struct order *)items;
 
 		items = items->next;
-		switch (order->what) {
-		case ORDER_RELOAD:
-			gate_reload(loop->gate, order->config);
-			proxy_front_reload(loop->proxy);
-			config_release(&order->config);
-			break;
-		case ORDER_DRAIN:
-			drain(loop);
-			break;
-		case ORDER_STOP:
-			event_base_loopbreak(loop->base);
-			break;
-		}
+		obey(loop, order);
 		free(order);
 	}
 }
@@ -185,6 +241,22 @@ void
 loop_reload(struct loop *loop, struct config *config)
 {
 	give_order(loop, ORDER_RELOAD, config_use(config));
+}
+
+void
+loop_leave(struct loop *loop, bool alone)
+{
+	give_order(loop, alone ? ORDER_ALONE : ORDER_LEAVE, NULL);
+}
+
+void
+loop_ask(struct loop *loop, struct loop_beat *beat)
+{
+	struct order *order = xcalloc(1, sizeof(*order));
+
+	order->what = ORDER_ASK;
+	order->beat = beat;
+	queue_push(loop->orders, &order->item);
 }
 
 void

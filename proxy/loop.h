@@ -23,9 +23,23 @@ struct loop *loop_start(
     struct db *db, struct config *config, const struct loop_sockets *sockets, struct err *e);
 /* From any thread. The loop takes a count of config of its own. */
 void loop_reload(struct loop *loop, struct config *config);
-/* No new sessions; the loop ends when the last one is over. */
+/*
+ * A successor has the sockets: accepts no more clients, goes on with the sessions it has. alone: the
+ * milter processes are gone too; the loop ends when the last session is over.
+ */
+void loop_leave(struct loop *loop, bool alone);
+/*
+ * Asks whether the loop turns. The last of all loops to answer writes WORD_BEAT to fd; left counts them
+ * down.
+ */
+struct loop_beat {
+	_Atomic size_t left;
+	int fd;
+};
+void loop_ask(struct loop *loop, struct loop_beat *beat);
+/* No new sessions; those between messages are ended; the loop ends when the last one is over. */
 void loop_drain(struct loop *loop);
-/* Ends now: what is open is closed. */
+/* Ends now: what is open gets 421 and is closed. */
 void loop_stop(struct loop *loop);
 /* Has the loop come to its end? */
 bool loop_ended(const struct loop *loop);

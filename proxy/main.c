@@ -131,29 +131,35 @@ int
 main(int argc, char **argv)
 {
 	struct options o = { 0 };
-	struct config *config;
+	struct master_start start = { .ready = -1 };
 	char *path;
-	int ready = -1, result;
+	int result;
 
 	if (!read_options(argc, argv, &o)) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	path = absolute(o.config);
-	config = load(path);
+	start.config = load(path);
 	free(path);
-	if (!config)
+	if (!start.config)
 		return EXIT_FAILURE;
 	if (o.check) {
 		printf("%s: fine\n", o.config);
-		config_release(&config);
+		config_release(&start.config);
 		return EXIT_SUCCESS;
 	}
-	if (!o.foreground)
-		ready = detach();
 	log_open("posternd", o.foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG,
 	    o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	result = master_run(config, ready);
-	config_release(&config);
+	program_find(&start.program, argv);
+	inherit_read(&start.inherited);
+	/* A successor has been detached with its predecessor. */
+	if (start.inherited.ready >= 0)
+		start.ready = start.inherited.ready;
+	else if (!o.foreground)
+		start.ready = detach();
+	result = master_run(&start);
+	program_free(&start.program);
+	config_release(&start.config);
 	return result;
 }

@@ -1,49 +1,47 @@
 #include "proxy/master.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/die.h"
-#include "base/escape.h"
 #include "base/log.h"
 #include "filters/vocabulary.h"
-#include "proxy/milter_process.h"
-#include "proxy/tproxy.h"
-#include "proxy/worker.h"
+#include "proxy/children.h"
+#include "proxy/notify.h"
+#include "proxy/rights.h"
+#include "proxy/sandbox.h"
 
-#define RESTART_MS_LEAST 200
-#define RESTART_MS_MOST 30000
-#define RESTART_CALM_MS 60000 /* alive for so long: the next death is a first one again */
-#define END_SPARE_MS 5000     /* after the drain, before SIGKILL */
+#define END_SPARE_MS 5000 /* after the drain, before SIGKILL */
+#define IDLE_MS (3600 * 1000)
 #define LOOPS_MOST 64
-#define DESCRIPTORS 65536
 
-struct child {
-	const char *name;
-	const char *milter; /* libmilter's notation; NULL: the worker */
-	pid_t pid;          /* 0: not running */
-	int64_t started_ms, restart_ms;
-	int64_t pause_ms; /* before the next start */
+enum phase {
+	PHASE_RUN,
+	PHASE_LEAVE, /* a successor took over; the open sessions go on */
+	PHASE_END,   /* told to end */
 };
 
 struct master {
 	struct config *config;
+	struct program program;
+	struct inherited inherited;
 	struct sockets sockets;
-	struct child *child;
-	size_t n_children;
+	struct children children;
+	struct upgrade upgrade;
+	struct notify notify;
 	sigset_t signals, before;
-	int ready;
-	bool ending;
-	int64_t kill_ms;
+	int signal_fd;
+	int ready;      /* who started us waits here; -1: nobody */
+	bool successor; /* we replace another posternd */
+	bool was_ready;
+	enum phase phase;
+	int64_t phase_ms; /* when the phase is over */
 	int result;
 };
 
@@ -53,108 +51,92 @@ now_ms(void)
 	return clock_mono_us() / 1000;
 }
 
-/* In the child: as if it had been started alone. */
-static int
-be_child(struct master *m, const struct child *child, pid_t master)
-{
-	sigprocmask(SIG_SETMASK, &m->before, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != master)
-		return EXIT_FAILURE;
-	if (child->milter) {
-		sockets_forget(&m->sockets);
-		return milter_process_run(child->milter, m->sockets.engine_path);
-	}
-	return worker_run(m->config, &m->sockets, m->ready);
-}
-
-static void
-start(struct master *m, struct child *child)
-{
-	pid_t master = getpid();
-	pid_t pid = fork();
-
-	if (pid == 0)
-		exit(be_child(m, child, master));
-	if (pid < 0) {
-		log_error(NULL, "event=fork problem=\"%s\"", strerror(errno));
-		child->restart_ms = now_ms() + RESTART_MS_MOST;
-		return;
-	}
-	child->pid = pid;
-	child->started_ms = now_ms();
-	if (!child->milter && m->ready >= 0) {
-		close(m->ready);
-		m->ready = -1;
-	}
-	log_debug(NULL, "event=child-started name=%s pid=%d", child->name, (int)pid);
-}
-
-static void
-signal_children(const struct master *m, int number)
-{
-	for (size_t i = 0; i < m->n_children; i++)
-		if (m->child[i].pid)
-			kill(m->child[i].pid, number);
-}
+/* ---- phases ---- */
 
 static void
 end(struct master *m)
 {
-	if (m->ending)
+	if (m->phase == PHASE_END)
 		return;
-	m->ending = true;
-	m->kill_ms = now_ms() + m->config->core.drain + END_SPARE_MS;
-	signal_children(m, SIGTERM);
+	if (m->phase == PHASE_RUN)
+		notify_send(&m->notify, "STOPPING=1\nSTATUS=finishing the open sessions");
+	m->phase = PHASE_END;
+	m->phase_ms = now_ms() + m->config->core.drain + END_SPARE_MS;
+	m->children.ending = true;
+	upgrade_cancel(&m->upgrade);
+	/* Who connects from now on is refused at once, and tries the next server. */
+	sockets_forget(&m->sockets, -1);
+	children_signal(&m->children, SIGTERM, SIGNAL_DRAIN);
 }
 
-static struct child *
-child_of(struct master *m, pid_t pid)
+/* The successor has the sockets. What is open goes on as if nothing had happened, for `drain`. */
+static void
+leave(struct master *m)
 {
-	for (size_t i = 0; i < m->n_children; i++)
-		if (m->child[i].pid == pid)
-			return &m->child[i];
-	return NULL;
+	log_info(NULL, "event=leave successor=%d", (int)m->upgrade.pid);
+	notify_send(&m->notify, "MAINPID=%d\nREADY=1\nSTATUS=running since an upgrade",
+	    (int)m->upgrade.pid);
+	m->upgrade.pid = 0; /* its own master from now on */
+	m->phase = PHASE_LEAVE;
+	m->phase_ms = now_ms() + m->config->core.drain;
+	m->children.ending = true;
+	sockets_handed_over(&m->sockets);
+	sockets_forget(&m->sockets, -1);
+	children_signal(&m->children, SIGNAL_LEAVE, SIGNAL_LEAVE);
 }
 
 static void
-bury(struct master *m, struct child *child, int status)
+look_at_phase(struct master *m)
 {
-	int64_t now = now_ms();
-
-	child->pid = 0;
-	if (m->ending)
+	if (m->phase == PHASE_RUN || now_ms() < m->phase_ms)
 		return;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CANNOT_START &&
-	    child->pause_ms == 0) {
-		m->result = EXIT_FAILURE;
+	if (m->phase == PHASE_LEAVE)
 		end(m);
-		return;
+	else
+		children_signal(&m->children, SIGKILL, SIGKILL);
+}
+
+/* Everything runs for the first time. */
+static void
+become_ready(struct master *m)
+{
+	m->was_ready = true;
+	/* A successor is made known by the one it replaces: before that it would not be believed. */
+	if (!m->successor)
+		notify_send(&m->notify, "READY=1\nSTATUS=running, rules %s", m->config->revision);
+	if (m->ready >= 0 && write(m->ready, "", 1) != 1)
+		log_warn(NULL, "event=ready nobody=waiting");
+	if (m->ready >= 0)
+		close(m->ready);
+	m->ready = -1;
+}
+
+/* ---- signals ---- */
+
+static void
+bury(struct master *m, pid_t pid, int status)
+{
+	if (children_bury(&m->children, pid, status)) {
+		if (children_hopeless(&m->children)) {
+			m->result = EXIT_FAILURE;
+			end(m);
+		}
+	} else if (pid == m->upgrade.pid) {
+		upgrade_failed(&m->upgrade, status);
 	}
-	if (now - child->started_ms > RESTART_CALM_MS)
-		child->pause_ms = 0;
-	child->pause_ms = child->pause_ms ? child->pause_ms * 2 : RESTART_MS_LEAST;
-	if (child->pause_ms > RESTART_MS_MOST)
-		child->pause_ms = RESTART_MS_MOST;
-	child->restart_ms = now + child->pause_ms;
-	log_error(NULL, "event=child-died name=%s %s=%d restart_in_ms=%lld", child->name,
-	    WIFSIGNALED(status) ? "signal" : "status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-	    (long long)child->pause_ms);
 }
 
 static void
 reap(struct master *m)
 {
+	bool had_milter = children_any_milter(&m->children);
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct child *child = child_of(m, pid);
-
-		if (child)
-			bury(m, child, status);
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		bury(m, pid, status);
+	if (m->phase == PHASE_LEAVE && had_milter && !children_any_milter(&m->children))
+		children_signal(&m->children, SIGNAL_ALONE, 0);
 }
 
 /*
@@ -167,152 +149,126 @@ reload(struct master *m)
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(64 * 1024);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config = config_load(m->config->path, &vocabulary, &complaints);
+	struct config *config;
 
+	notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_us());
+	config = config_load(m->config->path, &vocabulary, &complaints);
 	if (config) {
 		config_release(&m->config);
 		m->config = config;
 	}
 	complaints_free(&complaints);
 	arena_free(&arena);
-	for (size_t i = 0; i < m->n_children; i++)
-		if (m->child[i].pid && !m->child[i].milter)
-			kill(m->child[i].pid, SIGHUP);
+	children_signal(&m->children, SIGHUP, 0);
+	if (!m->children.child[0].pid)
+		notify_send(&m->notify, "READY=1\nSTATUS=starting the worker again");
 }
 
-/* Starts what is due; says how long nothing is. */
-static int64_t
-start_due(struct master *m)
+static void
+begin_upgrade(struct master *m)
 {
-	int64_t now = now_ms(), wait = 3600 * 1000;
-
-	for (size_t i = 0; i < m->n_children; i++) {
-		struct child *child = &m->child[i];
-
-		if (child->pid || m->ending)
-			continue;
-		if (child->restart_ms <= now)
-			start(m, child);
-		else if (child->restart_ms - now < wait)
-			wait = child->restart_ms - now;
+	if (m->phase != PHASE_RUN || m->upgrade.pid || !m->was_ready) {
+		log_warn(NULL, "event=upgrade problem=\"not now: starting, ending or upgrading\"");
+		return;
 	}
-	if (m->ending && m->kill_ms - now < wait)
-		wait = m->kill_ms - now;
-	return wait > 0 ? wait : 0;
+	if (!upgrade_start(&m->upgrade, &m->program, &m->sockets, &m->before))
+		return;
+	notify_send(&m->notify, "STATUS=starting the new program");
 }
 
-static bool
-any_child(const struct master *m)
+static void
+take_signals(struct master *m)
 {
-	for (size_t i = 0; i < m->n_children; i++)
-		if (m->child[i].pid)
-			return true;
-	return false;
+	struct signalfd_siginfo info;
+
+	while (read(m->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			reap(m);
+			break;
+		case SIGHUP:
+			if (m->phase == PHASE_RUN)
+				reload(m);
+			break;
+		case SIGUSR2:
+			begin_upgrade(m);
+			break;
+		default:
+			end(m);
+		}
+	}
+}
+
+/* ---- words of the children ---- */
+
+static void
+take_words(struct master *m, struct child *child)
+{
+	enum word word;
+
+	while (children_hear(child, &word)) {
+		if (word == WORD_BEAT)
+			notify_send(&m->notify, "WATCHDOG=1");
+		else if (word == WORD_LOADED)
+			notify_send(
+			    &m->notify, "READY=1\nSTATUS=running, rules %s", m->config->revision);
+		else if (word == WORD_KEPT)
+			notify_send(&m->notify,
+			    "READY=1\nSTATUS=running with the rules of before: the file has errors");
+	}
+	if (!m->was_ready && m->phase == PHASE_RUN && children_all_ready(&m->children))
+		become_ready(m);
+}
+
+/* ---- the loop ---- */
+
+static int
+how_long(struct master *m)
+{
+	int64_t now = now_ms(), wait = children_start_due(&m->children);
+	int64_t upgrade = upgrade_look(&m->upgrade, now);
+
+	if (m->phase == PHASE_RUN && upgrade < wait)
+		wait = upgrade;
+	if (m->phase != PHASE_RUN && m->phase_ms - now < wait)
+		wait = m->phase_ms - now;
+	return wait < 0 ? 0 : wait > IDLE_MS ? IDLE_MS : (int)wait;
+}
+
+static void
+wait_for_all(struct master *m, struct pollfd *fds)
+{
+	size_t n = m->children.n;
+
+	fds[0] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
+	fds[1] = (struct pollfd){ m->upgrade.ready, POLLIN, 0 };
+	for (size_t i = 0; i < n; i++)
+		fds[i + 2] = (struct pollfd){ m->children.child[i].words, POLLIN, 0 };
+	if (poll(fds, n + 2, how_long(m)) < 0)
+		return;
+	/* Words first: a child that says it is ready and dies has been ready. */
+	for (size_t i = 0; i < n; i++)
+		if (fds[i + 2].revents)
+			take_words(m, &m->children.child[i]);
+	if (fds[1].revents && m->phase == PHASE_RUN && upgrade_ready(&m->upgrade))
+		leave(m);
+	if (fds[0].revents)
+		take_signals(m);
+	look_at_phase(m);
 }
 
 static void
 supervise(struct master *m)
 {
-	while (!m->ending || any_child(m)) {
-		int64_t wait = start_due(m);
-		const struct timespec timeout = { wait / 1000, wait % 1000 * 1000000 };
+	struct pollfd *fds = xcalloc(m->children.n + 2, sizeof(*fds));
 
-		switch (sigtimedwait(&m->signals, NULL, &timeout)) {
-		case SIGCHLD:
-			reap(m);
-			break;
-		case SIGHUP:
-			reload(m);
-			break;
-		case SIGTERM:
-		case SIGINT:
-			end(m);
-			break;
-		default:
-			if (m->ending && now_ms() >= m->kill_ms)
-				signal_children(m, SIGKILL);
-		}
-	}
+	children_start_due(&m->children);
+	while (m->phase == PHASE_RUN || children_any(&m->children))
+		wait_for_all(m, fds);
+	free(fds);
 }
 
-static bool
-own_folder(const char *folder, const struct passwd *user, struct err *e)
-{
-	struct stat st;
-
-	if (stat(folder, &st) && errno == ENOENT && mkdir(folder, 0750))
-		return err_set(
-		    e, ERR_SYSTEM, "cannot make the folder %s: %s", folder, strerror(errno));
-	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
-		return err_set(
-		    e, ERR_SYSTEM, "%s is not a folder; it is to hold the databases", folder);
-	if (user && st.st_uid != user->pw_uid && chown(folder, user->pw_uid, user->pw_gid))
-		return err_set(e, ERR_SYSTEM, "cannot give %s to user %s: %s", folder,
-		    user->pw_name, strerror(errno));
-	return true;
-}
-
-static bool
-give_up_rights(const struct master *m, const struct passwd *user, struct err *e)
-{
-	bool tproxy = tproxy_wanted(m->config);
-
-	if (!user)
-		return true;
-	if (m->sockets.engine >= 0 && chown(m->sockets.engine_path, user->pw_uid, user->pw_gid))
-		return err_set(e, ERR_SYSTEM, "cannot give %s to user %s: %s",
-		    m->sockets.engine_path, user->pw_name, strerror(errno));
-	if (tproxy && !tproxy_keep_right(e))
-		return false;
-	if (setgid(user->pw_gid) || initgroups(user->pw_name, user->pw_gid) || setuid(user->pw_uid))
-		return err_set(
-		    e, ERR_SYSTEM, "cannot become user %s: %s", user->pw_name, strerror(errno));
-	return !tproxy || tproxy_take_right(e);
-}
-
-static bool
-find_user(const struct config *config, const struct passwd **out, struct err *e)
-{
-	const char *name = config->core.user;
-
-	*out = NULL;
-	if (!name || !*name || geteuid() != 0)
-		return true;
-	*out = getpwnam(name);
-	return *out ||
-	    err_set(e, ERR_SYSTEM,
-		"there is no user %s; make one (adduser --system %s) or change `user`", name, name);
-}
-
-/* Each session takes a descriptor or two, and so does each question to the DNS. */
-static void
-allow_descriptors(void)
-{
-	struct rlimit limit, more = { DESCRIPTORS, DESCRIPTORS };
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
-		return;
-	if (limit.rlim_max < DESCRIPTORS && setrlimit(RLIMIT_NOFILE, &more) == 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	log_info(NULL, "event=start descriptors=%llu", (unsigned long long)limit.rlim_cur);
-}
-
-static void
-list_children(struct master *m)
-{
-	const struct config *config = m->config;
-
-	m->child = xcalloc(config->n_listen + 1, sizeof(*m->child));
-	m->child[m->n_children++].name = "worker";
-	for (size_t i = 0; i < config->n_listen; i++) {
-		if (config->listen[i].kind != LISTEN_MILTER)
-			continue;
-		m->child[m->n_children].name = "milter";
-		m->child[m->n_children++].milter = config->listen[i].milter;
-	}
-}
+/* ---- start ---- */
 
 static size_t
 count_loops(const struct config *config)
@@ -327,38 +283,78 @@ static bool
 prepare(struct master *m, struct err *e)
 {
 	const struct passwd *user;
+	const struct config *config = m->config;
 
-	return find_user(m->config, &user, e) && own_folder(m->config->core.database, user, e) &&
-	    own_folder(m->config->core.runtime, user, e) &&
-	    sockets_open(&m->sockets, m->config, count_loops(m->config), e) &&
-	    give_up_rights(m, user, e);
+	if (!rights_user(config, &user, e) || !rights_own_folder(config->core.database, user, e) ||
+	    !rights_own_folder(config->core.runtime, user, e) ||
+	    !sockets_open(&m->sockets, config, &m->inherited, count_loops(config), e))
+		return false;
+	inherit_close(&m->inherited);
+	return rights_give_up(config, &m->sockets, user, e);
+}
+
+static void
+set_signals(struct master *m)
+{
+	static const int numbers[] = { SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGUSR2 };
+
+	sigemptyset(&m->signals);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&m->signals, numbers[i]);
+	sigprocmask(SIG_BLOCK, &m->signals, &m->before);
+	signal(SIGPIPE, SIG_IGN);
+	m->signal_fd = signalfd(-1, &m->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signal_fd < 0)
+		die("cannot make a signalfd: %s", strerror(errno));
+}
+
+static void
+run(struct master *m)
+{
+	const struct child_world world = {
+		.config = &m->config,
+		.sockets = &m->sockets,
+		.signals_before = m->before,
+		.beat_ms = m->notify.watchdog_ms / 2,
+		.close_too = { m->signal_fd, m->ready },
+	};
+
+	sandbox_enter(SANDBOX_MASTER, m->config);
+	children_init(&m->children, &world);
+	supervise(m);
+	children_free(&m->children);
 }
 
 int
-master_run(struct config *config, int ready)
+master_run(const struct master_start *start)
 {
-	struct master m = { .config = config_use(config), .ready = ready };
+	struct master m = {
+		.config = config_use(start->config),
+		.program = start->program,
+		.inherited = start->inherited,
+		.ready = start->ready,
+		.successor = start->inherited.ready >= 0,
+		.upgrade.ready = -1,
+		.sockets.engine = -1,
+	};
 	struct err e;
 
-	sigemptyset(&m.signals);
-	sigaddset(&m.signals, SIGCHLD);
-	sigaddset(&m.signals, SIGHUP);
-	sigaddset(&m.signals, SIGTERM);
-	sigaddset(&m.signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &m.signals, &m.before);
-	signal(SIGPIPE, SIG_IGN);
-	m.sockets.engine = -1;
-	allow_descriptors();
+	set_signals(&m);
+	notify_open(&m.notify);
+	rights_allow_descriptors();
 	if (prepare(&m, &e)) {
-		list_children(&m);
-		supervise(&m);
+		run(&m);
 	} else {
 		log_error(NULL, "event=start problem=\"%s\"", e.text);
 		m.result = EXIT_FAILURE;
 	}
-	if (m.sockets.proxy)
-		sockets_close(&m.sockets);
-	free(m.child);
+	/* The one we were to replace goes on with them. */
+	if (m.successor && !m.was_ready)
+		sockets_handed_over(&m.sockets);
+	sockets_close(&m.sockets);
+	inherit_close(&m.inherited);
+	notify_close(&m.notify);
+	close(m.signal_fd);
 	config_release(&m.config);
 	return m.result;
 }

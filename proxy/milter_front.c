@@ -499,6 +499,14 @@ take_frame(struct link *link, const struct link_frame *f)
 	}
 }
 
+/* While draining: between messages, and the last verdict has left. */
+static bool
+over(const struct link *link)
+{
+	return link->front->draining && !link->deciding && !gate_session(link->gs)->txn.open &&
+	    evbuffer_get_length(bufferevent_get_output(link->io)) == 0;
+}
+
 /* Takes frames until one has to wait, the link is empty, or broken. */
 static void
 handle_frames(struct link *link)
@@ -522,7 +530,7 @@ handle_frames(struct link *link)
 		}
 		evbuffer_drain(in, used);
 	}
-	if (link->front->draining && !link->deciding && !gate_session(link->gs)->txn.open) {
+	if (over(link)) {
 		link_free(link);
 		return;
 	}
@@ -537,6 +545,16 @@ on_read(struct bufferevent *io, void *arg)
 {
 	(void)io;
 	handle_frames(arg);
+}
+
+static void
+on_written(struct bufferevent *io, void *arg)
+{
+	struct link *link = arg;
+
+	(void)io;
+	if (over(link))
+		link_free(link);
 }
 
 static void
@@ -566,7 +584,7 @@ open_link(struct milter_front *front, int fd)
 		front->links->link = &link->next;
 	front->links = link;
 	front->n++;
-	bufferevent_setcb(link->io, on_read, NULL, on_event, link);
+	bufferevent_setcb(link->io, on_read, on_written, on_event, link);
 	bufferevent_setwatermark(link->io, EV_READ, 0, LINK_FRAME_MAX + 64);
 	bufferevent_enable(link->io, EV_READ | EV_WRITE);
 }
@@ -629,7 +647,7 @@ milter_front_drain(struct milter_front *front)
 	front->draining = true;
 	for (struct link *link = front->links; link; link = next) {
 		next = link->next;
-		if (!link->deciding && !gate_session(link->gs)->txn.open)
+		if (over(link))
 			link_free(link);
 	}
 }

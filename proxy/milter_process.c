@@ -17,7 +17,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "proxy/milter_link.h"
-#include "proxy/worker.h"
+#include "proxy/words.h"
 
 #define STACK_SIZE (256 * 1024) /* libmilter makes a thread for each busy session */
 #define MTA_TIMEOUT_S 300       /* bounds a half-sent command, during which a thread is held */
@@ -48,6 +48,7 @@ static _Atomic unsigned negotiated;
 struct milter {
 	SMFICTX *ctx;
 	int fd;          /* the link; -1: none */
+	bool open;       /* a message is under way */
 	bool no_reply;   /* the MTA awaits none for the steps without a verdict */
 	bool lead_space; /* header values come and go with the blank after the colon */
 	struct buf out, in;
@@ -66,6 +67,7 @@ milter_new(SMFICTX *ctx, unsigned options)
 	buf_init(&m->out, BUFFER_MAX);
 	buf_init(&m->in, BUFFER_MAX);
 	smfi_setpriv(ctx, m);
+	milter_life_session(1);
 	return m;
 }
 
@@ -283,6 +285,14 @@ await_verdict(struct milter *m, int64_t patience_ms)
 
 /* ---- libmilter's callbacks ---- */
 
+static void
+set_open(struct milter *m, bool open)
+{
+	if (m->open != open)
+		milter_life_message(open ? 1 : -1);
+	m->open = open;
+}
+
 static sfsistat
 quiet(const struct milter *m)
 {
@@ -383,6 +393,7 @@ on_mail(SMFICTX *ctx, char **args)
 {
 	struct milter *m = milter_of(ctx);
 	struct str size = STR("");
+	sfsistat result;
 
 	for (char **p = args + 1; *p; p++)
 		if (str_startscase(str_of(*p), STR("SIZE=")))
@@ -393,7 +404,9 @@ on_mail(SMFICTX *ctx, char **args)
 		&(struct link_frame){
 		    LINK_MAIL, 3, { str_of(args[0]), symbol(ctx, "{auth_authen}"), size } }))
 		return SMFIS_TEMPFAIL;
-	return await_verdict(m, VERDICT_MS);
+	result = await_verdict(m, VERDICT_MS);
+	set_open(m, result == SMFIS_CONTINUE);
+	return result;
 }
 
 static sfsistat
@@ -454,10 +467,12 @@ static sfsistat
 on_end(SMFICTX *ctx)
 {
 	struct milter *m = milter_of(ctx);
+	sfsistat result = SMFIS_TEMPFAIL;
 
-	if (!tell(m, &(struct link_frame){ LINK_END, 1, { symbol(ctx, "i") } }))
-		return SMFIS_TEMPFAIL;
-	return await_verdict(m, END_VERDICT_MS);
+	if (tell(m, &(struct link_frame){ LINK_END, 1, { symbol(ctx, "i") } }))
+		result = await_verdict(m, END_VERDICT_MS);
+	set_open(m, false);
+	return result;
 }
 
 static sfsistat
@@ -466,6 +481,7 @@ on_abort(SMFICTX *ctx)
 	struct milter *m = milter_of(ctx);
 
 	tell(m, &(struct link_frame){ .type = LINK_ABORT });
+	set_open(m, false);
 	return SMFIS_CONTINUE;
 }
 
@@ -477,6 +493,8 @@ on_close(SMFICTX *ctx)
 	if (!m)
 		return SMFIS_CONTINUE;
 	smfi_setpriv(ctx, NULL);
+	set_open(m, false);
+	milter_life_session(-1);
 	drop_link(m);
 	buf_free(&m->out);
 	buf_free(&m->in);
@@ -492,7 +510,7 @@ on_close(SMFICTX *ctx)
 /* ---- the process ---- */
 
 static bool
-set_up(char *address)
+set_up(void)
 {
 	static char name[] = "postern";
 	const struct smfiDesc description = {
@@ -512,34 +530,30 @@ set_up(char *address)
 		.xxfi_negotiate = on_negotiate,
 	};
 
-	return smfi_setconn(address) == MI_SUCCESS && smfi_register(description) == MI_SUCCESS &&
-	    smfi_settimeout(MTA_TIMEOUT_S) == MI_SUCCESS &&
-	    smfi_setbacklog(BACKLOG) == MI_SUCCESS && smfi_opensocket(1) == MI_SUCCESS;
+	return smfi_register(description) == MI_SUCCESS &&
+	    smfi_settimeout(MTA_TIMEOUT_S) == MI_SUCCESS && smfi_setbacklog(BACKLOG) == MI_SUCCESS;
 }
 
 int
-milter_process_run(const char *address, const char *engine_path)
+milter_process_run(const struct milter_job *job)
 {
 	pthread_attr_t small_stacks;
-	char *writable = xstrdup(address);
-	int result;
+	const char word = WORD_READY;
+	struct err e = { 0 };
 
 	engine.sun_family = AF_UNIX;
-	str_copy(str_of(engine_path), engine.sun_path, sizeof(engine.sun_path));
+	str_copy(str_of(job->engine_path), engine.sun_path, sizeof(engine.sun_path));
 	pthread_attr_init(&small_stacks);
 	pthread_attr_setstacksize(&small_stacks, STACK_SIZE);
 	pthread_setattr_default_np(&small_stacks);
 	pthread_attr_destroy(&small_stacks);
-	if (!set_up(writable)) {
-		log_error(NULL,
-		    "event=start problem=\"cannot listen as milter on %s; is the "
-		    "address free, and well-formed (inet:8891@127.0.0.1, unix:/path)?\"",
-		    address);
-		free(writable);
-		return WORKER_CANNOT_START;
+	if (!set_up() || !milter_life_begin(job, &e)) {
+		log_error(NULL, "event=start problem=\"cannot be a milter on %s: %s\"",
+		    ESC(str_of(job->address)), e.text[0] ? e.text : "libmilter refuses");
+		return CANNOT_START;
 	}
-	log_info(NULL, "event=listening front=milter address=\"%s\"", address);
-	result = smfi_main() == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
-	free(writable);
-	return result;
+	log_info(NULL, "event=listening front=milter address=\"%s\"", ESC(str_of(job->address)));
+	if (write(job->words, &word, 1) != 1)
+		log_debug(NULL, "event=word nobody=listening");
+	return smfi_main() == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
 }

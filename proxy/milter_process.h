@@ -12,10 +12,12 @@
 #ifndef POSTERN_PROXY_MILTER_PROCESS_H
 #define POSTERN_PROXY_MILTER_PROCESS_H
 
+#include "proxy/milter_life.h"
+
 /*
- * Serves `address` (libmilter's notation) until SIGTERM. Once a process: libmilter cannot be
- * started twice. Returns the exit code.
+ * Serves until told to end (milter_life.h), or SIGTERM, which ends sessions too. Once a process:
+ * libmilter cannot be started twice. Returns the exit code.
  */
-int milter_process_run(const char *address, const char *engine_path);
+int milter_process_run(const struct milter_job *job);
 
 #endif

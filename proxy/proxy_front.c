@@ -284,6 +284,21 @@ proxy_front_drain(struct proxy_front *front)
 }
 
 void
+proxy_front_dismiss(struct proxy_front *front)
+{
+	struct client *next;
+
+	for (struct client *c = front->clients; c; c = next) {
+		next = c->next;
+		if (c->state < CLIENT_CLOSING) {
+			client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
+			client_close(c, "shutdown, time was up");
+		}
+		client_turn(c);
+	}
+}
+
+void
 proxy_front_reload(struct proxy_front *front)
 {
 	struct config *old = front->config;

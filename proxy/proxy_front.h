@@ -26,6 +26,8 @@ void proxy_front_stop_accepting(struct proxy_front *front);
 size_t proxy_front_sessions(const struct proxy_front *front);
 /* Idle clients get 421 at once, the others when their transaction is over. */
 void proxy_front_drain(struct proxy_front *front);
+/* Time is up: everybody gets 421, whatever they are at. */
+void proxy_front_dismiss(struct proxy_front *front);
 /* After gate_reload(): new sessions get the new backend and limits. */
 void proxy_front_reload(struct proxy_front *front);
 /* Closes what is still open. Before gate_free(). */

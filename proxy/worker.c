@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "filters/vocabulary.h"
 #include "proxy/loop.h"
+#include "proxy/sandbox.h"
 
 #define END_LOOK_MS 20
 
@@ -19,9 +21,21 @@ struct worker {
 	struct db *db;
 	struct loop **loop;
 	size_t n_loops;
-	struct event *end_look, *end_limit;
-	bool ending;
+	struct event *end_look, *end_limit, *beat_timer;
+	struct worker_tie tie;
+	struct loop_beat beat;
+	bool milters; /* the milter processes may still come */
+	bool leaving, ending;
 };
+
+static void
+say(const struct worker *w, enum word word)
+{
+	const char octet = (char)word;
+
+	if (write(w->tie.words, &octet, 1) != 1)
+		log_debug(NULL, "event=word nobody=listening");
+}
 
 static void
 log_complaints(const struct complaints *complaints)
@@ -49,6 +63,7 @@ on_reload(evutil_socket_t fd, short what, void *arg)
 	if (!config) {
 		log_error(NULL, "event=reload result=failed kept=%s: the old rules stay in force",
 		    w->config->revision);
+		say(w, WORD_KEPT);
 	} else {
 		log_info(NULL, "event=reload result=ok revision=%s before=%s", config->revision,
 		    w->config->revision);
@@ -56,6 +71,7 @@ on_reload(evutil_socket_t fd, short what, void *arg)
 			loop_reload(w->loop[i], config);
 		config_release(&w->config);
 		w->config = config;
+		say(w, WORD_LOADED);
 	}
 	complaints_free(&complaints);
 	arena_free(&arena);
@@ -87,10 +103,51 @@ on_end_limit(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+look_for_the_end(struct worker *w)
+{
+	const struct timeval look = { 0, END_LOOK_MS * 1000 };
+
+	event_add(w->end_look, &look);
+}
+
+static void
+on_leave(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)what;
+	if (fd == SIGNAL_ALONE)
+		w->milters = false;
+	if (fd == SIGNAL_LEAVE) {
+		log_info(NULL, "event=leave");
+		w->leaving = true;
+	}
+	if (!w->leaving || w->ending)
+		return;
+	for (size_t i = 0; i < w->n_loops; i++)
+		loop_leave(w->loop[i], !w->milters);
+	look_for_the_end(w);
+}
+
+/* A loop that has not answered the last time is not asked again: nothing is said until it does. */
+static void
+on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (atomic_load(&w->beat.left) > 0)
+		return;
+	atomic_store(&w->beat.left, w->n_loops);
+	for (size_t i = 0; i < w->n_loops; i++)
+		loop_ask(w->loop[i], &w->beat);
+}
+
+static void
 on_end(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	const struct timeval look = { 0, END_LOOK_MS * 1000 };
 	const struct timeval limit = { w->config->core.drain / 1000,
 		w->config->core.drain % 1000 * 1000 };
 
@@ -102,27 +159,36 @@ on_end(evutil_socket_t fd, short what, void *arg)
 	log_info(NULL, "event=drain");
 	for (size_t i = 0; i < w->n_loops; i++)
 		loop_drain(w->loop[i]);
-	event_add(w->end_look, &look);
+	look_for_the_end(w);
 	event_add(w->end_limit, &limit);
+}
+
+static bool
+start_loop(struct worker *w, const struct sockets *sockets, size_t index, struct err *e)
+{
+	int *proxy = xcalloc(sockets->n_proxy + 1, sizeof(*proxy));
+	struct listen *how = xcalloc(sockets->n_proxy + 1, sizeof(*how));
+	struct loop_sockets mine = { .proxy = proxy, .how = how, .milter = sockets->engine };
+
+	for (size_t i = 0; i < sockets->n_proxy; i++) {
+		if (sockets->proxy[i].loop != index)
+			continue;
+		how[mine.n_proxy] = sockets->proxy[i].how;
+		proxy[mine.n_proxy++] = sockets->proxy[i].fd;
+	}
+	w->loop[index] = loop_start(w->db, w->config, &mine, e);
+	free(proxy);
+	free(how);
+	return w->loop[index];
 }
 
 static bool
 start_loops(struct worker *w, const struct sockets *sockets, struct err *e)
 {
 	w->loop = xcalloc(sockets->n_loops, sizeof(*w->loop));
-	for (size_t i = 0; i < sockets->n_loops; i++) {
-		const struct loop_sockets mine = {
-			.proxy = sockets->proxy + i * sockets->n_proxy,
-			.how = sockets->how,
-			.n_proxy = sockets->n_proxy,
-			.milter = sockets->engine,
-		};
-
-		w->loop[i] = loop_start(w->db, w->config, &mine, e);
-		if (!w->loop[i])
+	for (; w->n_loops < sockets->n_loops; w->n_loops++)
+		if (!start_loop(w, sockets, w->n_loops, e))
 			return false;
-		w->n_loops++;
-	}
 	return true;
 }
 
@@ -149,24 +215,38 @@ on_signal(struct worker *w, int number, event_callback_fn fn)
 static void
 wait_for_signals(struct worker *w)
 {
-	struct event *hup = on_signal(w, SIGHUP, on_reload);
-	struct event *term = on_signal(w, SIGTERM, on_end);
-	struct event *interrupt = on_signal(w, SIGINT, on_end);
+	struct event *signals[] = {
+		on_signal(w, SIGHUP, on_reload),
+		on_signal(w, SIGTERM, on_end),
+		on_signal(w, SIGINT, on_end),
+		on_signal(w, SIGNAL_LEAVE, on_leave),
+		on_signal(w, SIGNAL_ALONE, on_leave),
+	};
+	const struct timeval beat = { w->tie.beat_ms / 1000, w->tie.beat_ms % 1000 * 1000 };
 
 	w->end_look = event_new(w->base, -1, EV_PERSIST, on_end_look, w);
 	w->end_limit = evtimer_new(w->base, on_end_limit, w);
+	w->beat_timer = event_new(w->base, -1, EV_PERSIST, on_beat, w);
+	if (w->tie.beat_ms > 0)
+		event_add(w->beat_timer, &beat);
+	say(w, WORD_READY);
 	event_base_dispatch(w->base);
-	event_free(hup);
-	event_free(term);
-	event_free(interrupt);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		event_free(signals[i]);
 	event_free(w->end_look);
 	event_free(w->end_limit);
+	event_free(w->beat_timer);
 }
 
 int
-worker_run(struct config *config, const struct sockets *sockets, int ready)
+worker_run(struct config *config, const struct sockets *sockets, const struct worker_tie *tie)
 {
-	struct worker w = { .config = config_use(config), .base = event_base_new() };
+	struct worker w = {
+		.config = config_use(config),
+		.tie = *tie,
+		.beat.fd = tie->words,
+		.milters = sockets->engine >= 0,
+	};
 	const struct db_settings settings = {
 		.folder = config->core.database,
 		.journal_keep_ms = config->core.journal_keep,
@@ -174,13 +254,14 @@ worker_run(struct config *config, const struct sockets *sockets, int ready)
 	struct err e = { 0 };
 	bool started;
 
+	/* Before the first thread, which it then holds for. */
+	sandbox_enter(SANDBOX_WORKER, config);
+	w.base = event_base_new();
 	require(w.base);
 	w.db = db_start(&settings, &e);
 	started = w.db && start_loops(&w, sockets, &e);
 	if (started) {
 		log_info(NULL, "event=ready loops=%zu revision=%s", w.n_loops, config->revision);
-		if (ready >= 0 && write(ready, "", 1) != 1)
-			log_warn(NULL, "event=ready nobody=waiting");
 		wait_for_signals(&w);
 	} else {
 		log_error(NULL, "event=start problem=\"%s\"", e.text);
@@ -190,5 +271,5 @@ worker_run(struct config *config, const struct sockets *sockets, int ready)
 		db_stop(&w.db);
 	event_base_free(w.base);
 	config_release(&w.config);
-	return started ? 0 : WORKER_CANNOT_START;
+	return started ? 0 : CANNOT_START;
 }

@@ -251,7 +251,7 @@ class Postern:
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
                                         stdout=self.log)
-        until(self._answers, "posternd to listen")
+        until(lambda: self._answers() and "event=ready" in self.log_text(), "posternd to listen")
 
     def _answers(self):
         if self.process.poll() is not None:
