@@ -1,5 +1,6 @@
 # A test that is one file needs one line: check_PROGRAMS += tests/scenario/test_NAME
 scenario_tests = \
+	tests/scenario/life.sh \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_handoff.sh \
