@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/die.h"
+#include "mail/list.h"
 #include "rules/load.h"
 
 #define CORE(member) offsetof(struct config_core, member)
@@ -172,6 +173,9 @@ core_finish(struct load *load)
 	if (given_find(load, anchor) == NULL &&
 	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
 		core->trust_anchor = (char *)(uintptr_t) "";
+	if (load->proxied != NULL && list_length(config->trusted) == 0)
+		COMPLAIN(load, load->proxied,
+		    "`from proxies` lets in nobody without `trust`: name the proxies' addresses there");
 	if (load->listens != NULL && config->n_backends == 0 && !load->backend_given)
 		COMPLAIN(load, load->listens,
 		    "`listen proxy` needs a mail server behind it: `backend HOST port NUMBER`");

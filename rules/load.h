@@ -37,6 +37,7 @@ struct load {
 	struct named_list *lists;
 	struct given *given;
 	bool backend_given;          /* if only one with a mistake */
+	const struct token *proxied; /* the first that is `from proxies` */
 	const struct token *listens; /* the first `listen proxy` */
 	void *digest;                /* EVP_MD_CTX: of all texts read */
 };

@@ -108,6 +108,8 @@ read_listen(struct cursor *c)
 	if (!cursor_end(c))
 		return;
 	add_listen(c->load, &new, at);
+	if (new.from_proxies && c->load->proxied == NULL)
+		c->load->proxied = at;
 	if (new.kind == LISTEN_PROXY && c->load->listens == NULL)
 		c->load->listens = at;
 }
