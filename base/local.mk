@@ -13,7 +13,8 @@ nobase_pkginclude_HEADERS += \
 	base/queue.h \
 	base/resolver.h \
 	base/setting.h \
-	base/str.h
+	base/str.h \
+	base/tls.h
 libpostern_a_SOURCES += \
 	base/addr.c \
 	base/arena.c \
@@ -26,5 +27,6 @@ libpostern_a_SOURCES += \
 	base/log.c \
 	base/queue.c \
 	base/resolver.c \
-	base/str.c
+	base/str.c \
+	base/tls.c
 EXTRA_DIST += base/README.md

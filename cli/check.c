@@ -29,7 +29,7 @@ run(struct cli *cli, int argc, char **argv)
 		return cli->code;
 	if (n > 1)
 		return cli_fail(cli, "check takes one file; see `postern check --help`");
-	config = cli_config(cli, n == 1 ? argv[0] : cli->config);
+	config = cli_config_whole(cli, n == 1 ? argv[0] : cli->config);
 	if (config == NULL)
 		return CLI_ERROR;
 	print_config(cli, config);

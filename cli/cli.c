@@ -246,14 +246,16 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 
 /* --- configuration and databases ---------------------------------------------------------------- */
 
-struct config *
-cli_config(struct cli *cli, const char *path)
+static struct config *
+load_config(struct cli *cli, const char *path, bool certificates)
 {
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 20);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config = config_load(path, &vocabulary, &complaints);
+	struct config *config;
 
+	vocabulary.certificates = certificates;
+	config = config_load(path, &vocabulary, &complaints);
 	fflush(cli->out);
 	for (size_t i = 0; i < complaints.n; i++) {
 		char *text = complaint_print(&complaints.item[i]);
@@ -265,6 +267,18 @@ cli_config(struct cli *cli, const char *path)
 	complaints_free(&complaints);
 	arena_free(&arena);
 	return config;
+}
+
+struct config *
+cli_config(struct cli *cli, const char *path)
+{
+	return load_config(cli, path, false);
+}
+
+struct config *
+cli_config_whole(struct cli *cli, const char *path)
+{
+	return load_config(cli, path, true);
 }
 
 char *

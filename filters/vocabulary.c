@@ -40,5 +40,7 @@ stage_vocabulary(struct arena *arena)
 	};
 	for (size_t i = 0; i < n_stages; i++)
 		part[i + 1] = part_of_stage(stages[i]);
-	return (struct config_vocabulary){ .part = part, .n = n_stages + 1, .load = load_part };
+	return (struct config_vocabulary){
+		.part = part, .n = n_stages + 1, .load = load_part, .certificates = true
+	};
 }

@@ -26,6 +26,8 @@ struct config_vocabulary {
 	size_t n;
 	/* `stage "path"`: fills *out (its memory is static or the plugin's). */
 	bool (*load)(const char *path, struct config_part *out, struct err *e);
+	/* Read certificates and keys, as whoever serves has to; else nobody else may be able to. */
+	bool certificates;
 };
 
 #endif

@@ -73,6 +73,19 @@ session_helo(struct session *s, struct str name, bool esmtp)
 	s->esmtp = esmtp;
 }
 
+void
+session_secure(struct session *s, const struct session_tls *tls)
+{
+	session_helo(s, STR(""), false);
+	s->tls = (struct session_tls){
+		.on = tls->on,
+		.version = arena_dup(s->conn, tls->version),
+		.cipher = arena_dup(s->conn, tls->cipher),
+		.client_cert = arena_dup(s->conn, tls->client_cert),
+		.client_fingerprint = arena_dup(s->conn, tls->client_fingerprint),
+	};
+}
+
 /* A copy whose slices point into a copy of the address. */
 static struct mailbox
 mailbox_dup(struct arena *arena, const struct mailbox *m)

@@ -65,6 +65,14 @@ struct transaction {
 	void **stage_state;  /* one pointer a stage */
 };
 
+/* The client's side of the connection, if it is secured. */
+struct session_tls {
+	bool on;
+	struct str version, cipher;    /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
+	struct str client_cert;        /* common name of its certificate, if that was verified */
+	struct str client_fingerprint; /* SHA-256 of its certificate, verified or not */
+};
+
 struct session {
 	char id[12]; /* of the connection, for logs and the journal */
 	enum front front;
@@ -79,12 +87,13 @@ struct session {
 	struct str reverse_name; /* by XCLIENT: not confirmed by a forward look-up */
 	struct str helo;         /* as given; "" before */
 	bool esmtp;              /* EHLO */
-	struct str account;      /* authenticated as; "" none */
-	struct str hostname;     /* ours: authserv-id */
-	bool trusted;            /* client is in `trust` */
-	bool rules_over;         /* accept session was said */
-	struct answers answers;  /* asked at connect and helo */
-	struct facts facts;      /* LIFE_SESSION, LIFE_HELO */
+	struct session_tls tls;
+	struct str account;     /* authenticated as; "" none */
+	struct str hostname;    /* ours: authserv-id */
+	bool trusted;           /* client is in `trust` */
+	bool rules_over;        /* accept session was said */
+	struct answers answers; /* asked at connect and helo */
+	struct facts facts;     /* LIFE_SESSION, LIFE_HELO */
 	const struct fact_table *table;
 	size_t n_stages;
 	const struct plans *plans; /* the configuration's, or NULL */
@@ -102,6 +111,8 @@ void session_init(
 void session_free(struct session *s);
 /* HELO or EHLO: forgets the facts of LIFE_HELO, and the transaction. */
 void session_helo(struct session *s, struct str name, bool esmtp);
+/* TLS began: forgets what was said in the clear. Its texts are copied. */
+void session_secure(struct session *s, const struct session_tls *tls);
 /* Begins a transaction with its sender. */
 void session_mail(struct session *s, const struct mailbox *sender);
 /* Adds a recipient, which becomes current. */

@@ -114,6 +114,41 @@ compute_helo_esmtp(struct ask *ask, const struct fact_call *call, struct value *
 }
 
 static enum progress
+compute_tls(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(ask->session->tls.on);
+	return DONE;
+}
+
+static enum progress
+compute_tls_cipher(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->tls.cipher);
+	return DONE;
+}
+
+static enum progress
+compute_tls_client_cert(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->tls.client_cert);
+	return DONE;
+}
+
+static enum progress
+compute_tls_client_fingerprint(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->tls.client_fingerprint);
+	return DONE;
+}
+
+static enum progress
+compute_tls_version(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(ask->session->tls.version);
+	return DONE;
+}
+
+static enum progress
 compute_account(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	/* The connection's memory, and a new AUTH may replace it. */
@@ -319,6 +354,20 @@ const struct fact_def session_facts[] = {
 	    compute_messages, "How many messages this connection has delivered so far." },
 	{ "size.declared", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
 	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not." },
+	{ "tls", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls,
+	    "Whether the client's connection is secured by TLS." },
+	{ "tls.cipher", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_cipher,
+	    "The cipher of the client's connection, as OpenSSL calls it; empty without TLS." },
+	{ "tls.client_cert", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE,
+	    compute_tls_client_cert,
+	    "The common name of the client's certificate if it leads to an authority that is "
+	    "known; empty otherwise, and while tls does not ask for it." },
+	{ "tls.client_fingerprint", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE,
+	    compute_tls_client_fingerprint,
+	    "The SHA-256 of the client's certificate in hex, whoever signed it; empty when it gave "
+	    "none." },
+	{ "tls.version", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_version,
+	    "The version of TLS of the client's connection, such as TLSv1.3; empty without." },
 };
 /* clang-format on */
 const size_t n_session_facts = sizeof session_facts / sizeof *session_facts;

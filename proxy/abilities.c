@@ -82,6 +82,8 @@ read_line(struct str line, struct abilities *a)
 		a->pipelining = true;
 	} else if (str_eqcase(word, STR("LIMITS"))) {
 		read_limits(rest, a);
+	} else if (str_eqcase(word, STR("STARTTLS"))) {
+		a->starttls = true;
 	} else if (str_eqcase(word, STR("XCLIENT"))) {
 		read_xclient(rest, a);
 	}

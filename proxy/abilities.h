@@ -28,6 +28,7 @@ struct abilities {
 	bool size;           /* RFC 1870 */
 	uint64_t size_max;   /* 0: it names no limit */
 	bool pipelining;     /* RFC 2920 */
+	bool starttls;       /* RFC 3207 */
 	unsigned extensions; /* set of enum extension (mail/extension.h) */
 	char by_least[10];   /* DELIVERBY's shortest time, "" none */
 	char priorities[33]; /* MT-PRIORITY's profile, "" none */

@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/escape.h"
+#include "base/log.h"
+#include "base/tls.h"
 #include "mail/command.h"
 #include "mail/mailbox.h"
 #include "mail/utf8.h"
@@ -22,9 +24,11 @@
 
 enum link_state {
 	LINK_CONNECTING,
-	LINK_GREETING,       /* waits for 220 */
-	LINK_EHLO,           /* waits for the reply to our EHLO */
-	LINK_HELO,           /* the same, after a refused EHLO */
+	LINK_GREETING, /* waits for 220 */
+	LINK_EHLO,     /* waits for the reply to our EHLO */
+	LINK_HELO,     /* the same, after a refused EHLO */
+	LINK_STARTTLS, /* waits for the reply to STARTTLS */
+	LINK_HANDSHAKE,
 	LINK_XCLIENT,        /* waits for the new greeting */
 	LINK_EHLO_AS_CLIENT, /* waits for the reply to EHLO after XCLIENT */
 	LINK_IDLE,
@@ -46,6 +50,8 @@ struct backend_link {
 	struct abilities abilities;
 	struct buf queued; /* a command that waits for the keepalive's reply */
 	struct buf line;   /* that is being read */
+	bool secured;      /* the handshake was made */
+	bool clear;        /* it failed before, and that was no condition */
 	bool hold;
 	const char *cannot; /* why no connection could be tried; NULL: it was */
 	bool unreachable;   /* no connection came about */
@@ -61,7 +67,9 @@ backend_target_find(struct backend_target *target, const struct backend *conf, s
 	char port[8];
 	int error;
 
-	*target = (struct backend_target){ .handoff = conf->handoff };
+	*target = (struct backend_target){ .handoff = conf->handoff, .starttls = conf->starttls };
+	if (conf->name)
+		str_copy(str_of(conf->name), target->name, sizeof(target->name));
 	snprintf(port, sizeof(port), "%u", (unsigned)conf->port);
 	snprintf(target->label, sizeof(target->label), "%s port %s", ESC(str_of(conf->host)), port);
 	error = getaddrinfo(conf->host, port, &hints, &list);
@@ -107,6 +115,7 @@ awaits_reply(const struct backend_link *link)
 	case LINK_GREETING:
 	case LINK_EHLO:
 	case LINK_HELO:
+	case LINK_STARTTLS:
 	case LINK_XCLIENT:
 	case LINK_EHLO_AS_CLIENT:
 	case LINK_COMMAND:
@@ -188,6 +197,7 @@ backend_open(const struct backend_order *order)
 	link->order = *order;
 	link->target = *order->target;
 	link->order.target = NULL;
+	link->order.tls = tls_client_use(order->tls);
 	reply_init(&link->reply);
 	buf_init(&link->queued, COMMAND_LONGEST);
 	buf_init(&link->line, REPLY_LINE_LONGEST);
@@ -209,6 +219,7 @@ backend_free(struct backend_link **link)
 	reply_free(&l->reply);
 	buf_free(&l->queued);
 	buf_free(&l->line);
+	tls_client_release(&l->order.tls);
 	free(l);
 	*link = NULL;
 }
@@ -298,6 +309,79 @@ introduced(struct backend_link *link)
 	buf_free(&line);
 }
 
+/* ---- TLS ---- */
+
+/* The connection stays as it is, in the clear; or it is of no use. */
+static void
+stay_clear(struct backend_link *link, const char *why)
+{
+	if (link->target.starttls != STARTTLS_OPPORTUNISTIC) {
+		lose(link, "it is to be spoken to in TLS, but %s", why);
+		return;
+	}
+	introduced(link);
+}
+
+/* From the start, and in the clear. */
+static void
+connect_again(struct backend_link *link, const char *why)
+{
+	const struct session *s = link->order.session;
+
+	log_warn(s ? s->id : NULL, "event=backend-tls result=clear why=\"%s\"", why);
+	link->clear = true;
+	link->abilities = (struct abilities){ 0 };
+	link->next_address--;
+	connect_next(link);
+}
+
+static void
+handshake_failed(struct backend_link *link, const char *why)
+{
+	if (link->target.starttls == STARTTLS_OPPORTUNISTIC)
+		connect_again(link, why);
+	else
+		lose(link, "no TLS with it: %s", why);
+}
+
+static void
+on_starttls_reply(struct backend_link *link)
+{
+	if (link->reply.code != 220) {
+		stay_clear(link, "it refused STARTTLS");
+		return;
+	}
+	/* Octets behind the 220 would be somebody's who sits in between: read_reply() saw to it. */
+	link->state = LINK_HANDSHAKE;
+	io_tls(link->io,
+	    tls_client_session(
+		link->order.tls, link->target.name, link->target.starttls == STARTTLS_VERIFY));
+}
+
+/* What it said of itself before could have been said by anybody. */
+static void
+on_secured(struct backend_link *link)
+{
+	link->secured = true;
+	link->abilities = (struct abilities){ 0 };
+	send_ehlo(link, "EHLO",
+	    link->target.handoff == HANDOFF_XCLIENT ? our_name(link) : ehlo_name(link), LINK_EHLO);
+}
+
+/* Our first EHLO was taken: secure the connection, if that is how it is done, then go on. */
+static void
+secure(struct backend_link *link)
+{
+	if (link->secured || link->clear || link->target.starttls == STARTTLS_OFF)
+		introduced(link);
+	else if (!link->abilities.starttls)
+		stay_clear(link, "it does not offer STARTTLS");
+	else if (link->order.tls == NULL)
+		stay_clear(link, "there is no context for that any more");
+	else
+		send_line(link, STR("STARTTLS"), LINK_STARTTLS);
+}
+
 static void
 on_ehlo_reply(struct backend_link *link)
 {
@@ -310,12 +394,12 @@ on_ehlo_reply(struct backend_link *link)
 		refused(link, "EHLO");
 	} else if (link->state == LINK_EHLO) {
 		link->abilities = abilities_read(&link->reply);
-		introduced(link);
+		secure(link);
 	} else if (link->state == LINK_EHLO_AS_CLIENT) {
 		link->abilities = abilities_read(&link->reply);
 		become_ready(link);
 	} else {
-		introduced(link);
+		secure(link);
 	}
 }
 
@@ -375,6 +459,9 @@ on_reply(struct backend_link *link)
 	case LINK_HELO:
 	case LINK_EHLO_AS_CLIENT:
 		on_ehlo_reply(link);
+		return;
+	case LINK_STARTTLS:
+		on_starttls_reply(link);
 		return;
 	case LINK_NOOP:
 		on_noop_reply(link);
@@ -443,6 +530,8 @@ on_closed(struct backend_link *link)
 		connect_next(link);
 	else if (link->state == LINK_CONNECTING)
 		lose(link, "cannot connect: %s", io_why(link->io));
+	else if (link->state == LINK_HANDSHAKE)
+		handshake_failed(link, io_why(link->io));
 	else
 		lose(link, "it closed the connection: %s", io_why(link->io));
 }
@@ -459,7 +548,9 @@ on_timeout(struct backend_link *link)
 	else if (link->state == LINK_IDLE) {
 		link->leave = true;
 		lose(link, "nothing was left to do");
-	} else
+	} else if (link->state == LINK_HANDSHAKE)
+		handshake_failed(link, "it did not answer in time");
+	else
 		lose(link, "it did not answer in time");
 }
 
@@ -473,6 +564,9 @@ on_io(void *owner, enum io_event event)
 	switch (event) {
 	case IO_CONNECTED:
 		on_connected(link);
+		return;
+	case IO_SECURED:
+		on_secured(link);
 		return;
 	case IO_READABLE:
 		on_readable(link);

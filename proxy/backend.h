@@ -8,6 +8,10 @@
  * says no, the link can only be freed. on() is called from the loop only, never inside a call of the
  * owner's, and the owner may free the link in it. One loop.
  *
+ * With STARTTLS configured, nothing but EHLO and STARTTLS itself is said before the handshake, and
+ * nothing that was heard before it counts. Where it is opportunistic, a handshake that fails is followed
+ * by a new connection in the clear; where it is not, what cannot be secured is lost.
+ *
  * With XCLIENT configured, an MTA that does not offer it to us is as good as lost: it would
  * take every stranger for ourselves, whom it trusts.
  */
@@ -22,6 +26,7 @@
 
 struct event_base;
 struct backend_link;
+struct tls_client;
 
 #define BACKEND_ADDRESSES 4
 #define BACKEND_OUTPUT_MAX (128 * 1024) /* stop writing a message while so much is unsent */
@@ -35,6 +40,8 @@ struct backend_target {
 	} address[BACKEND_ADDRESSES]; /* tried in this order */
 	size_t n;
 	enum handoff handoff;
+	enum starttls starttls;
+	char name[256];  /* for which its certificate has to be */
 	char label[288]; /* host and port, fit for a log */
 };
 
@@ -49,6 +56,7 @@ struct backend_order {
 	struct event_base *base;
 	const struct backend_target *target; /* copied */
 	const struct config_core *core;      /* must outlive the link */
+	struct tls_client *tls;              /* NULL if starttls is off; counted */
 	const struct session *session;       /* on whose behalf; NULL: only our own (a probe) */
 	void (*on)(void *owner, enum backend_event event);
 	void *owner;

@@ -8,9 +8,12 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
+#include <openssl/ssl.h>
 
 #include "base/die.h"
+#include "base/tls.h"
 
 /*
  * WHY the output is sent by us: a bufferevent waits for the socket to become writable before each
@@ -26,16 +29,48 @@ struct io {
 	void *owner;
 	struct event_base *base;
 	const char *why;
-	bool connecting; /* nothing can be sent yet */
-	bool failed;     /* connecting failed inside io_connect() */
-	bool skipping;   /* within a line that is too long */
+	struct ssl_st *ssl; /* the bufferevent's; NULL: in the clear */
+	bool connecting;    /* nothing can be sent yet */
+	bool failed;        /* connecting failed inside io_connect() */
+	bool skipping;      /* within a line that is too long */
+	bool shaking;       /* the handshake is under way */
+	bool reading;       /* the owner wants input */
+	bool full;          /* TLS: IO_INPUT_MAX waits to be taken */
 };
+
+/*
+ * A bufferevent of TLS that a high watermark stops in the middle of a record goes on when the socket
+ * is readable again, which it may never be. So none is set there: it takes whole records, and
+ * is stopped between them, here. While the handshake is under way reading is its own matter.
+ */
+static void
+apply_reading(struct io *io)
+{
+	if (io->shaking)
+		return;
+	if (io->reading && !io->full)
+		bufferevent_enable(io->bev, EV_READ);
+	else
+		bufferevent_disable(io->bev, EV_READ);
+}
+
+static void
+look_whether_full(struct io *io)
+{
+	bool full = io->ssl && io_available(io) >= IO_INPUT_MAX;
+
+	if (full == io->full)
+		return;
+	io->full = full;
+	apply_reading(io);
+}
 
 static void
 on_readable(struct bufferevent *bev, void *arg)
 {
 	struct io *io = arg;
 
+	look_whether_full(io);
 	io->on(io->owner, IO_READABLE);
 }
 
@@ -45,7 +80,7 @@ on_writable(struct bufferevent *bev, void *arg)
 {
 	struct io *io = arg;
 
-	if (io_unsent(io) == 0)
+	if (io_unsent(io) == 0 && !io->ssl)
 		bufferevent_disable(bev, EV_WRITE);
 	io->on(io->owner, IO_DRAINED);
 }
@@ -61,7 +96,7 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 	struct evbuffer *output = bufferevent_get_output(io->bev);
 	int sent;
 
-	if (io->connecting || (bufferevent_get_enabled(io->bev) & EV_WRITE))
+	if (io->ssl || io->connecting || (bufferevent_get_enabled(io->bev) & EV_WRITE))
 		return;
 	evbuffer_unfreeze(output, 1);
 	sent = evbuffer_write(output, bufferevent_getfd(io->bev));
@@ -91,18 +126,43 @@ error_words(int error)
 	return words ? words : "unknown error";
 }
 
+static const char *
+tls_words(struct io *io)
+{
+	unsigned long error = bufferevent_get_openssl_error(io->bev);
+
+	if (error == 0 && EVUTIL_SOCKET_ERROR() != 0 && !io->shaking)
+		return error_words(EVUTIL_SOCKET_ERROR());
+	return tls_reason(io->ssl, error);
+}
+
+static void
+on_connected(struct io *io)
+{
+	if (!io->shaking) {
+		no_delay(io->bev);
+		io->connecting = false;
+		io->on(io->owner, IO_CONNECTED);
+		return;
+	}
+	io->shaking = false;
+	apply_reading(io);
+	io->on(io->owner, IO_SECURED);
+}
+
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct io *io = arg;
 
 	if (what & BEV_EVENT_CONNECTED) {
-		no_delay(bev);
-		io->connecting = false;
-		io->on(io->owner, IO_CONNECTED);
+		on_connected(io);
 		return;
 	}
-	if (what & BEV_EVENT_ERROR) {
+	if (io->shaking || (io->ssl && (what & BEV_EVENT_ERROR))) {
+		io->why = tls_words(io);
+		io->on(io->owner, IO_CLOSED);
+	} else if (what & BEV_EVENT_ERROR) {
 		io->why = error_words(EVUTIL_SOCKET_ERROR());
 		io->on(io->owner, IO_CLOSED);
 	} else if (what & BEV_EVENT_EOF) {
@@ -154,6 +214,8 @@ io_free(struct io **io)
 	if (i->deadline)
 		event_free(i->deadline);
 	event_free(i->flush);
+	if (i->ssl)
+		tls_goodbye(i->ssl);
 	bufferevent_free(i->bev);
 	free(i);
 	*io = NULL;
@@ -164,7 +226,10 @@ io_farewell(struct io **io, struct str last)
 {
 	evutil_socket_t fd = bufferevent_getfd((*io)->bev);
 
-	if (fd >= 0 && io_unsent(*io) == 0)
+	/* In TLS what is written leaves at once, if it can. */
+	if ((*io)->ssl && !(*io)->shaking)
+		(void)bufferevent_write((*io)->bev, last.p, last.n);
+	else if (fd >= 0 && io_unsent(*io) == 0 && !(*io)->ssl)
 		(void)send(fd, last.p, last.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	io_free(io);
 }
@@ -186,12 +251,49 @@ io_connect(struct io *io, const struct sockaddr *address)
 }
 
 void
+io_tls(struct io *io, struct ssl_st *ssl)
+{
+	const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+
+	require(io->ssl == NULL && io_unsent(io) == 0 && io_available(io) == 0);
+	/* Callbacks of the old one that are due already find nothing to call. */
+	bufferevent_setcb(io->bev, NULL, NULL, NULL, NULL);
+	bufferevent_disable(io->bev, EV_READ | EV_WRITE);
+	bufferevent_setfd(io->bev, -1);
+	bufferevent_free(io->bev);
+	io->bev = bufferevent_openssl_socket_new(io->base, fd, ssl,
+	    SSL_is_server(ssl) ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING, options);
+	if (io->bev == NULL)
+		die("no memory for a connection");
+	io->ssl = ssl;
+	io->shaking = true;
+	bufferevent_setcb(io->bev, on_readable, on_writable, on_event, io);
+	bufferevent_setwatermark(io->bev, EV_WRITE, IO_OUTPUT_LOW, 0);
+	bufferevent_enable(io->bev, EV_WRITE);
+}
+
+const struct ssl_st *
+io_ssl(const struct io *io)
+{
+	return io->ssl;
+}
+
+bool
+io_pending(const struct io *io)
+{
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+	char octet;
+
+	return io_available(io) > 0 ||
+	    (fd >= 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+}
+
+void
 io_read(struct io *io, bool on)
 {
-	if (on)
-		bufferevent_enable(io->bev, EV_READ);
-	else
-		bufferevent_disable(io->bev, EV_READ);
+	io->reading = on;
+	apply_reading(io);
 }
 
 size_t
@@ -204,6 +306,7 @@ static enum io_line
 take_long(struct io *io, struct evbuffer *input, bool ended, size_t n)
 {
 	evbuffer_drain(input, n);
+	look_whether_full(io);
 	io->skipping = !ended;
 	return ended ? IO_LINE_LONG : IO_LINE_NONE;
 }
@@ -227,6 +330,7 @@ io_take_line(struct io *io, size_t max, struct buf *out)
 	buf_clear(out);
 	buf_add(out, (struct str){ p, clean ? n - 2 : n - 1 });
 	evbuffer_drain(input, n);
+	look_whether_full(io);
 	return clean ? IO_LINE : IO_LINE_BARE;
 }
 
@@ -243,6 +347,7 @@ void
 io_drop(struct io *io, size_t n)
 {
 	evbuffer_drain(bufferevent_get_input(io->bev), n);
+	look_whether_full(io);
 }
 
 void
@@ -250,7 +355,9 @@ io_write(struct io *io, struct str octets)
 {
 	if (bufferevent_write(io->bev, octets.p, octets.n) < 0)
 		die("no memory for output");
-	event_active(io->flush, EV_TIMEOUT, 0);
+	/* What is written inside of TLS goes out at once, and by nobody but the bufferevent. */
+	if (!io->ssl)
+		event_active(io->flush, EV_TIMEOUT, 0);
 }
 
 size_t
@@ -264,6 +371,8 @@ io_finish(struct io *io)
 {
 	evutil_socket_t fd = bufferevent_getfd(io->bev);
 
+	if (io->ssl)
+		tls_goodbye(io->ssl);
 	if (fd >= 0)
 		(void)shutdown(fd, SHUT_WR);
 }

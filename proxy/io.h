@@ -1,6 +1,7 @@
 /*
  * io: one connection, whichever end of it is ours: octets in, octets out, a deadline. The seam
- * behind which bufferevents stand; who uses it does not know whether the octets travel in the clear.
+ * behind which bufferevents stand; once io_tls() has been called, who uses it need not know whether
+ * the octets travel in the clear.
  * It also takes lines off the input for both dialogues, the client's and the MTA's; what ends a
  * message is mail/eod.h's alone.
  *
@@ -18,6 +19,7 @@
 
 struct event_base;
 struct sockaddr;
+struct ssl_st;
 struct io;
 
 #define IO_INPUT_MAX (32 * 1024)
@@ -25,6 +27,7 @@ struct io;
 
 enum io_event {
 	IO_CONNECTED, /* io_connect() succeeded */
+	IO_SECURED,   /* io_tls() succeeded */
 	IO_READABLE,  /* more input */
 	IO_DRAINED,   /* output went down to IO_OUTPUT_LOW */
 	IO_ENDED, /* the peer sends no more; what it sent can still be taken, and it may still listen */
@@ -48,6 +51,17 @@ void io_free(struct io **io);
 void io_farewell(struct io **io, struct str last);
 /* address: struct sockaddr_in or _in6. */
 void io_connect(struct io *io, const struct sockaddr *address);
+
+/*
+ * From here on TLS, in which `ssl` says whose part is ours (base/tls.h); it is taken over. Call with
+ * nothing unsent and no input: what was said in the clear must not be taken for what is said inside.
+ * IO_SECURED follows, or IO_CLOSED with the reason. Until then nothing may be written.
+ */
+void io_tls(struct io *io, struct ssl_st *ssl);
+/* What io_tls() was given; NULL: the octets travel in the clear. */
+const struct ssl_st *io_ssl(const struct io *io);
+/* Something waits to be taken, here or still in the kernel. */
+bool io_pending(const struct io *io);
 
 void io_read(struct io *io, bool on);
 size_t io_available(const struct io *io);

@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
 	proxy/smtp_server.c \
+	proxy/smtp_tls.c \
 	proxy/spool.c \
 	proxy/tproxy.c
 noinst_HEADERS += \

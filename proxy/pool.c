@@ -63,8 +63,8 @@ begin_probes(struct pool *pool, struct event_base *base, const struct pool *befo
 	for (size_t i = 0; i < pool->n; i++) {
 		struct pool_member *m = &pool->member[i];
 
-		m->probe = probe_new(
-		    base, &m->target, &pool->config->core, known_before(before, &m->target));
+		m->probe = probe_new(base, &m->target, &pool->config->core,
+		    pool->config->tls_client, known_before(before, &m->target));
 		probe_tell(m->probe, on_probed, m);
 	}
 }
@@ -195,6 +195,12 @@ const struct backend_target *
 pool_target(const struct pool_member *member)
 {
 	return &member->target;
+}
+
+struct tls_client *
+pool_tls(const struct pool_member *member)
+{
+	return member->pool->config->tls_client;
 }
 
 void

@@ -33,6 +33,7 @@ struct abilities pool_abilities(const struct pool *pool);
 struct pool_member *pool_take(struct pool *pool, uint32_t *tried);
 void pool_leave(struct pool_member **member);
 const struct backend_target *pool_target(const struct pool_member *member);
+struct tls_client *pool_tls(const struct pool_member *member);
 /* A connection was answered by it with these; or could not be made. */
 void pool_learn(struct pool_member *member, const struct abilities *abilities);
 void pool_failed(struct pool_member *member, const char *why);

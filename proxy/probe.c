@@ -13,6 +13,7 @@ struct probe {
 	struct event_base *base;
 	struct backend_target target;
 	const struct config_core *core;
+	struct tls_client *tls;
 	struct event *timer;
 	struct backend_link *link; /* while asking */
 	struct abilities abilities;
@@ -80,6 +81,7 @@ ask(struct probe *probe)
 		.base = probe->base,
 		.target = &probe->target,
 		.core = probe->core,
+		.tls = probe->tls,
 		.on = on_backend,
 		.owner = probe,
 	};
@@ -95,13 +97,14 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 struct probe *
 probe_new(struct event_base *base, const struct backend_target *target,
-    const struct config_core *core, const struct probe *before)
+    const struct config_core *core, struct tls_client *tls, const struct probe *before)
 {
 	struct probe *probe = xcalloc(1, sizeof(*probe));
 
 	probe->base = base;
 	probe->target = *target;
 	probe->core = core;
+	probe->tls = tls;
 	probe->retry_ms = RETRY_FIRST_MS;
 	probe->timer = evtimer_new(base, on_timer, probe);
 	if (probe->timer == NULL)

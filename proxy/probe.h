@@ -12,11 +12,11 @@
 struct probe;
 
 /*
- * Starts asking. core must live until probe_free(). before: what is known of the same server; NULL:
+ * Starts asking. core and tls must live until probe_free(). before: what is known of the same server; NULL:
  * nothing.
  */
 struct probe *probe_new(struct event_base *base, const struct backend_target *target,
-    const struct config_core *core, const struct probe *before);
+    const struct config_core *core, struct tls_client *tls, const struct probe *before);
 /* Calls told(owner) from the loop after each answer, and each failure to get one. */
 void probe_tell(struct probe *probe, void (*told)(void *owner), void *owner);
 void probe_free(struct probe **probe);

@@ -118,15 +118,21 @@ static const struct tally_kind too_many_of_client = { "limit: sessions per clien
 static const struct tally_kind no_proxy = { "limit: not a proxy", STEP_CONNECT, 554, "5.7.1",
 	"Only proxies may connect here" };
 
-/* One line, sent as far as it goes at once, and the end. No session was begun. */
+/*
+ * One line, sent as far as it goes at once, and the end. No session was begun. Where TLS comes first
+ * there is no line: a handshake would be too much.
+ */
 static void
-turn_away(struct proxy_front *front, int fd, const struct ip *ip, const struct tally_kind *kind)
+turn_away(struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how,
+    const struct tally_kind *kind)
 {
-	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(ip), kind->why);
+	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(&ends->client_ip), kind->why);
 	gate_limit(front->gate, kind);
-	reply_write(&front->out, kind->code, kind->enhanced, str_of(kind->text));
-	(void)send(fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	buf_clear(&front->out);
+	if (!how->tls) {
+		reply_write(&front->out, kind->code, kind->enhanced, str_of(kind->text));
+		(void)send(fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		buf_clear(&front->out);
+	}
 	close(fd);
 }
 
@@ -190,7 +196,7 @@ front_admit(
 	if (peers_enter(front->peers, ip) > (size_t)core->sessions_per_client &&
 	    !is_trusted(front, ip)) {
 		peers_leave(front->peers, ip);
-		turn_away(front, fd, ip, &too_many_of_client);
+		turn_away(front, fd, ends, how, &too_many_of_client);
 		return;
 	}
 	client_new(front, fd, ends, how);
@@ -206,7 +212,7 @@ on_accept(
 
 	if (front->n_clients >= front->most_clients) {
 		shed(front);
-		turn_away(front, fd, &ends.client_ip, &too_many_sessions);
+		turn_away(front, fd, &ends, &listener->how, &too_many_sessions);
 	} else if (!listener->how.from_proxies) {
 		front_admit(front, fd, &ends, &listener->how);
 	} else if (is_trusted(front, &ends.client_ip)) {
@@ -215,7 +221,7 @@ on_accept(
 		log_warn(NULL,
 		    "event=proxy-header ip=%s result=closed why=\"it is not in `trust`\"",
 		    IP_TEXT(&ends.client_ip));
-		turn_away(front, fd, &ends.client_ip, &no_proxy);
+		turn_away(front, fd, &ends, &listener->how, &no_proxy);
 	}
 }
 

@@ -41,8 +41,10 @@ static const char *
 protocol(const struct session *s)
 {
 	if (s->txn.needs & EXTENSION_SMTPUTF8)
-		return "UTF8SMTP";
-	return s->esmtp ? "ESMTP" : "SMTP";
+		return s->tls.on ? "UTF8SMTPS" : "UTF8SMTP";
+	if (s->esmtp)
+		return s->tls.on ? "ESMTPS" : "ESMTP";
+	return "SMTP";
 }
 
 /* UTF-8 was looked at by mailbox_take(); without SMTPUTF8 there can be none. */
@@ -72,6 +74,10 @@ received_write(const struct session *s, int64_t now, struct buf *out)
 	buf_printf(out, "[%s%s])\r\n\tby %.*s with %s id %s.%u",
 	    s->client_ip.version == 6 ? "IPv6:" : "", IP_TEXT(&s->client_ip), STR_ARG(s->hostname),
 	    protocol(s), s->id, s->txn.serial);
+	/* OpenSSL's names have no parentheses. */
+	if (s->tls.on)
+		buf_printf(
+		    out, "\r\n\t(%.*s %.*s)", STR_ARG(s->tls.version), STR_ARG(s->tls.cipher));
 	/* More than one would tell each of them of the others. */
 	if (only)
 		write_for(s, only->mailbox.address, out);

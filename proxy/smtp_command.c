@@ -29,6 +29,7 @@ static void
 greet_decided(struct client *c, const struct verdict *v)
 {
 	if (!verdict_refuses(v)) {
+		c->rules_over = c->s->rules_over;
 		client_set_state(c, CLIENT_GREETED);
 		buf_printf(&c->front->out, "220 %s ESMTP\r\n", c->core->hostname);
 		io_write(c->io, buf_str(&c->front->out));
@@ -61,7 +62,7 @@ reply_helo(struct client *c)
 {
 	struct abilities mta = pool_abilities(c->front->pool);
 	struct buf *out = &c->front->out;
-	const char *ours[2];
+	const char *ours[3];
 	size_t n = 0;
 	struct offer offer = {
 		.hostname = c->core->hostname,
@@ -70,6 +71,8 @@ reply_helo(struct client *c)
 		.ours = ours,
 	};
 
+	if (tls_offered(c))
+		ours[n++] = "STARTTLS";
 	if (c->peer_trusted)
 		ours[n++] = XCLIENT_OFFER;
 	ours[n] = NULL;
@@ -215,6 +218,12 @@ run_not_offered(struct client *c, struct command *command)
 	client_error(c, 502, "5.5.1", "Not offered here");
 }
 
+static void
+run_starttls(struct client *c, struct command *command)
+{
+	tls_command(c);
+}
+
 /* Its payload would be taken for commands. */
 static void
 run_bdat(struct client *c, struct command *command)
@@ -260,7 +269,8 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_HELP] = { ANY, 0, NULL, run_help },
 	[VERB_ETRN] = { ANY, 0, NULL, run_not_offered },
 	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
-	[VERB_STARTTLS] = { ANY, 0, NULL, run_not_offered },
+	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, "Not within a transaction",
+	    run_starttls },
 	[VERB_BDAT] = { ANY, HAS_PAYLOAD, NULL, run_bdat },
 	[VERB_XCLIENT] = { GREETED | READY, 0, "Not within a transaction", run_xclient },
 	[VERB_XFORWARD] = { ANY, 0, NULL, run_not_offered },

@@ -268,6 +268,7 @@ open_link(struct client *c)
 		return;
 	}
 	order.target = pool_target(c->member);
+	order.tls = pool_tls(c->member);
 	c->mta = backend_open(&order);
 	c->mta_next = link_opened;
 }

@@ -25,8 +25,10 @@ verdict_refuses(const struct verdict *v)
 
 /* From where each state can be reached. */
 static const unsigned came_from[CLIENT_STATES] = {
-	[CLIENT_CONNECT] = IN(CLIENT_GREETED) | IN(CLIENT_READY),
-	[CLIENT_GREETED] = IN(CLIENT_CONNECT) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
+	[CLIENT_CONNECT] = IN(CLIENT_TLS) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
+	[CLIENT_TLS] = IN(CLIENT_CONNECT) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
+	[CLIENT_GREETED] =
+	    IN(CLIENT_CONNECT) | IN(CLIENT_TLS) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
 	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) |
 	    IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
 	[CLIENT_MAIL] = IN(CLIENT_READY),
@@ -261,6 +263,7 @@ time_command(struct client *c)
 	} else if (!c->timed && c->state != CLIENT_DATA) {
 		io_deadline(c->io,
 		    c->state == CLIENT_REFUSED       ? REFUSED_MS
+			: c->state == CLIENT_TLS     ? c->core->timeout_tls
 			: c->state == CLIENT_GREETED ? c->core->timeout_greeting
 						     : c->core->timeout_command);
 		c->timed = true;
@@ -272,13 +275,15 @@ bool
 client_idles(const struct client *c, int64_t ms)
 {
 	return c->timed && !waits(c) && c->state < CLIENT_CLOSING && c->state != CLIENT_DATA &&
-	    clock_mono_us() - c->idle_us > ms * 1000;
+	    c->state != CLIENT_TLS && clock_mono_us() - c->idle_us > ms * 1000;
 }
 
 void
 client_turn(struct client *c)
 {
 	run(c);
+	if (c->state == CLIENT_TLS && !c->shaking)
+		tls_turn(c);
 	if (may_be_sent_away(c)) {
 		client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
 		client_close(c, "shutdown");
@@ -293,7 +298,9 @@ client_turn(struct client *c)
 	}
 	if (c->state != CLIENT_CLOSING)
 		time_command(c);
-	io_read(c->io, !waits(c) && (io_unsent(c->io) <= OUTPUT_MAX));
+	/* What comes in the clear while the handshake is due is left where it is. */
+	io_read(c->io,
+	    !waits(c) && io_unsent(c->io) <= OUTPUT_MAX && (c->state != CLIENT_TLS || c->shaking));
 }
 
 /* ---- entries from the loop ---- */
@@ -303,6 +310,10 @@ on_timeout(struct client *c)
 {
 	if (c->state == CLIENT_CLOSING) {
 		client_set_state(c, CLIENT_GONE);
+		return;
+	}
+	if (c->state == CLIENT_TLS) {
+		tls_failed(c, "it took too long");
 		return;
 	}
 	client_reply(c, 421, "4.4.2", "Timeout, closing the connection");
@@ -316,6 +327,10 @@ on_io(void *owner, enum io_event event)
 
 	if (event == IO_TIMEOUT)
 		on_timeout(c);
+	if (event == IO_SECURED)
+		tls_secured(c);
+	if (event == IO_CLOSED && c->state == CLIENT_TLS)
+		tls_failed(c, io_why(c->io));
 	if (event == IO_ENDED || event == IO_CLOSED)
 		c->ended = true;
 	if (event == IO_CLOSED)
@@ -347,6 +362,9 @@ copy_client(struct session *to, const struct session *from)
 	to->client_name = arena_dup(to->conn, from->client_name);
 	to->reverse_name = arena_dup(to->conn, from->reverse_name);
 	to->account = arena_dup(to->conn, from->account);
+	/* Whomever it speaks for, it does so in here. */
+	if (from->tls.on)
+		session_secure(to, &from->tls);
 }
 
 bool
@@ -402,6 +420,9 @@ client_new(
 		c->next->at = &c->next;
 	front->clients = c;
 	front->n_clients++;
-	command_greet(c);
+	if (how->tls)
+		tls_at_once(c);
+	else
+		command_greet(c);
 	client_turn(c);
 }

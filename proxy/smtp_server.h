@@ -3,7 +3,7 @@
  * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
  * smtp_envelope.c MAIL and RCPT with their parameters,
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
- * smtp_relay.c its handing on.
+ * smtp_relay.c its handing on, smtp_tls.c the handshake.
  *
  * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
  * (`mta_next`). While it waits, nothing of its input is looked at. Nobody frees a client but
@@ -25,6 +25,7 @@
 
 enum client_state {
 	CLIENT_CONNECT, /* the rules of connect are asked; nothing was said yet */
+	CLIENT_TLS,     /* the TLS handshake; nothing is said but by it */
 	CLIENT_GREETED, /* 220 was said, no HELO yet */
 	CLIENT_READY,   /* HELO was taken; no transaction */
 	CLIENT_MAIL,    /* a transaction without a recipient */
@@ -91,12 +92,15 @@ struct client {
 	const struct config_core *core;
 	enum client_state state;
 	unsigned
-	    offered;    /* of the MTA's extensions, in the answer to EHLO: set of enum extension */
-	bool timed;     /* the deadline of the present command runs */
-	bool ended;     /* the client's end of input was seen */
-	bool broken;    /* nothing we say will reach it */
-	bool finished;  /* our own end was sent */
-	struct ip peer; /* who is connected, whomever it speaks for by XCLIENT */
+	    offered;     /* of the MTA's extensions, in the answer to EHLO: set of enum extension */
+	bool tls_first;  /* before the greeting, by the listener */
+	bool shaking;    /* the handshake has begun */
+	bool rules_over; /* since the rules of connect */
+	bool timed;      /* the deadline of the present command runs */
+	bool ended;      /* the client's end of input was seen */
+	bool broken;     /* nothing we say will reach it */
+	bool finished;   /* our own end was sent */
+	struct ip peer;  /* who is connected, whomever it speaks for by XCLIENT */
 	bool peer_trusted; /* and may say for whom */
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
@@ -165,6 +169,19 @@ void envelope_mail(struct client *c, struct command *command);
 void envelope_rcpt(struct client *c, struct command *command);
 /* How many recipients a message of this client may have, as far as one can tell before its first. */
 uint64_t envelope_recipients(const struct client *c);
+
+/* ---- smtp_tls.c ---- */
+
+/* STARTTLS can be offered. */
+bool tls_offered(const struct client *c);
+/* The command STARTTLS. */
+void tls_command(struct client *c);
+/* TLS from the first octet; c may be gone after its next turn. */
+void tls_at_once(struct client *c);
+/* Begins the handshake as soon as nothing is unsent; part of a turn. */
+void tls_turn(struct client *c);
+void tls_secured(struct client *c);
+void tls_failed(struct client *c, const char *why);
 
 /* ---- smtp_rcpt.c ---- */
 

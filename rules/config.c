@@ -250,6 +250,7 @@ unknown_block(struct load *load, const struct statement *s)
 	suggest(&near, STR("at"));
 	suggest(&near, STR("list"));
 	suggest(&near, STR("plan"));
+	suggest(&near, STR("tls"));
 	for (size_t i = 0; i < load->config->n_parts; i++)
 		suggest(&near, str_of(load->config->part[i].name));
 	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++)
@@ -272,7 +273,9 @@ read_setting(struct load *load, const struct statement *s)
 	struct config_part core = core_part();
 	const struct token *t = s->token;
 
-	if (s->block)
+	if (token_is(t, "tls"))
+		tls_read(load, s);
+	else if (s->block)
 		unknown_block(load, s);
 	else if (token_is(t, "at"))
 		COMPLAIN(load, t, "rules stand in braces: `at STEP { ... }`");
@@ -410,6 +413,8 @@ load_begin(
 		die("cannot compute a SHA-256 digest");
 	if (!settings_default(config_settings, n_config_settings, &config->core, arena))
 		panic("a default of the core's settings is not what its row asks for");
+	if (!tls_default(&load))
+		panic("a default of the settings of `tls` is not what its row asks for");
 	return load;
 }
 

@@ -12,6 +12,8 @@
 #include "mail/plan.h"
 
 struct ruleset;
+struct tls_server;
+struct tls_client;
 
 enum listen_kind { LISTEN_PROXY, LISTEN_MILTER };
 
@@ -20,6 +22,7 @@ struct listen {
 	struct ip ip; /* PROXY; version 0 for `*`: all of both families */
 	uint16_t port;
 	bool from_proxies;  /* PROXY: each connection begins with a header of the PROXY protocol */
+	bool tls;           /* PROXY: from the first octet (RFC 8314) */
 	const char *milter; /* MILTER: libmilter's notation */
 };
 
@@ -35,12 +38,24 @@ enum handoff {
 #define BACKENDS_MAX 32
 #define BACKEND_WEIGHT_MAX 1000
 
+/* Whether the connection to the mail server is secured, and who it has to be then. */
+enum starttls { STARTTLS_OFF, STARTTLS_OPPORTUNISTIC, STARTTLS_REQUIRED, STARTTLS_VERIFY };
+
 struct backend {
 	const char *host; /* name or address */
 	uint16_t port;
 	enum handoff handoff;
 	unsigned weight; /* 1 to BACKEND_WEIGHT_MAX */
 	bool standby;    /* only when no other is well */
+	enum starttls starttls;
+	const char *name; /* VERIFY: for which its certificate has to be */
+};
+
+/* The block `tls`; its rows are in certificates.c (tls_settings). */
+struct config_tls {
+	int64_t minimum; /* 0: TLS 1.2, 1: TLS 1.3 */
+	char *ciphers, *ca;
+	bool ask_client;
 };
 
 struct config_resolver {
@@ -65,8 +80,8 @@ struct config_core {
 	int64_t recipients;                                /* a transaction */
 	int64_t sessions, sessions_per_client, errors;
 	/* client side, ms */
-	int64_t timeout_proxy_header, timeout_greeting, timeout_command, timeout_data_block,
-	    timeout_data_end;
+	int64_t timeout_proxy_header, timeout_tls, timeout_greeting, timeout_command,
+	    timeout_data_block, timeout_data_end;
 	int64_t probe_every, probe_retry; /* of the backends, ms */
 	int64_t backend_timeout_connect, backend_timeout_command;
 	int64_t backend_timeout_data, backend_timeout_end;
@@ -96,6 +111,9 @@ struct config {
 	size_t n_listen;
 	const struct backend *backends;
 	size_t n_backends;
+	struct config_tls tls;
+	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
+	struct tls_client *tls_client; /* NULL: `starttls` is off for all backends */
 	struct config_resolver resolver;
 	const struct list *trusted; /* of `trust`; never NULL */
 	struct plans plans;
@@ -144,5 +162,8 @@ void config_release(struct config **config);
 /* The rows of the core, for the parser and the man page. */
 extern const struct setting config_settings[];
 extern const size_t n_config_settings;
+/* Those of the block `tls`. */
+extern const struct setting tls_settings[];
+extern const size_t n_tls_settings;
 
 #endif

@@ -58,6 +58,8 @@ const struct setting config_settings[] = {
 	{ "timeout proxy header", SETTING_DURATION, CORE(timeout_proxy_header), 100, SECONDS(600),
 	    "5s", NULL,
 	    "How long a proxy may take for its header, where a listener asks for one." },
+	{ "timeout tls", SETTING_DURATION, CORE(timeout_tls), SECONDS(1), DAYS(1), "30s", NULL,
+	    "How long a client may take for a TLS handshake." },
 	{ "timeout greeting", SETTING_DURATION, CORE(timeout_greeting), SECONDS(1), DAYS(1), "5m",
 	    NULL, "How long a client may take for its first command." },
 	{ "timeout command", SETTING_DURATION, CORE(timeout_command), SECONDS(1), DAYS(1), "5m",
@@ -173,6 +175,7 @@ core_finish(struct load *load)
 	if (given_find(load, anchor) == NULL &&
 	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
 		core->trust_anchor = (char *)(uintptr_t) "";
+	tls_finish(load);
 	if (load->proxied != NULL && list_length(config->trusted) == 0)
 		COMPLAIN(load, load->proxied,
 		    "`from proxies` lets in nobody without `trust`: name the proxies' addresses there");

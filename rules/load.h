@@ -28,6 +28,12 @@ struct given {
 	struct given *next;
 };
 
+/* `certificate "FILE" key "FILE"`, read when all settings are known. */
+struct certificate {
+	struct token chain, key;
+	struct certificate *next;
+};
+
 struct load {
 	struct config *config;
 	struct arena *arena; /* the configuration's */
@@ -39,7 +45,9 @@ struct load {
 	bool backend_given;          /* if only one with a mistake */
 	const struct token *proxied; /* the first that is `from proxies` */
 	const struct token *listens; /* the first `listen proxy` */
-	void *digest;                /* EVP_MD_CTX: of all texts read */
+	const struct token *secured; /* the first `listen proxy ... tls` */
+	struct certificate *certificates, **certificates_end;
+	void *digest; /* EVP_MD_CTX: of all texts read */
 };
 
 #define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)
@@ -67,6 +75,8 @@ void core_finish(struct load *load);
 
 /* source.c. A file's text in the arena; goes into the revision. */
 bool source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e);
+/* The same, but not a part of the revision; memory of `arena`. */
+bool source_take(const char *path, size_t max, struct arena *arena, struct str *out, struct err *e);
 void source_digest(struct load *load, struct str text);
 /* path as seen from the folder of the configuration. */
 const char *source_path(struct load *load, struct str path);
@@ -87,6 +97,12 @@ void lists_finish(struct load *load);
 
 /* plans.c */
 void plan_read(struct load *load, const struct statement *s, struct plan *plan);
+
+/* certificates.c: `certificate ...`, the block or line `tls`, and what they come to. */
+void certificate_read(struct cursor *c);
+void tls_read(struct load *load, const struct statement *s);
+bool tls_default(struct load *load);
+void tls_finish(struct load *load);
 
 /* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
 bool statement_read(struct load *load, const struct statement *s);

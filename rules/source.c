@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/die.h"
@@ -53,7 +54,7 @@ open_file(const char *path)
 }
 
 bool
-source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e)
+source_take(const char *path, size_t max, struct arena *arena, struct str *out, struct err *e)
 {
 	int fd = open_file(path);
 	char shown[300];
@@ -66,16 +67,27 @@ source_read(struct load *load, const char *path, size_t max, struct str *out, st
 		    errno == EINVAL ? "it is not a file" : strerror(errno));
 	ok = read_all(fd, max, &b);
 	if (ok) {
-		*out = arena_dup(load->arena, buf_str(&b));
-		source_digest(load, *out);
+		*out = arena_dup(arena, buf_str(&b));
 	} else if (errno == 0) {
 		err_set(e, ERR_LIMIT, "cannot read %s: it has more than %zu octets", shown, max);
 	} else {
 		err_set(e, ERR_SYSTEM, "cannot read %s: %s", shown, strerror(errno));
 	}
+	/* It may have been a key. */
+	if (b.cap > 0)
+		OPENSSL_cleanse(b.p, b.cap);
 	buf_free(&b);
 	close(fd);
 	return ok;
+}
+
+bool
+source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e)
+{
+	if (!source_take(path, max, load->arena, out, e))
+		return false;
+	source_digest(load, *out);
+	return true;
 }
 
 void

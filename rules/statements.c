@@ -1,12 +1,13 @@
 /*
  * statements: the lines at the top of the file that are no rows: listen, backend, resolver, store.
+ * Certificates are in a file of their own.
  */
 #include "base/escape.h"
 #include "rules/literal.h"
 #include "rules/load.h"
 
-const char *const statement_names[] = { "listen", "backend", "resolver", "store", "trust", "list",
-	"plan", "stage", "at", NULL };
+const char *const statement_names[] = { "listen", "backend", "resolver", "store", "certificate",
+	"tls", "trust", "list", "plan", "stage", "at", NULL };
 
 static bool
 take_port(struct cursor *c, uint16_t *out)
@@ -68,14 +69,21 @@ add_listen(struct load *load, const struct listen *new, const struct token *at)
 static bool
 take_listen_options(struct cursor *c, struct listen *new)
 {
-	if (!cursor_word(c, "from"))
-		return true;
-	if (!cursor_word(c, "proxies")) {
-		COMPLAIN(c->load, c->t, "`proxies` belongs behind `from`, not %s", SHOW(c->t));
-		return false;
+	for (;;) {
+		if (!new->tls && token_is(c->t, "tls")) {
+			if (c->load->secured == NULL)
+				c->load->secured = c->t;
+			new->tls = cursor_word(c, "tls");
+		} else if (new->from_proxies || !cursor_word(c, "from")) {
+			return true;
+		} else if (!cursor_word(c, "proxies")) {
+			COMPLAIN(
+			    c->load, c->t, "`proxies` belongs behind `from`, not %s", SHOW(c->t));
+			return false;
+		} else {
+			new->from_proxies = true;
+		}
 	}
-	new->from_proxies = true;
-	return true;
 }
 
 static void
@@ -133,6 +141,25 @@ take_host(struct cursor *c, const char **out)
 	return true;
 }
 
+/* `starttls off | opportunistic | required | verify ["NAME"]` */
+static bool
+take_starttls(struct cursor *c, struct backend *new)
+{
+	static const char *const words[] = { "off", "opportunistic", "required", "verify" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (!cursor_word(c, words[i]))
+			continue;
+		new->starttls = (enum starttls)i;
+		new->name = new->host;
+		return new->starttls != STARTTLS_VERIFY || c->t->kind != TOKEN_TEXT ||
+		    take_host(c, &new->name);
+	}
+	COMPLAIN(c->load, c->t, "`starttls` wants off, opportunistic, required or verify, not %s",
+	    SHOW(c->t));
+	return false;
+}
+
 static bool
 take_handoff(struct cursor *c, enum handoff *out)
 {
@@ -142,15 +169,36 @@ take_handoff(struct cursor *c, enum handoff *out)
 		*out = cursor_word(c, "v2") ? HANDOFF_PROXY_PROTOCOL_V2 : HANDOFF_PROXY_PROTOCOL;
 	else if (cursor_word(c, "tproxy"))
 		*out = HANDOFF_TPROXY;
-	else if (c->t->kind != TOKEN_END && !token_is(c->t, "weight") &&
-	    !token_is(c->t, "standby")) {
-		COMPLAIN(c->load, c->t,
-		    "`xclient`, `proxy-protocol`, `tproxy` or the end of the line belongs here, "
-		    "not %s",
-		    SHOW(c->t));
+	else
 		return false;
-	}
 	return true;
+}
+
+/* In any order, each once: how the client is told of, and how the connection is secured. */
+static bool
+take_ways(struct cursor *c, struct backend *new)
+{
+	bool handoff = false, starttls = false;
+
+	for (;;) {
+		if (!handoff && take_handoff(c, &new->handoff)) {
+			handoff = true;
+		} else if (!starttls && cursor_word(c, "starttls")) {
+			if (!take_starttls(c, new))
+				return false;
+			starttls = true;
+		} else {
+			break;
+		}
+	}
+	if (handoff || starttls || c->t->kind == TOKEN_END || token_is(c->t, "weight") ||
+	    token_is(c->t, "standby"))
+		return true;
+	COMPLAIN(c->load, c->t,
+	    "`xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the line belongs here, "
+	    "not %s",
+	    SHOW(c->t));
+	return false;
 }
 
 /* `weight N`, `standby`: which one gets a connection. */
@@ -203,7 +251,7 @@ read_backend(struct cursor *c)
 	c->load->backend_given = true;
 	if (!take_host(c, &new.host) || !take_port(c, &new.port))
 		return;
-	if (take_handoff(c, &new.handoff) && take_share(c, &new) && cursor_end(c))
+	if (take_ways(c, &new) && take_share(c, &new) && cursor_end(c))
 		add_backend(c->load, &new, at);
 }
 
@@ -257,8 +305,9 @@ statement_read(struct load *load, const struct statement *s)
 		{ "backend", read_backend, false },
 		{ "resolver", read_resolver, true },
 		{ "store", read_store, true },
+		{ "certificate", certificate_read, false },
 	};
-	const void *what[] = { NULL, NULL, &load->config->resolver, &table[3] };
+	const void *what[] = { NULL, NULL, &load->config->resolver, &table[3], NULL };
 	struct cursor c = { load, s->token };
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

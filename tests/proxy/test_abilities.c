@@ -155,14 +155,14 @@ test_common(void **state)
 static void
 test_unknown(void **state)
 {
-	static const char *const ours[] = { "XCLIENT ADDR", NULL };
+	static const char *const ours[] = { "STARTTLS", "XCLIENT ADDR", NULL };
 	struct abilities none = { 0 };
 	struct buf out;
 
 	buf_init(&out, 4096);
 	abilities_write(&none, &(struct offer){ "h", 7, 8, ours }, &out);
 	assert_string_equal(out.p,
-	    "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250-XCLIENT ADDR\r\n"
+	    "250-h\r\n250-PIPELINING\r\n250-SIZE 7\r\n250-STARTTLS\r\n250-XCLIENT ADDR\r\n"
 	    "250-LIMITS RCPTMAX=8\r\n250 ENHANCEDSTATUSCODES\r\n");
 	buf_free(&out);
 }

@@ -84,7 +84,7 @@ test_statements(void **state)
 		    "1:9: a host name or an address belongs here, not `mx/a`" },
 		{ "backend mx", "1:11: `port` belongs here, not the end of the line" },
 		{ "backend mx port 25 tls",
-		    "1:20: `xclient`, `proxy-protocol`, `tproxy` or the end of the "
+		    "1:20: `xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the "
 		    "line belongs here, not `tls`" },
 		{ "backend mx port 25 xclient tls",
 		    "1:28: `tls` is too much here: the statement is complete before it" },
@@ -116,6 +116,51 @@ test_statements(void **state)
 }
 
 /* A host name is as long as a name can be, and no longer. */
+static void
+test_tls(void **state)
+{
+	static const struct row rows[] = {
+		{ "backend mx port 25 starttls off", "" },
+		{ "backend mx port 25 starttls opportunistic xclient", "" },
+		{ "backend mx port 25 xclient starttls required", "" },
+		{ "backend mx port 25 starttls verify", "" },
+		{ "backend mx port 25 starttls verify \"mx.example.org\" proxy-protocol", "" },
+		{ "backend mx port 25 starttls",
+		    "1:28: `starttls` wants off, opportunistic, required or verify, not the end of "
+		    "the line" },
+		{ "backend mx port 25 starttls required \"mx.example.org\"",
+		    "1:38: \"mx.example.org\" is too much here: the statement is complete before "
+		    "it" },
+		{ "backend mx port 25 starttls verify \"a b\"",
+		    "1:36: a host name or an address belongs here, not \"a b\"" },
+		{ "backend mx port 25 starttls off starttls off",
+		    "1:33: `starttls` is too much here: the statement is complete before it" },
+		{ "listen proxy * port 465 tls\nbackend mx port 1\n"
+		  "certificate \"a.pem\" key \"a.key\"",
+		    "" },
+		{ "listen proxy * port 465 tls from proxies\ntrust 192.0.2.1\nbackend mx port 1\n"
+		  "certificate \"a.pem\" key \"a.key\"\ncertificate \"b.pem\" key \"b.key\"",
+		    "" },
+		{ "backend mx port 1\nlisten proxy * port 465 tls",
+		    "2:25: TLS needs a certificate: `certificate \"FILE\" key \"FILE\"`" },
+		{ "certificate a.pem key \"a.key\"",
+		    "1:13: the path of a PEM file in quotes belongs here, not `a.pem`" },
+		{ "certificate \"a.pem\"",
+		    "1:20: `key` and the path of its key belong here, not the end of the line" },
+		{ "certificate \"a.pem\" key \"\"",
+		    "1:25: the path of a PEM file in quotes belongs here, not \"\"" },
+		{ "tls { minimum 1.3; ca \"ca.pem\"\nask client certificate on }", "" },
+		{ "tls minimum 1.2\ntls ca \"ca.pem\"", "" },
+		{ "tls minimum 1.1", "1:13: `minimum` wants 1.2 or 1.3, not `1.1`" },
+		{ "tls { cipher \"x\" }",
+		    "1:7: `tls` has no setting `cipher`; did you mean `ciphers`?" },
+		{ "tls", "1:4: the settings of `tls` stand in braces: `tls { ... }`" },
+		{ "tls x { }", "1:5: the settings of `tls` stand in braces: `tls { ... }`" },
+	};
+
+	check(rows, COUNT(rows));
+}
+
 static void
 test_long_host(void **state)
 {
@@ -193,6 +238,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_long_host),
 		cmocka_unit_test(test_plans),
 	};

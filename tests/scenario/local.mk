@@ -9,7 +9,9 @@ scenario_tests = \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_smuggling.sh \
+	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh
 TESTS += $(scenario_tests)
-EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py
+EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
+	tests/scenario/certificates.py
 EXTRA_DIST += tests/scenario/README.md

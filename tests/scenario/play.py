@@ -77,6 +77,8 @@ class MTA:
         self.peers = []      # (address, port) of every connection
         self.headers = []    # of the PROXY protocol, version 2
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.tls = None      # an ssl.SSLContext: STARTTLS is offered
+        self.handshakes = 0  # those that succeeded
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((host, 0))
         self.port = self.socket.getsockname()[1]
@@ -123,6 +125,7 @@ class Dialogue:
         self.mail, self.rcpts = None, []
         self.was_probe = True
         self.early = []
+        self.secured = False
 
     def more(self):
         piece = self.conn.recv(65536)
@@ -162,12 +165,14 @@ class Dialogue:
 
     def message(self):
         """Reads up to CR LF . CR LF; the CR LF before it belongs to the message."""
-        got = b"\r\n" + self.input
+        got = bytearray(b"\r\n" + self.input)
         self.input = b""
+        looked = 0
         while True:
-            end = got.find(b"\r\n.\r\n")
+            end = got.find(b"\r\n.\r\n", looked)
             if end >= 0:
                 break
+            looked = max(len(got) - 4, 0)
             if self.mta.die_after is not None and len(got) > self.mta.die_after:
                 raise EOFError
             until(lambda: self.mta.reading, "the mail server to read on")
@@ -175,8 +180,8 @@ class Dialogue:
             if not piece:
                 raise EOFError
             got += piece
-        self.input = got[end + 5:]
-        return got[:end + 2].replace(b"\r\n..", b"\r\n.")[2:]
+        self.input = bytes(got[end + 5:])
+        return bytes(got[:end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
 
     def run(self):
         self.answer("CONNECT", b"", b"220 mta.example ESMTP\r\n")
@@ -188,9 +193,16 @@ class Dialogue:
                 self.mta.lines.append(line)
             if verb == "EHLO":
                 words = [b"mta.example"] + self.mta.ehlo
+                if self.mta.tls and not self.secured:
+                    words.append(b"STARTTLS")
                 self.mail, self.rcpts = None, []
                 self.answer(verb, line, b"".join(
                     b"250" + (b" " if w is words[-1] else b"-") + w + b"\r\n" for w in words))
+            elif verb == "STARTTLS" and self.mta.tls:
+                if self.answer(verb, line, b"220 2.0.0 Go ahead\r\n").startswith(b"220"):
+                    self.conn = self.mta.tls.wrap_socket(self.conn, server_side=True)
+                    self.input, self.secured = b"", True
+                    self.mta.handshakes += 1
             elif verb == "PROXY":
                 pass
             elif verb == "XCLIENT":
@@ -304,6 +316,11 @@ class Client:
     def send(self, octets):
         self.socket.sendall(octets)
 
+    def starttls(self, context, name=None):
+        """The handshake, after the 220 was read."""
+        assert not self.input, self.input
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+
     def reply(self):
         """(code, whole text); (None, b"") at the end of input."""
         lines = b""
@@ -366,8 +383,9 @@ def posternd():
     return os.environ.get("POSTERND") or os.path.join(os.environ.get("builddir", "."), "posternd")
 
 
-def main(cases):
-    """cases: (name, function). Each has to clean up what it starts."""
+def main(cases, folder=None):
+    """cases: (name, function). Each has to clean up what it starts. folder: what all of them share,
+    removed at the end."""
     if not os.access(posternd(), os.X_OK):
         print("1..0 # SKIP there is no posternd in this build")
         return
@@ -382,4 +400,6 @@ def main(cases):
             for line in traceback.format_exc().splitlines():
                 print("# " + line)
             print("not ok %d - %s" % (n, name), flush=True)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # threads of hanging mail servers are left behind
