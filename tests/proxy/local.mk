@@ -14,3 +14,4 @@ check_PROGRAMS += tests/proxy/test_tally
 EXTRA_DIST += tests/proxy/README.md
 check_PROGRAMS += tests/proxy/test_proxy_header
 check_PROGRAMS += tests/proxy/test_milter_address
+check_PROGRAMS += tests/proxy/test_sandbox
