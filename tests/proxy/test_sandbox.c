@@ -248,8 +248,6 @@ possible(void)
 static void
 test_deeds(void **state)
 {
-	if (!possible())
-		skip();
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
 		for (enum sandbox who = SANDBOX_MASTER; who <= SANDBOX_MILTER; who++) {
 			int got = attempt(*state, who, deeds[i].deed);
@@ -270,6 +268,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_deeds, setup, teardown),
 	};
 
+	if (!possible()) {
+		puts("1..0 # SKIP this kernel or build has no sandbox");
+		return 0;
+	}
 	log_open("test", LOG_TO_STDERR, LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
 }
