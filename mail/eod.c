@@ -17,6 +17,13 @@ eod_reader_init(struct eod_reader *r, enum eod_bare bare)
 	*r = (struct eod_reader){ .bare = bare, .state = AT_LINE };
 }
 
+void
+eod_reader_init_chunks(struct eod_reader *r, enum eod_bare bare)
+{
+	eod_reader_init(r, bare);
+	r->chunks = true;
+}
+
 /* One call of eod_read(): in.p[from..at) is what can go out as it stands, in one run. */
 struct reading_run {
 	struct eod_reader *r;
@@ -170,7 +177,7 @@ eod_read(struct eod_reader *r, struct str in, void (*put)(void *owner, struct st
 	while (at < in.n && !r->ended) {
 		switch ((enum reading)r->state) {
 		case AT_LINE:
-			if (in.p[at] == '.') {
+			if (in.p[at] == '.' && !r->chunks) {
 				run_flush(&run, at, at + 1);
 				at++;
 				r->state = AT_DOT;
@@ -192,6 +199,19 @@ eod_read(struct eod_reader *r, struct str in, void (*put)(void *owner, struct st
 	}
 	run_flush(&run, at, at);
 	return at;
+}
+
+void
+eod_read_last(struct eod_reader *r, void (*put)(void *owner, struct str run), void *owner)
+{
+	struct reading_run run = { .r = r, .put = put, .owner = owner };
+
+	if (r->state == AT_CR) {
+		r->bare_cr = true;
+		run_put(&run, r->bare == EOD_NORMALISE ? STR(" ") : STR("\r"));
+		line_grow(r, 1);
+	}
+	r->ended = true;
 }
 
 void

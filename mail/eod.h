@@ -1,6 +1,6 @@
 /*
- * eod: the one owner of line endings. Reads a message as it comes in DATA: finds its end, removes
- * the stuffed dots, and sees to bare CR and LF; and writes a message as it goes out in DATA. Nobody
+ * eod: the one owner of line endings. Reads a message as it comes in DATA or in the chunks of BDAT:
+ * finds its end, removes the stuffed dots, and sees to bare CR and LF; and writes a message as it goes out in DATA. Nobody
  * else in the program judges what ends a line or a message.
  *
  * Reading: only CR LF '.' CR LF ends a message (the first two octets may be those that ended the
@@ -14,12 +14,14 @@
 enum eod_bare {
 	EOD_REFUSE,    /* note it; the owner answers 550 5.6.11 at the end */
 	EOD_NORMALISE, /* a bare LF becomes CRLF, a bare CR becomes a blank */
+	EOD_KEEP,      /* they are what the sender means: BINARYMIME (RFC 3030) */
 };
 
 struct eod_reader {
 	enum eod_bare bare;
 	uint8_t state;         /* private */
-	bool ended;            /* the final dot was read */
+	bool chunks;           /* of BDAT: a dot means nothing, who counts knows the end */
+	bool ended;            /* the final dot was read, or eod_read_last() said so */
 	bool bare_cr, bare_lf; /* was seen */
 	bool nul;              /* was seen */
 	uint64_t octets;       /* of the message, as it will be stored */
@@ -36,6 +38,11 @@ void eod_reader_init(struct eod_reader *r, enum eod_bare bare);
  */
 size_t eod_read(
     struct eod_reader *r, struct str in, void (*put)(void *owner, struct str run), void *owner);
+
+/* The same for what comes in chunks (BDAT of RFC 3030); they may end anywhere in a line. */
+void eod_reader_init_chunks(struct eod_reader *r, enum eod_bare bare);
+/* The last chunk was read: what was held back is not the beginning of a line end. */
+void eod_read_last(struct eod_reader *r, void (*put)(void *owner, struct str run), void *owner);
 
 struct eod_writer {
 	uint8_t state; /* private */

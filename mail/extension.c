@@ -15,6 +15,7 @@ static const struct {
 	{ EXTENSION_DELIVERBY, "DELIVERBY" },
 	{ EXTENSION_MT_PRIORITY, "MT-PRIORITY" },
 	{ EXTENSION_SMTPUTF8, "SMTPUTF8" },
+	{ EXTENSION_BINARYMIME, "BINARYMIME" },
 };
 #define N_KEYWORDS (sizeof keywords / sizeof *keywords)
 
@@ -145,12 +146,15 @@ no_value(struct str value)
 static bool
 body_ok(struct str value)
 {
-	return str_eqcase(value, STR("7BIT")) || str_eqcase(value, STR("8BITMIME"));
+	return str_eqcase(value, STR("7BIT")) || str_eqcase(value, STR("8BITMIME")) ||
+	    str_eqcase(value, STR("BINARYMIME"));
 }
 
 static unsigned
 body_needs(struct str value)
 {
+	if (str_eqcase(value, STR("BINARYMIME")))
+		return EXTENSION_BINARYMIME;
 	return str_eqcase(value, STR("8BITMIME")) ? EXTENSION_8BITMIME : 0;
 }
 
@@ -164,7 +168,7 @@ static const struct parameter_row {
 	bool (*ok)(struct str value);
 	const char *wrong;
 } parameters[] = {
-	{ VERB_MAIL, "BODY", 0, body_needs, body_ok, "BODY is 7BIT or 8BITMIME" },
+	{ VERB_MAIL, "BODY", 0, body_needs, body_ok, "BODY is 7BIT, 8BITMIME or BINARYMIME" },
 	{ VERB_MAIL, "RET", EXTENSION_DSN, NULL, ret_ok, "RET is FULL or HDRS" },
 	{ VERB_MAIL, "ENVID", EXTENSION_DSN, NULL, envid_ok,
 	    "ENVID is xtext of at most 100 octets" },

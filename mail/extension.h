@@ -16,6 +16,7 @@ enum extension {
 	EXTENSION_DELIVERBY = 1 << 2,   /* RFC 2852 */
 	EXTENSION_MT_PRIORITY = 1 << 3, /* RFC 6710 */
 	EXTENSION_SMTPUTF8 = 1 << 4,    /* RFC 6531 */
+	EXTENSION_BINARYMIME = 1 << 5,  /* RFC 3030 */
 };
 
 /* The one whose keyword this is; 0: none that is carried. */

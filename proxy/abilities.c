@@ -80,6 +80,8 @@ read_line(struct str line, struct abilities *a)
 			a->size_max = 0;
 	} else if (str_eqcase(word, STR("PIPELINING"))) {
 		a->pipelining = true;
+	} else if (str_eqcase(word, STR("CHUNKING"))) {
+		a->chunking = true;
 	} else if (str_eqcase(word, STR("LIMITS"))) {
 		read_limits(rest, a);
 	} else if (str_eqcase(word, STR("STARTTLS"))) {
@@ -100,6 +102,9 @@ abilities_read(const struct reply *reply)
 	/* RFC 6531 3.1: it includes that one. */
 	if (!(a.extensions & EXTENSION_8BITMIME))
 		a.extensions &= ~(unsigned)EXTENSION_SMTPUTF8;
+	/* It can be sent in no other way. */
+	if (!a.chunking)
+		a.extensions &= ~(unsigned)EXTENSION_BINARYMIME;
 	return a;
 }
 

@@ -29,6 +29,7 @@ struct abilities {
 	uint64_t size_max;   /* 0: it names no limit */
 	bool pipelining;     /* RFC 2920 */
 	bool starttls;       /* RFC 3207 */
+	bool chunking;       /* RFC 3030 */
 	unsigned extensions; /* set of enum extension (mail/extension.h) */
 	char by_least[10];   /* DELIVERBY's shortest time, "" none */
 	char priorities[33]; /* MT-PRIORITY's profile, "" none */

@@ -49,6 +49,7 @@ struct backend_link {
 	struct reply reply;
 	struct abilities abilities;
 	struct buf queued; /* a command that waits for the keepalive's reply */
+	bool queued_chunk; /* and it is a BDAT */
 	struct buf line;   /* that is being read */
 	bool secured;      /* the handshake was made */
 	bool clear;        /* it failed before, and that was no condition */
@@ -411,9 +412,14 @@ on_noop_reply(struct backend_link *link)
 		return;
 	}
 	become_idle(link);
-	if (link->queued.n > 0) {
-		send_line(link, buf_str(&link->queued), LINK_COMMAND);
-		buf_clear(&link->queued);
+	if (link->queued.n == 0)
+		return;
+	send_line(link, buf_str(&link->queued), link->queued_chunk ? LINK_STREAM : LINK_COMMAND);
+	buf_clear(&link->queued);
+	if (link->queued_chunk) {
+		link->queued_chunk = false;
+		io_deadline(link->io, link->order.core->backend_timeout_data);
+		link->order.on(link->order.owner, BACKEND_DRAINED);
 	}
 }
 
@@ -650,6 +656,26 @@ backend_stream(struct backend_link *link)
 	require(link->state == LINK_IDLE && link->reply.code == 354);
 	link->state = LINK_STREAM;
 	io_deadline(link->io, link->order.core->backend_timeout_data);
+}
+
+bool
+backend_chunk(struct backend_link *link, uint64_t n)
+{
+	struct buf line;
+
+	require(link->state == LINK_IDLE || link->state == LINK_NOOP);
+	if (link->state == LINK_NOOP) {
+		require(link->queued.n == 0);
+		buf_printf(&link->queued, "BDAT %llu LAST", (unsigned long long)n);
+		link->queued_chunk = true;
+		return false;
+	}
+	buf_init(&line, COMMAND_LONGEST);
+	buf_printf(&line, "BDAT %llu LAST", (unsigned long long)n);
+	send_line(link, buf_str(&line), LINK_STREAM);
+	buf_free(&line);
+	io_deadline(link->io, link->order.core->backend_timeout_data);
+	return true;
 }
 
 void

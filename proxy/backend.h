@@ -93,6 +93,11 @@ void backend_hold(struct backend_link *link, bool hold);
 void backend_stream(struct backend_link *link);
 void backend_write(struct backend_link *link, struct str octets);
 size_t backend_unsent(const struct backend_link *link);
+/*
+ * Without asking first: the message as one chunk of n octets (BDAT, RFC 3030), which are then
+ * written as they are. True: now; false: after the next BACKEND_DRAINED.
+ */
+bool backend_chunk(struct backend_link *link, uint64_t n);
 /* The last octets (the final dot) are written: BACKEND_REPLY follows. */
 void backend_end(struct backend_link *link);
 

@@ -8,7 +8,7 @@
 #define GREETED IN(CLIENT_GREETED)
 #define READY IN(CLIENT_READY)
 #define IN_TRANSACTION (IN(CLIENT_MAIL) | IN(CLIENT_RCPT))
-#define ANY (GREETED | READY | IN_TRANSACTION)
+#define ANY (GREETED | READY | IN_TRANSACTION | IN(CLIENT_CHUNKS))
 
 enum {
 	NO_ARGUMENT = 1 << 0,
@@ -62,7 +62,7 @@ reply_helo(struct client *c)
 {
 	struct abilities mta = pool_abilities(c->front->pool);
 	struct buf *out = &c->front->out;
-	const char *ours[3];
+	const char *ours[4];
 	size_t n = 0;
 	struct offer offer = {
 		.hostname = c->core->hostname,
@@ -73,6 +73,7 @@ reply_helo(struct client *c)
 
 	if (tls_offered(c))
 		ours[n++] = "STARTTLS";
+	ours[n++] = "CHUNKING";
 	if (c->peer_trusted)
 		ours[n++] = XCLIENT_OFFER;
 	ours[n] = NULL;
@@ -146,6 +147,8 @@ run_data(struct client *c, struct command *command)
 {
 	if (c->state != CLIENT_RCPT) {
 		refuse_data(c, 554, "5.5.1", "No recipient was taken");
+	} else if (c->s->txn.needs & EXTENSION_BINARYMIME) {
+		refuse_data(c, 503, "5.5.1", "BINARYMIME wants BDAT");
 	} else if (c->mta_lost || c->mta == NULL) {
 		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
 		client_reply(c, 451, "4.3.0", "The mail server behind went away, try again later");
@@ -224,14 +227,6 @@ run_starttls(struct client *c, struct command *command)
 	tls_command(c);
 }
 
-/* Its payload would be taken for commands. */
-static void
-run_bdat(struct client *c, struct command *command)
-{
-	client_reply(c, 502, "5.5.1", "CHUNKING is not offered here");
-	client_close(c, "bdat");
-}
-
 /* A browser, or whoever makes one speak to us: its next lines may be commands that it was fed. */
 void
 command_foreign(struct client *c, const char *why)
@@ -271,7 +266,7 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
 	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, "Not within a transaction",
 	    run_starttls },
-	[VERB_BDAT] = { ANY, HAS_PAYLOAD, NULL, run_bdat },
+	[VERB_BDAT] = { ANY | IN(CLIENT_REFUSED), 0, NULL, bdat_command },
 	[VERB_XCLIENT] = { GREETED | READY, 0, "Not within a transaction", run_xclient },
 	[VERB_XFORWARD] = { ANY, 0, NULL, run_not_offered },
 	[VERB_FOREIGN] = { ANY, 0, NULL, run_foreign },
@@ -282,11 +277,14 @@ run_row(struct client *c, struct command *command)
 {
 	const struct verb_row *row = &verbs[command->verb];
 
-	if (c->state == CLIENT_REFUSED && !(row->flags & ENDS_SESSION))
+	const char *wrong =
+	    c->state == CLIENT_CHUNKS ? "The message has begun with BDAT" : row->wrong;
+
+	if (c->state == CLIENT_REFUSED && !(row->flags & ENDS_SESSION) &&
+	    !(row->states & IN(CLIENT_REFUSED)))
 		client_error(c, 503, "5.5.1", "You were refused, say QUIT");
 	else if (c->state != CLIENT_REFUSED && !(row->states & IN(c->state)))
-		(row->flags & HAS_PAYLOAD ? refuse_data : client_error)(
-		    c, 503, "5.5.1", row->wrong);
+		(row->flags & HAS_PAYLOAD ? refuse_data : client_error)(c, 503, "5.5.1", wrong);
 	else if ((row->flags & NO_ARGUMENT) && command->rest.n > 0)
 		client_error(c, 501, "5.5.4", "It takes no argument");
 	else
@@ -337,6 +335,8 @@ command_line(struct client *c, enum io_line kind, struct str line)
 		command_foreign(c, "another protocol");
 	else if (str_eqcase(command.name, STR("PROXY")))
 		command_foreign(c, "a PROXY header, but its listener is not `from proxies`");
+	else if (command.verb == VERB_BDAT && (kind == IO_LINE_BARE || !clean || eight_bit))
+		bdat_broken(c);
 	else if (kind == IO_LINE_BARE)
 		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
 	else if (!clean)

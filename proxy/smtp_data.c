@@ -82,19 +82,31 @@ message_at(void *owner, uint64_t offset)
 	return spool_at(d->spool, offset);
 }
 
-void
-data_begin(struct client *c)
+static void
+open_data(struct client *c, bool chunks)
 {
 	const struct config_core *core = c->core;
 	struct data *d = xcalloc(1, sizeof(*d));
+	enum eod_bare bare = core->bare_newline_normalise ? EOD_NORMALISE : EOD_REFUSE;
 
-	eod_reader_init(&d->reader, core->bare_newline_normalise ? EOD_NORMALISE : EOD_REFUSE);
+	if (c->s->txn.needs & EXTENSION_BINARYMIME)
+		bare = EOD_KEEP;
+	if (chunks)
+		eod_reader_init_chunks(&d->reader, bare);
+	else
+		eod_reader_init(&d->reader, bare);
 	d->spool = spool_new((size_t)core->message_memory, core->database);
 	buf_init(&d->head, (size_t)core->header_size);
 	d->head_next = 512;
 	d->began_us = clock_mono_us();
 	c->data = d;
 	c->s->txn.message = (struct message){ .at = message_at, .owner = d };
+}
+
+void
+data_begin(struct client *c)
+{
+	open_data(c, false);
 	client_set_state(c, CLIENT_DATA);
 	time_block(c);
 	io_write(c->io, STR("354 End with a line that holds only a dot\r\n"));
@@ -282,6 +294,56 @@ close_too_big(struct client *c)
 	client_close(c, "message without end");
 }
 
+/* ---- chunks ---- */
+
+/* Each is answered on its own; what is wrong with the message is said at once. */
+static void
+chunk_complete(struct client *c, bool had_header)
+{
+	struct data *d = c->data;
+	const struct refusal *refusal;
+
+	if (d->chunk_last) {
+		eod_read_last(&d->reader, take_run, c);
+		message_complete(c, had_header);
+		return;
+	}
+	refusal = judge(c);
+	c->timed = false;
+	if (refusal) {
+		c->unwanted.excused = true;
+		client_set_state(c, CLIENT_MESSAGE);
+		client_refuse(c, refusal, client_reset);
+		return;
+	}
+	tell_stages(c, had_header);
+	client_set_state(c, CLIENT_CHUNKS);
+	client_reply(c, 250, "2.0.0", "Go on");
+}
+
+void
+data_chunk(struct client *c, uint64_t n, bool last)
+{
+	struct data *d;
+
+	if (c->data == NULL)
+		open_data(c, true);
+	d = c->data;
+	d->chunk_left = n;
+	d->chunk_last = last;
+	client_set_state(c, CLIENT_DATA);
+	time_block(c);
+	/* Who says that so much is to come need not send it. */
+	if (n > 2 * (uint64_t)c->core->message_size - d->octets) {
+		client_set_state(c, CLIENT_MESSAGE);
+		client_refuse(c, &too_big, close_too_big);
+	} else if (n == 0) {
+		chunk_complete(c, d->header_done);
+	}
+}
+
+/* ---- both ---- */
+
 bool
 data_take(struct client *c)
 {
@@ -290,12 +352,20 @@ data_take(struct client *c)
 	struct str in = io_peek(c->io);
 	size_t taken;
 
+	if (d->reader.chunks && in.n > d->chunk_left)
+		in.n = (size_t)d->chunk_left;
 	if (in.n == 0)
 		return false;
 	taken = eod_read(&d->reader, in, take_run, c);
 	io_drop(c->io, taken);
 	d->octets += taken;
-	if (d->reader.ended) {
+	if (d->reader.chunks) {
+		d->chunk_left -= taken;
+		if (d->chunk_left == 0) {
+			chunk_complete(c, had_header);
+			return true;
+		}
+	} else if (d->reader.ended) {
 		message_complete(c, had_header);
 		return true;
 	}

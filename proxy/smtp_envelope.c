@@ -122,6 +122,7 @@ mail_decide(struct client *c)
 		return;
 	}
 	c->s->txn.open = true;
+	c->unwanted = (struct unwanted){ 0 };
 	client_set_state(c, CLIENT_MAIL);
 	client_reply(c, 250, "2.1.0", "Sender taken");
 }

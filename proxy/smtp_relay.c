@@ -78,6 +78,22 @@ put(void *owner, struct str run)
 	backend_write(c->mta, run);
 }
 
+/* As one chunk, which is the only way for octets that are no lines; all else goes as DATA. */
+static bool
+as_chunk(const struct client *c)
+{
+	return c->s->txn.needs & EXTENSION_BINARYMIME;
+}
+
+static void
+write_piece(struct client *c, struct str piece)
+{
+	if (as_chunk(c))
+		backend_write(c->mta, piece);
+	else
+		eod_write(&c->data->writer, piece, put, c);
+}
+
 /* What comes next of the message: a piece that does not reach into a hole. */
 static struct str
 next_piece(struct client *c)
@@ -93,18 +109,28 @@ next_piece(struct client *c)
 	return str_sub(piece, 0, BACKEND_OUTPUT_MAX);
 }
 
+static void
+begin_writing(struct client *c)
+{
+	c->data->writing = true;
+	eod_writer_init(&c->data->writer);
+	write_piece(c, buf_str(&c->data->front_fields));
+}
+
 void
 relay_more(struct client *c)
 {
 	struct data *d = c->data;
 
-	if (d == NULL || !d->writing || d->sent)
+	if (d == NULL || d->sent || c->mta_next != message_answered)
 		return;
+	if (!d->writing)
+		begin_writing(c);
 	while (backend_unsent(c->mta) < BACKEND_OUTPUT_MAX) {
 		struct str piece = next_piece(c);
 
 		if (piece.n > 0) {
-			eod_write(&d->writer, piece, put, c);
+			write_piece(c, piece);
 			d->offset += piece.n;
 		} else if (spool_failed(d->spool)) {
 			/* Half a message must not look like a whole one. */
@@ -113,7 +139,8 @@ relay_more(struct client *c)
 			give_back(c);
 			return;
 		} else {
-			eod_write_end(&d->writer, put, c);
+			if (!as_chunk(c))
+				eod_write_end(&d->writer, put, c);
 			backend_end(c->mta);
 			d->sent = true;
 			return;
@@ -132,12 +159,30 @@ data_answered(struct client *c)
 		refused(c);
 		return;
 	}
-	c->data->writing = true;
-	c->mta_next = message_answered;
 	backend_stream(c->mta);
-	eod_writer_init(&c->data->writer);
-	eod_write(&c->data->writer, buf_str(&c->data->front_fields), put, c);
+	c->mta_next = message_answered;
 	relay_more(c);
+}
+
+/* Octets of the message with our fields in front, and without what stays behind. */
+static uint64_t
+size_on(const struct data *d)
+{
+	uint64_t size = d->front_fields.n + spool_size(d->spool);
+
+	for (size_t i = 0; i < d->holes.n; i++)
+		size -= d->holes.hole[i].to - d->holes.hole[i].from;
+	return size;
+}
+
+/* No reply is waited for before the octets, as their number was said. */
+static void
+send_chunk(struct client *c)
+{
+	c->mta_next = message_answered;
+	/* Else it waits for the reply to a keepalive, and BACKEND_DRAINED tells. */
+	if (backend_chunk(c->mta, size_on(c->data)))
+		relay_more(c);
 }
 
 static void
@@ -161,5 +206,8 @@ relay_begin(struct client *c)
 	}
 	write_front_fields(c);
 	c->data->holes = received_forged(c->s, c->core->hostname);
-	mta_command(c, STR("DATA"), data_answered);
+	if (as_chunk(c))
+		send_chunk(c);
+	else
+		mta_command(c, STR("DATA"), data_answered);
 }

@@ -30,10 +30,11 @@ static const unsigned came_from[CLIENT_STATES] = {
 	[CLIENT_GREETED] =
 	    IN(CLIENT_CONNECT) | IN(CLIENT_TLS) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
 	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) |
-	    IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
+	    IN(CLIENT_CHUNKS) | IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
 	[CLIENT_MAIL] = IN(CLIENT_READY),
 	[CLIENT_RCPT] = IN(CLIENT_MAIL) | IN(CLIENT_RCPT),
-	[CLIENT_DATA] = IN(CLIENT_RCPT),
+	[CLIENT_CHUNKS] = IN(CLIENT_DATA),
+	[CLIENT_DATA] = IN(CLIENT_RCPT) | IN(CLIENT_CHUNKS),
 	[CLIENT_MESSAGE] = IN(CLIENT_DATA),
 	[CLIENT_REFUSED] = IN(CLIENT_CONNECT),
 	[CLIENT_CLOSING] = ~(IN(CLIENT_CLOSING) | IN(CLIENT_GONE)),
@@ -213,7 +214,10 @@ run_once(struct client *c)
 	case CLIENT_READY:
 	case CLIENT_MAIL:
 	case CLIENT_RCPT:
+	case CLIENT_CHUNKS:
 	case CLIENT_REFUSED:
+		if (c->unwanted.code)
+			return bdat_swallow(c);
 		if (foreign(c))
 			return true;
 		kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
@@ -289,7 +293,9 @@ client_turn(struct client *c)
 		client_close(c, "shutdown");
 	}
 	if (c->ended && !waits(c) && c->state < CLIENT_CLOSING)
-		client_close(c, c->state == CLIENT_DATA ? "left within a message" : "left");
+		client_close(c,
+		    c->state == CLIENT_DATA || c->state == CLIENT_CHUNKS ? "left within a message"
+									 : "left");
 	if (c->state == CLIENT_CLOSING)
 		closing(c);
 	if (c->state == CLIENT_GONE) {

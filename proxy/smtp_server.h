@@ -3,7 +3,7 @@
  * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
  * smtp_envelope.c MAIL and RCPT with their parameters,
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
- * smtp_relay.c its handing on, smtp_tls.c the handshake.
+ * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_tls.c the handshake.
  *
  * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
  * (`mta_next`). While it waits, nothing of its input is looked at. Nobody frees a client but
@@ -30,6 +30,7 @@ enum client_state {
 	CLIENT_READY,   /* HELO was taken; no transaction */
 	CLIENT_MAIL,    /* a transaction without a recipient */
 	CLIENT_RCPT,    /* a transaction with recipients */
+	CLIENT_CHUNKS,  /* and a part of the message; between two chunks of it */
 	CLIENT_DATA,    /* the message is coming in */
 	CLIENT_MESSAGE, /* it is being decided and handed on */
 	CLIENT_REFUSED, /* 554 was said instead of 220 */
@@ -46,7 +47,9 @@ struct data {
 	size_t head_next; /* when to look again whether it is */
 	bool header_done, too_many_fields;
 	bool too_big, header_too_big, spool_failed;
-	uint64_t octets;      /* taken in, whether kept or not */
+	uint64_t octets;     /* taken in, whether kept or not */
+	uint64_t chunk_left; /* octets to come of the present chunk, if it comes in chunks */
+	bool chunk_last;
 	uint64_t told, timed; /* octets at the last EVENT_BODY, at the last new deadline */
 	int64_t began_us;     /* monotonic */
 	struct err err;       /* of the spool */
@@ -57,6 +60,16 @@ struct data {
 	size_t next_hole;
 	uint64_t offset;
 	bool writing, sent;
+};
+
+/* A chunk of BDAT that is not taken: its octets are swallowed before the reply. */
+struct unwanted {
+	uint64_t left; /* of the present one */
+	int code;      /* 0: there is none */
+	const char *enhanced, *text;
+	uint64_t total; /* octets, since the last MAIL */
+	bool
+	    excused; /* they were under way when the message was refused: no error of the client's */
 };
 
 /* A refusal that no rule gives. */
@@ -114,6 +127,7 @@ struct client {
 	bool mta_dirty;             /* it must hear RSET before the next MAIL */
 	bool mta_lost;              /* with recipients of this transaction */
 	struct data *data;
+	struct unwanted unwanted;
 	int64_t began_us; /* monotonic: the connection */
 	int64_t idle_us;  /* the present wait for a command */
 };
@@ -200,9 +214,19 @@ void mta_event(void *owner, enum backend_event event);
 /* ---- smtp_data.c ---- */
 
 void data_begin(struct client *c);
+/* A chunk of n octets comes, in the state RCPT or CHUNKS. */
+void data_chunk(struct client *c, uint64_t n, bool last);
 /* Takes input while there is some; false: more is needed. */
 bool data_take(struct client *c);
 void data_free(struct data **data);
+
+/* ---- smtp_bdat.c ---- */
+
+void bdat_command(struct client *c, struct command *command);
+/* The number of its octets cannot be read, so nobody knows where commands begin again. */
+void bdat_broken(struct client *c);
+/* Swallows input of an unwanted chunk while there is some; false: more is needed. */
+bool bdat_swallow(struct client *c);
 
 /* ---- smtp_relay.c ---- */
 

@@ -38,7 +38,7 @@ def offer(tap, w):
     with tap.case("what is offered is carried by both"):
         with Client(w.postfix.port) as direct:
             theirs = direct.ehlo.text.split("\n")[1:]
-        ours = ("PIPELINING", "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=1000")
+        ours = ("PIPELINING", "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=1000", "CHUNKING")
         for word in w.offered():
             if word not in ours and not word.startswith("SIZE "):
                 assert word in theirs, f"{word} is not one of {theirs}"
@@ -86,13 +86,42 @@ def utf8(tap, w):
             equal((said.code, said.text[:5]), (553, "5.6.7"))
 
 
+def chunks(tap, w):
+    data = message("a@other.test", "chunks@example.org", "chunks", "a\n.\n..b\n.c\n")
+    with tap.case("a message in chunks is delivered, octet for octet"):
+        for i, size in enumerate((1, 10, len(data))):
+            with w.client() as c:
+                equal(c.say("MAIL FROM:<a@other.test>").code, 250)
+                equal(c.say("RCPT TO:<chunks@example.org>").code, 250)
+                for at in range(0, len(data), size):
+                    piece = data[at:at + size]
+                    last = b" LAST" if at + size >= len(data) else b""
+                    c.write(b"BDAT %d%s\r\n" % (len(piece), last) + piece)
+                    equal(c.reply().code, 250, "the reply to a chunk")
+            stored = w.postfix.await_messages("chunks@example.org", i + 1)[-1]
+            stored = stored[stored.index(b"From: <a@other.test>"):]
+            equal(stored, data.replace(b"\r\n", b"\n"), "what Postfix got")
+    with tap.case("a message hidden in a chunk is text"):
+        inner = (b"\r\n.\r\nMAIL FROM:<b@smuggled.test>\r\nRCPT TO:<inner@example.org>\r\n"
+                 b"DATA\r\nSubject: inner\r\n\r\nx\r\n.\r\n")
+        with w.client() as c:
+            equal(c.say("MAIL FROM:<a@other.test>").code, 250)
+            equal(c.say("RCPT TO:<outer@example.org>").code, 250)
+            c.write(b"BDAT %d LAST\r\n" % len(data + inner) + data + inner)
+            equal(c.reply().code, 250, "the reply")
+            equal(c.say("NOOP").code, 250, "the reply to NOOP")
+        stored = w.postfix.await_messages("outer@example.org")[0]
+        assert inner.replace(b"\r\n", b"\n") in stored, stored
+        equal(w.postfix.messages("inner@example.org"), [], "the smuggled mail")
+
+
 def main():
     build = need("posternd", "postern", "postfix")
     tap = Tap()
     with Lab() as lab:
         w = World(lab, build)
         tap.on_failure = lambda: w.posternd.text()[-3000:]
-        for part in (offer, notification, utf8):
+        for part in (offer, notification, utf8, chunks):
             part(tap, w)
     tap.finish()
 

@@ -69,6 +69,31 @@ send_on(struct str message)
 	buf_free(&back.out);
 }
 
+/* In chunks there is no end within, and what is kept is what came. */
+static void
+read_chunks(struct str in, enum eod_bare bare, size_t length)
+{
+	struct eod_reader r;
+	struct buf out;
+
+	buf_init(&out, 1 << 24);
+	eod_reader_init_chunks(&r, bare);
+	for (size_t at = 0; at < in.n; at += length) {
+		struct str piece = str_sub(in, at, at + length);
+
+		if (eod_read(&r, piece, put, &out) != piece.n || r.ended)
+			abort();
+	}
+	eod_read_last(&r, put, &out);
+	if (r.octets != out.n)
+		abort();
+	if (bare == EOD_NORMALISE)
+		send_on(buf_str(&out));
+	else if (!str_eq(buf_str(&out), in))
+		abort();
+	buf_free(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -82,6 +107,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_in_pieces(&whole, in, bare, in.n);
 	read_in_pieces(&pieces, in, bare, 1 + (data[0] >> 1) % 16);
 	compare(&whole, &pieces);
+	read_chunks(in, bare, 1 + (data[0] >> 1) % 16);
+	read_chunks(in, EOD_KEEP, 1 + (data[0] >> 1) % 16);
 	if (bare == EOD_NORMALISE)
 		send_on(buf_str(&whole.out));
 	buf_free(&whole.out);

@@ -370,6 +370,75 @@ test_written_is_read_again(void **state)
 	}
 }
 
+/* What EOD_NORMALISE makes of it, by the definition. */
+static void
+normalise(struct str in, struct buf *out)
+{
+	for (size_t i = 0; i < in.n; i++) {
+		bool after_cr = i > 0 && in.p[i - 1] == '\r';
+
+		if (in.p[i] == '\r' && (i + 1 == in.n || in.p[i + 1] != '\n'))
+			buf_addc(out, ' ');
+		else if (in.p[i] == '\n' && !after_cr)
+			buf_add(out, STR("\r\n"));
+		else
+			buf_addc(out, in.p[i]);
+	}
+}
+
+static void
+read_chunks(struct result *res, struct str in, enum eod_bare bare, uint64_t cuts)
+{
+	size_t from = 0;
+
+	*res = (struct result){ 0 };
+	buf_init(&res->out, 1024);
+	eod_reader_init_chunks(&res->r, bare);
+	for (size_t i = 0; i < in.n; i++) {
+		if (i + 1 == in.n || (cuts >> i & 1)) {
+			read_piece(res, str_sub(in, from, i + 1));
+			from = i + 1;
+		}
+	}
+	assert_false(res->r.ended);
+	eod_read_last(&res->r, put, &res->out);
+	assert_true(res->r.ended);
+	assert_int_equal(res->taken, in.n);
+	assert_int_equal(res->r.octets, res->out.n);
+}
+
+/* No octets within are an end, wherever the chunks end. */
+static void
+test_chunks(void **state)
+{
+	for (unsigned long code = 0; code < 1ul << 12; code++) {
+		char text[6];
+		struct str in = { text, sizeof text };
+		struct buf want;
+
+		for (size_t i = 0; i < sizeof text; i++)
+			text[i] = "\r\n.a"[code >> (2 * i) & 3];
+		buf_init(&want, 1024);
+		normalise(in, &want);
+		for (uint64_t cuts = 0; cuts < 32; cuts++) {
+			struct result keep, refuse, clean;
+
+			read_chunks(&keep, in, EOD_KEEP, cuts);
+			read_chunks(&refuse, in, EOD_REFUSE, cuts);
+			read_chunks(&clean, in, EOD_NORMALISE, cuts);
+			assert_true(str_eq(buf_str(&keep.out), in));
+			assert_same(&keep, &refuse);
+			assert_true(str_eq(buf_str(&clean.out), buf_str(&want)));
+			assert_int_equal(
+			    refuse.r.bare_cr || refuse.r.bare_lf, !str_eq(buf_str(&want), in));
+			buf_free(&keep.out);
+			buf_free(&refuse.out);
+			buf_free(&clean.out);
+		}
+		buf_free(&want);
+	}
+}
+
 int
 main(void)
 {
@@ -380,6 +449,7 @@ main(void)
 		cmocka_unit_test(test_every_split_gives_the_same),
 		cmocka_unit_test(test_agrees_with_the_plain_reading),
 		cmocka_unit_test(test_runs_are_long_and_not_copied),
+		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_written_is_read_again),
 	};

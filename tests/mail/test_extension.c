@@ -22,6 +22,8 @@ test_keywords(void **state)
 		{ "DELIVERBY", EXTENSION_DELIVERBY },
 		{ "MT-PRIORITY", EXTENSION_MT_PRIORITY },
 		{ "SMTPUTF8", EXTENSION_SMTPUTF8 },
+		{ "BINARYMIME", EXTENSION_BINARYMIME },
+		{ "CHUNKING", 0 },
 		{ "STARTTLS", 0 },
 		{ "REQUIRETLS", 0 },
 		{ "DSNX", 0 },
@@ -47,7 +49,7 @@ static const char notify[] = "NOTIFY is NEVER, or some of SUCCESS, FAILURE and D
 static const char orcpt[] = "ORCPT is a type, a semicolon and xtext, of at most 500 octets";
 static const char by[] = "BY is a number of seconds, a semicolon and a mode";
 static const char priority[] = "MT-PRIORITY is a number from -9 to 9";
-static const char body[] = "BODY is 7BIT or 8BITMIME";
+static const char body[] = "BODY is 7BIT, 8BITMIME or BINARYMIME";
 
 static const struct {
 	const char *line;
@@ -56,6 +58,7 @@ static const struct {
 } values[] = {
 	{ "MAIL FROM:<> BODY=7BIT", NULL, 0 },
 	{ "MAIL FROM:<> body=8bitmime", NULL, EXTENSION_8BITMIME },
+	{ "MAIL FROM:<> BODY=BinaryMIME", NULL, EXTENSION_BINARYMIME },
 	{ "MAIL FROM:<> BODY=9BIT", body, 0 },
 	{ "MAIL FROM:<> BODY", body, 0 },
 	{ "MAIL FROM:<> RET=FULL", NULL, EXTENSION_DSN },

@@ -128,7 +128,11 @@ next_command(struct mta *m)
 		return;
 	}
 	m->n_sent++;
-	if (strcmp(command, "wait") != 0)
+	if (strcmp(command, "chunk") == 0) {
+		assert_true(backend_chunk(m->link, 7));
+		backend_write(m->link, STR("hello\r\n"));
+		backend_end(m->link);
+	} else if (strcmp(command, "wait") != 0)
 		backend_command(m->link, str_of(command));
 }
 
@@ -217,6 +221,12 @@ static const struct play_case cases[] = {
 	    "ready 250 ", US "NOOP|" },
 	{ "message", HANDOFF_NONE, { GREET, EHLO_OK, "354 go\r\n", "250 queued\r\n" }, { "DATA" },
 	    "ready 354 250 ", US "DATA|hello|.|" },
+	{ "chunk", HANDOFF_NONE, { GREET, EHLO_OK, HANG, "250 queued\r\n", "250 ok\r\n" },
+	    { "chunk", "NOOP" }, "ready 250 250 ", US "BDAT 7 LAST|hello|NOOP|" },
+	{ "chunk refused", HANDOFF_NONE, { GREET, EHLO_OK, HANG, "552 no\r\n", "250 ok\r\n" },
+	    { "chunk", "NOOP" }, "ready 552 250 ", US "BDAT 7 LAST|hello|NOOP|" },
+	{ "dies in a chunk", HANDOFF_NONE, { GREET, EHLO_OK, HANG, NULL }, { "chunk" },
+	    "ready lost: it closed the connection: end of input", US "BDAT 7 LAST|hello|" },
 	{ "without EHLO", HANDOFF_NONE, { GREET, "502 no\r\n", "250 mta\r\n" }, { NULL }, "ready ",
 	    US "HELO mx.example.org|" },
 	{ "without both", HANDOFF_NONE, { GREET, "502 no\r\n", "502 no\r\n" }, { NULL },

@@ -183,6 +183,15 @@ class Dialogue:
         self.input = bytes(got[end + 5:])
         return bytes(got[:end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
 
+    def octets(self, n):
+        """Exactly n of them."""
+        while len(self.input) < n:
+            if self.mta.die_after is not None and len(self.input) > self.mta.die_after:
+                raise EOFError
+            self.more()
+        got, self.input = self.input[:n], self.input[n:]
+        return got
+
     def run(self):
         self.answer("CONNECT", b"", b"220 mta.example ESMTP\r\n")
         while True:
@@ -229,6 +238,15 @@ class Dialogue:
                     while True:
                         self.more()
                 self.conn.sendall(said)
+            elif verb == "BDAT":
+                assert line.endswith(b" LAST"), line
+                octets = self.octets(int(line.split(b" ")[1]))
+                usual = b"250 2.0.0 Ok: queued as 4ABC\r\n"
+                said = self.mta.says.get(verb) or usual
+                if isinstance(said, bytes) and YES.match(said):
+                    self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
+                self.mail, self.rcpts = None, []
+                self.answer(verb, line, usual)
             elif verb == "RSET":
                 self.mail, self.rcpts = None, []
                 self.answer(verb, line, b"250 2.0.0 Ok\r\n")

@@ -9,9 +9,9 @@ from play import Client, MTA, Postern, stuffed
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 
 # What is offered whatever the mail server has.
-OURS = [b"PIPELINING", b"SIZE 52428800", b"LIMITS RCPTMAX=1000", b"ENHANCEDSTATUSCODES"]
+OURS = [b"PIPELINING", b"SIZE 52428800", b"LIMITS RCPTMAX=1000", b"CHUNKING", b"ENHANCEDSTATUSCODES"]
 # What is offered if it has it.
-CARRIED = [b"8BITMIME", b"DSN", b"DELIVERBY", b"MT-PRIORITY", b"SMTPUTF8"]
+CARRIED = [b"8BITMIME", b"DSN", b"DELIVERBY", b"MT-PRIORITY", b"SMTPUTF8", b"BINARYMIME"]
 # What is its own, whatever it says.
 WITHHELD = [b"STARTTLS", b"AUTH PLAIN LOGIN", b"AUTH=PLAIN", b"REQUIRETLS", b"XCLIENT NAME ADDR", b"XFORWARD NAME",
             b"ETRN", b"VRFY", b"EXPN", b"HELP", b"TURN", b"ATRN", b"PRDR", b"PIPECONNECT", b"X_PIPE_CONNECT", b"BURL imap",
@@ -42,8 +42,9 @@ def with_options(**options):
 
 
 def carried(theirs):
-    """What of it is offered: SMTPUTF8 includes 8BITMIME."""
-    return [word for word in theirs if word != b"SMTPUTF8" or b"8BITMIME" in theirs]
+    """What of it is offered: SMTPUTF8 includes 8BITMIME, BINARYMIME is nothing without CHUNKING, which is ours."""
+    wants = {b"SMTPUTF8": b"8BITMIME", b"BINARYMIME": b"CHUNKING"}
+    return [word for word in theirs if word != b"CHUNKING" and wants.get(word, word) in theirs]
 
 
 def offer(postern):
@@ -70,13 +71,14 @@ def relearn(mta, postern, ehlo):
 @case
 def comparison(mta, postern):
     "what is offered is what both of us carry, for each set that a mail server may have"
-    for n in range(len(CARRIED) + 1):
-        for subset in itertools.combinations(CARRIED, n):
+    every = CARRIED + [b"CHUNKING"]
+    for n in range(len(every) + 1):
+        for subset in itertools.combinations(every, n):
             relearn(mta, postern, list(subset) + [b"SIZE"])
             assert sorted(offer(postern)) == sorted(OURS + carried(subset)), (subset, offer(postern))
             relearn(mta, postern, WITHHELD + list(subset))
             assert sorted(offer(postern)) == sorted(OURS + carried(subset)), (subset, offer(postern))
-    relearn(mta, postern, [word.lower() for word in CARRIED])
+    relearn(mta, postern, [word.lower() for word in every])
     assert sorted(offer(postern)) == sorted(OURS + CARRIED), offer(postern)
 
 

@@ -1,0 +1,109 @@
+#include "proxy/smtp_server.h"
+
+#define RENEWED (64 * 1024) /* for so many octets the client gets the time of a command anew */
+
+void
+bdat_broken(struct client *c)
+{
+	client_reply(c, 501, "5.5.4", "BDAT wants a number, and nothing behind it but LAST");
+	client_close(c, "bdat");
+}
+
+/* "120", "120 LAST" */
+static bool
+read_arguments(struct str rest, uint64_t *n, bool *last)
+{
+	struct str number;
+
+	str_pop(&rest, ' ', &number);
+	rest = str_trim(rest);
+	*last = rest.n > 0;
+	if (*last && !str_eqcase(rest, STR("LAST")))
+		return false;
+	/* More could not be added up. */
+	return str_to_u64(number, UINT64_MAX / 4, n);
+}
+
+static void
+swallowed(struct client *c)
+{
+	struct unwanted *u = &c->unwanted;
+	int code = u->code;
+
+	u->code = 0;
+	c->timed = false;
+	if (u->excused)
+		client_reply(c, code, u->enhanced, u->text);
+	else
+		client_error(c, code, u->enhanced, u->text);
+}
+
+/* Whatever the state, exactly n octets are no commands. text: a constant. */
+static void
+refuse_chunk(struct client *c, uint64_t n, int code, const char *text)
+{
+	struct unwanted *u = &c->unwanted;
+
+	if (n > 2 * (uint64_t)c->core->message_size - u->total) {
+		client_reply(c, 552, "5.3.4", "So much is not even thrown away");
+		client_close(c, "bdat");
+		return;
+	}
+	u->total += n;
+	u->left = n;
+	u->code = code;
+	u->enhanced = "5.5.1";
+	u->text = text;
+	if (n == 0)
+		swallowed(c);
+}
+
+bool
+bdat_swallow(struct client *c)
+{
+	struct unwanted *u = &c->unwanted;
+	uint64_t before = u->left;
+	struct str in = io_peek(c->io);
+
+	if (in.n == 0)
+		return false;
+	if (in.n > u->left)
+		in.n = (size_t)u->left;
+	io_drop(c->io, in.n);
+	u->left -= in.n;
+	if (before / RENEWED != u->left / RENEWED)
+		c->timed = false;
+	if (u->left == 0)
+		swallowed(c);
+	return true;
+}
+
+void
+bdat_command(struct client *c, struct command *command)
+{
+	uint64_t n;
+	bool last;
+
+	if (!read_arguments(command->rest, &n, &last)) {
+		bdat_broken(c);
+		return;
+	}
+	switch (c->state) {
+	case CLIENT_RCPT:
+	case CLIENT_CHUNKS:
+		if (c->s->esmtp)
+			data_chunk(c, n, last);
+		else
+			refuse_chunk(c, n, 503, "CHUNKING is for those who said EHLO");
+		return;
+	case CLIENT_MAIL:
+		refuse_chunk(c, n, 554, "No recipient was taken");
+		return;
+	case CLIENT_REFUSED:
+		refuse_chunk(c, n, 503, "You were refused, say QUIT");
+		return;
+	default:
+		refuse_chunk(c, n, 503, "MAIL and RCPT come first");
+		return;
+	}
+}
