@@ -137,6 +137,7 @@ abilities_common(const struct abilities *a, const struct abilities *b)
 	c.size_max = a->size_max ? smaller(a->size_max, b->size_max) : b->size_max;
 	c.rcpt_max = a->rcpt_max ? smaller(a->rcpt_max, b->rcpt_max) : b->rcpt_max;
 	c.pipelining = a->pipelining && b->pipelining;
+	c.chunking = a->chunking && b->chunking;
 	c.extensions = a->extensions & b->extensions;
 	c.xclient = a->xclient & b->xclient;
 	longer_time(a->by_least, b->by_least, c.by_least, sizeof(c.by_least));

@@ -276,7 +276,6 @@ static void
 run_row(struct client *c, struct command *command)
 {
 	const struct verb_row *row = &verbs[command->verb];
-
 	const char *wrong =
 	    c->state == CLIENT_CHUNKS ? "The message has begun with BDAT" : row->wrong;
 
@@ -335,7 +334,8 @@ command_line(struct client *c, enum io_line kind, struct str line)
 		command_foreign(c, "another protocol");
 	else if (str_eqcase(command.name, STR("PROXY")))
 		command_foreign(c, "a PROXY header, but its listener is not `from proxies`");
-	else if (command.verb == VERB_BDAT && (kind == IO_LINE_BARE || !clean || eight_bit))
+	else if (command.verb == VERB_BDAT &&
+	    (kind == IO_LINE_BARE || !clean || eight_bit || line.n + 2 > COMMAND_LINE_MAX))
 		bdat_broken(c);
 	else if (kind == IO_LINE_BARE)
 		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");

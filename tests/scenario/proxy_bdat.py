@@ -214,7 +214,7 @@ def sequence(mta, postern):
 def arguments(mta, postern):
     "a BDAT whose octets cannot be counted ends the session"
     for line in (b"BDAT", b"BDAT x", b"BDAT -1", b"BDAT 10 FIRST", b"BDAT 10 LAST x", b"BDAT 99999999999999999999",
-                 b"BDAT LAST", b"BDAT 0x10", b"BDAT 1e1", b"BDAT 10\0", b"BDAT 10 L\xe4ST", b"BDAT\t10 LAST\r"):
+                 b"BDAT LAST", b"BDAT 0x10", b"BDAT 1e1", b"BDAT 10\0", b"BDAT 10 L\xe4ST", b"BDAT\t10 LAST\r", b"BDAT 10" + b" " * 600 + b"LAST"):
         c = Client(postern)
         c.hello()
         c.envelope()
