@@ -16,6 +16,10 @@ static const struct {
 	{ EXTENSION_MT_PRIORITY, "MT-PRIORITY" },
 	{ EXTENSION_SMTPUTF8, "SMTPUTF8" },
 	{ EXTENSION_BINARYMIME, "BINARYMIME" },
+	{ EXTENSION_VRFY, "VRFY" },
+	{ EXTENSION_EXPN, "EXPN" },
+	{ EXTENSION_HELP, "HELP" },
+	{ EXTENSION_ETRN, "ETRN" },
 };
 #define N_KEYWORDS (sizeof keywords / sizeof *keywords)
 

@@ -17,6 +17,11 @@ enum extension {
 	EXTENSION_MT_PRIORITY = 1 << 3, /* RFC 6710 */
 	EXTENSION_SMTPUTF8 = 1 << 4,    /* RFC 6531 */
 	EXTENSION_BINARYMIME = 1 << 5,  /* RFC 3030 */
+	/* verbs that may be offered like extensions */
+	EXTENSION_VRFY = 1 << 6, /* RFC 5321 3.5 */
+	EXTENSION_EXPN = 1 << 7,
+	EXTENSION_HELP = 1 << 8,
+	EXTENSION_ETRN = 1 << 9, /* RFC 1985 */
 };
 
 /* The one whose keyword this is; 0: none that is carried. */

@@ -17,6 +17,7 @@ libpostern_a_SOURCES += \
 	proxy/proxy_front.c \
 	proxy/proxy_header.c \
 	proxy/received.c \
+	proxy/smtp_ask.c \
 	proxy/smtp_bdat.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \

@@ -73,6 +73,7 @@ reply_helo(struct client *c)
 
 	if (tls_offered(c))
 		ours[n++] = "STARTTLS";
+	mta.extensions = ask_carried(c, mta.extensions);
 	ours[n++] = "CHUNKING";
 	if (c->peer_trusted)
 		ours[n++] = XCLIENT_OFFER;
@@ -177,21 +178,6 @@ run_noop(struct client *c, struct command *command)
 }
 
 static void
-run_help(struct client *c, struct command *command)
-{
-	client_reply(c, 214, "2.0.0", "See RFC 5321");
-}
-
-static void
-run_vrfy(struct client *c, struct command *command)
-{
-	if (command->rest.n == 0)
-		client_error(c, 501, "5.5.4", "VRFY wants a name");
-	else
-		client_reply(c, 252, "2.1.5", "Cannot say; send it a message");
-}
-
-static void
 run_quit(struct client *c, struct command *command)
 {
 	client_reply(c, 221, "2.0.0", "Bye");
@@ -259,10 +245,10 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_RSET] = { ANY, NO_ARGUMENT, NULL, run_rset },
 	[VERB_NOOP] = { ANY, 0, NULL, run_noop },
 	[VERB_QUIT] = { ANY, NO_ARGUMENT | ENDS_SESSION, NULL, run_quit },
-	[VERB_VRFY] = { ANY, 0, NULL, run_vrfy },
-	[VERB_EXPN] = { ANY, 0, NULL, run_not_offered },
-	[VERB_HELP] = { ANY, 0, NULL, run_help },
-	[VERB_ETRN] = { ANY, 0, NULL, run_not_offered },
+	[VERB_VRFY] = { ANY, 0, NULL, ask_command },
+	[VERB_EXPN] = { ANY, 0, NULL, ask_command },
+	[VERB_HELP] = { ANY, 0, NULL, ask_command },
+	[VERB_ETRN] = { ANY, 0, NULL, ask_command },
 	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
 	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, "Not within a transaction",
 	    run_starttls },

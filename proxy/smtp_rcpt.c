@@ -248,7 +248,7 @@ link_opened(struct client *c)
 	if (c->mta == NULL)
 		open_link(c);
 	else
-		send_mail(c);
+		c->mta_opened(c);
 }
 
 static void
@@ -264,7 +264,7 @@ open_link(struct client *c)
 
 	c->member = pool_take(c->front->pool, &c->tried);
 	if (c->member == NULL) {
-		rcpt_away(c);
+		c->mta_opened(c);
 		return;
 	}
 	order.target = pool_target(c->member);
@@ -273,14 +273,30 @@ open_link(struct client *c)
 	c->mta_next = link_opened;
 }
 
+void
+mta_open(struct client *c, void (*then)(struct client *c))
+{
+	c->tried = 0;
+	c->mta_opened = then;
+	open_link(c);
+}
+
+static void
+opened_for_rcpt(struct client *c)
+{
+	if (c->mta == NULL)
+		rcpt_away(c);
+	else
+		send_mail(c);
+}
+
 static void
 ask_mta(struct client *c)
 {
-	c->tried = 0;
 	if (c->mta_lost)
 		rcpt_away(c);
 	else if (c->mta == NULL)
-		open_link(c);
+		mta_open(c, opened_for_rcpt);
 	else if (c->mta_mail)
 		send_rcpt(c);
 	else if (c->mta_dirty)

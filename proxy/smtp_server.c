@@ -170,6 +170,7 @@ client_free(struct client *c)
 	peers_leave(c->front->peers, &c->peer);
 	data_free(&c->data);
 	backend_free(&c->mta);
+	buf_free(&c->asked);
 	pool_leave(&c->member);
 	io_free(&c->io);
 	gate_close(&c->gs);

@@ -117,7 +117,8 @@ struct client {
 	bool peer_trusted; /* and may say for whom */
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
-	const struct refusal *refusal; /* on its way to the journal */
+	void (*mta_opened)(struct client *c); /* while a connection is made */
+	const struct refusal *refusal;        /* on its way to the journal */
 	void (*refused)(struct client *c);
 	const char *why;            /* how the connection ended, for the log */
 	struct backend_link *mta;   /* NULL: none, or lost */
@@ -128,6 +129,7 @@ struct client {
 	bool mta_lost;              /* with recipients of this transaction */
 	struct data *data;
 	struct unwanted unwanted;
+	struct buf asked; /* a command that is relayed as it is */
 	int64_t began_us; /* monotonic: the connection */
 	int64_t idle_us;  /* the present wait for a command */
 };
@@ -201,6 +203,8 @@ void tls_failed(struct client *c, const char *why);
 
 /* The current recipient is decided. */
 void rcpt_decide(struct client *c);
+/* Connects to an MTA; then calls then(c), with c->mta NULL if there is none to be had. */
+void mta_open(struct client *c, void (*then)(struct client *c));
 /* Sends a command to the MTA; next(c) is called with its reply, or with c->mta NULL. */
 void mta_command(struct client *c, struct str command, void (*next)(struct client *c));
 /* The link is not to be used any more. */
@@ -219,6 +223,13 @@ void data_chunk(struct client *c, uint64_t n, bool last);
 /* Takes input while there is some; false: more is needed. */
 bool data_take(struct client *c);
 void data_free(struct data **data);
+
+/* ---- smtp_ask.c ---- */
+
+/* VRFY, EXPN, HELP and ETRN. */
+void ask_command(struct client *c, struct command *command);
+/* Of what the MTA has, what the configuration lets through. */
+unsigned ask_carried(const struct client *c, unsigned extensions);
 
 /* ---- smtp_bdat.c ---- */
 

@@ -12,6 +12,7 @@
 #define DAYS(n) SECONDS((n)*INT64_C(86400))
 #define MEGA(n) ((n)*INT64_C(1048576))
 
+static const char *const verbs[] = { "refuse", "relay", NULL };
 static const char *const modes[] = { "enforce", "observe", NULL };
 static const char *const failures[] = { "tempfail", "pass", NULL };
 static const char *const shortages[] = { "tempfail", "reject", NULL };
@@ -49,6 +50,14 @@ const struct setting config_settings[] = {
 	    "The largest header that is taken; less than message_memory." },
 	{ "recipients", SETTING_NUMBER, CORE(recipients), 100, 100000, "1000", NULL,
 	    "Recipients of one message; RFC 5321 4.5.3.1.8 asks for 100 at least." },
+	{ "vrfy", SETTING_WORD, CORE(vrfy), 0, 0, "refuse", verbs,
+	    "Whether VRFY is asked of the mail server, which may tell who exists; else it is answered 252." },
+	{ "expn", SETTING_WORD, CORE(expn), 0, 0, "refuse", verbs,
+	    "Whether EXPN is asked of the mail server, which may tell who is in a list; else 502." },
+	{ "etrn", SETTING_WORD, CORE(etrn), 0, 0, "refuse", verbs,
+	    "Whether ETRN is asked of the mail server, which may start a queue run; else 502." },
+	{ "help", SETTING_WORD, CORE(help), 0, 0, "refuse", verbs,
+	    "Whether HELP is asked of the mail server; else Postern answers itself." },
 	{ "sessions", SETTING_NUMBER, CORE(sessions), 1, 1000000, "10000", NULL,
 	    "Connections at a time." },
 	{ "sessions_per_client", SETTING_NUMBER, CORE(sessions_per_client), 1, 1000000, "100", NULL,

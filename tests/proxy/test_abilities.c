@@ -43,7 +43,7 @@ test_offer(void **state)
 		/* The greeting is no ability. */
 		{ "250-8BITMIME 8BITMIME\n250 X", "1000", "", "100" },
 		{ "250-mta\n250-STARTTLS\n250-AUTH PLAIN\n250-REQUIRETLS\n250-PRDR\n250-BURL\n"
-		  "250-XCLIENT ADDR\n250-VRFY\n250-ETRN\n250-X-DSN\n250 8BITMIMEX",
+		  "250-XCLIENT ADDR\n250-X-DSN\n250 8BITMIMEX",
 		    "1000", "", "100" },
 		{ "250-mta\n250-DSN\n250 dsn", "1000", "DSN\n", "100" },
 		{ "250-mta\n250-DELIVERBY\n250 MT-PRIORITY", "1000", "DELIVERBY\nMT-PRIORITY\n",

@@ -256,7 +256,7 @@ class Dialogue:
             elif verb == "NOOP":
                 self.answer(verb, line, b"250 2.0.0 Ok\r\n")
             else:
-                self.conn.sendall(b"502 5.5.2 What?\r\n")
+                self.answer(verb, line, b"502 5.5.2 What?\r\n")
 
 
 class Postern:

@@ -200,7 +200,7 @@ def mail_parameters(mta, postern):
     c.hello()
     c.say("MAIL FROM:<a@example.net> SIZE=99999999999", 552, b"5.3.4")
     c.say("MAIL FROM:<a@example.net> SIZE=x", 501)
-    c.say("MAIL FROM:<a@example.net> BODY=BINARYMIME", 501)
+    c.say("MAIL FROM:<a@example.net> BODY=BINARYMIME", 555)
     c.say("MAIL FROM:<a@example.net> RET=FULL", 555, b"5.5.4")
     c.say("MAIL FROM:<a@example.net> SMTPUTF8", 555)
     c.say("MAIL FROM:a@example.net", 501)

@@ -264,5 +264,89 @@ def utf8_that_is_none(mta, postern):
     assert not mta.lines, mta.lines
 
 
+ASKED = ((b"VRFY joe", 252), (b"EXPN staff", 502), (b"ETRN example.org", 502), (b"HELP", 214), (b"HELP MAIL", 214))
+RELAY = "vrfy relay\nexpn relay\netrn relay\nhelp relay\nerrors 4"
+
+
+@with_options(ehlo=(b"8BITMIME", b"VRFY", b"EXPN", b"ETRN", b"HELP"))
+def asked_of_us(mta, postern):
+    "VRFY, EXPN, ETRN and HELP are answered here"
+    assert offer(postern) == [b"PIPELINING", b"SIZE 52428800", b"8BITMIME"] + OURS[-2:-3:-1] + [OURS[2], OURS[-1]], offer(postern)
+    c = Client(postern)
+    c.hello()
+    for line, code in ASKED:
+        c.say(line, code)
+    for line in (b"VRFY", b"EXPN", b"ETRN"):
+        c.say(line, 501, b"5.5.4")
+    c.close()
+    assert not mta.lines, mta.lines
+
+
+@with_options(ehlo=(b"8BITMIME", b"VRFY", b"EXPN", b"ETRN", b"HELP"), settings=RELAY)
+def asked_of_the_mta(mta, postern):
+    "VRFY, EXPN, ETRN and HELP are relayed where that is wanted, and its words back"
+    for word in (b"VRFY", b"EXPN", b"ETRN", b"HELP"):
+        assert word in offer(postern), offer(postern)
+    relearn(mta, postern, [b"EXPN"])
+    assert b"EXPN" in offer(postern) and b"VRFY" not in offer(postern), offer(postern)
+    del mta.lines[:]
+    c = Client(postern)
+    c.say("VRFY joe", 252)
+    c.hello()
+    said = {b"VRFY": b"250-Joe <joe@example.org>\r\n250 2.1.5 or so\r\n", b"EXPN": b"251 2.1.5 x\r\n",
+            b"ETRN": b"253 2.0.0 y\r\n", b"HELP": b"214-a\r\n214 2.0.0 b\r\n"}
+    for verb, reply in said.items():
+        mta.says[verb.decode()] = reply
+    for line, _ in ASKED:
+        c.send(line + b"\r\n")
+        code, lines = c.reply()
+        assert lines == said[line[:4]], (line, lines)
+    assert mta.lines == [line for line, _ in ASKED], mta.lines
+    c.say("vrfy  joe ", 250)
+    assert mta.lines[-1] == b"VRFY joe"
+    # Within a transaction, and before it is told to the mail server.
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("VRFY joe", 250)
+    c.say("RCPT TO:<b@example.org>", 250)
+    c.say("VRFY joe", 250)
+    c.data(stuffed(MESSAGE), 250)
+    c.say("VRFY joe", 250)
+    c.close()
+    assert len(mta.taken) == 1
+
+
+@with_options(settings=RELAY)
+def asked_too_often(mta, postern):
+    "each no of the mail server to such a question counts as an error"
+    mta.says["VRFY"] = b"550 5.1.1 no such user\r\n"
+    c = Client(postern)
+    c.hello()
+    for _ in range(3):
+        c.say("VRFY joe", 550, b"no such user")
+    c.say("VRFY joe", 421)
+    c.expect_end()
+    c.close()
+
+
+@with_options(settings=RELAY + "\nbackend timeout command 500ms")
+def asked_in_vain(mta, postern):
+    "a mail server that dies or talks nonsense when it is asked is a 451, and the session goes on"
+    c = Client(postern)
+    c.hello()
+    for said in (play.DIE, play.HANG, b"354 go\r\n", b"hm\r\n", b"421 4.3.2 bye\r\n", b"250 a\r\n250 b\r\n"):
+        mta.says["VRFY"] = said
+        c.say("VRFY joe", 451)
+        mta.says["VRFY"] = b"252 2.1.5 who knows\r\n"
+        c.say("VRFY joe", 252, b"who knows")
+    c.envelope()
+    mta.says["VRFY"] = play.DIE
+    c.say("VRFY joe", 451)
+    c.say("VRFY joe", 451)
+    c.say("DATA", 451)
+    c.envelope()
+    c.data(stuffed(MESSAGE), 250)
+    c.close()
+
+
 if __name__ == "__main__":
     play.main(CASES)

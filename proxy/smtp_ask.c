@@ -1,0 +1,110 @@
+#include "proxy/smtp_server.h"
+
+#define AWAY "The mail server behind is not available, try again later"
+
+/* What is said of a verb that is not relayed. */
+static const struct ask_row {
+	enum verb verb;
+	unsigned extension;
+	size_t setting; /* in struct config_core */
+	int code;
+	const char *enhanced, *text;
+} rows[] = {
+	{ VERB_VRFY, EXTENSION_VRFY, offsetof(struct config_core, vrfy), 252, "2.1.5",
+	    "Cannot say; send it a message" },
+	{ VERB_EXPN, EXTENSION_EXPN, offsetof(struct config_core, expn), 502, "5.5.1",
+	    "Not offered here" },
+	{ VERB_HELP, EXTENSION_HELP, offsetof(struct config_core, help), 214, "2.0.0",
+	    "See RFC 5321" },
+	{ VERB_ETRN, EXTENSION_ETRN, offsetof(struct config_core, etrn), 502, "5.5.1",
+	    "Not offered here" },
+};
+#define N_ROWS (sizeof(rows) / sizeof(*rows))
+
+static bool
+relays(const struct client *c, const struct ask_row *row)
+{
+	return *(const int64_t *)(const void *)((const char *)c->core + row->setting) != 0;
+}
+
+unsigned
+ask_carried(const struct client *c, unsigned extensions)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (!relays(c, &rows[i]))
+			extensions &= ~rows[i].extension;
+	return extensions;
+}
+
+static void
+away(struct client *c)
+{
+	buf_free(&c->asked);
+	client_reply(c, 451, "4.3.0", AWAY);
+}
+
+/* The MTA's words, but each no is an error of the client's: guessing at names has an end. */
+static void
+answered(struct client *c)
+{
+	int code;
+
+	if (c->mta == NULL) {
+		away(c);
+		return;
+	}
+	buf_free(&c->asked);
+	code = backend_reply(c->mta)->code;
+	if (code / 100 == 3) {
+		mta_drop(c, "it gave a reply that is none to this command");
+		away(c);
+	} else if (code >= 500 && c->s->n_errors + 1 >= c->core->errors) {
+		client_error(c, code, "", "");
+	} else {
+		c->s->n_errors += code >= 500;
+		mta_relay_reply(c);
+	}
+}
+
+static void
+opened(struct client *c)
+{
+	if (c->mta == NULL)
+		away(c);
+	else
+		mta_command(c, buf_str(&c->asked), answered);
+}
+
+static void
+relay(struct client *c, const struct command *command)
+{
+	buf_init(&c->asked, COMMAND_LINE_MAX);
+	buf_add(&c->asked, str_of(verb_name(command->verb)));
+	if (command->rest.n > 0) {
+		buf_addc(&c->asked, ' ');
+		buf_add(&c->asked, command->rest);
+	}
+	if (c->mta)
+		opened(c);
+	else if (c->mta_lost)
+		away(c);
+	else
+		mta_open(c, opened);
+}
+
+void
+ask_command(struct client *c, struct command *command)
+{
+	const struct ask_row *row = rows;
+
+	while (row->verb != command->verb)
+		row++;
+	if (command->rest.n == 0 && command->verb != VERB_HELP)
+		client_error(c, 501, "5.5.4", "Of whom?");
+	else if (relays(c, row) && c->state != CLIENT_GREETED)
+		relay(c, command);
+	else if (row->code >= 500)
+		client_error(c, row->code, row->enhanced, row->text);
+	else
+		client_reply(c, row->code, row->enhanced, row->text);
+}
