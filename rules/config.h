@@ -89,7 +89,7 @@ struct config_core {
 	int64_t mode;                    /* 0 enforce, 1 observe */
 	/* what a failure does to mail; see the words in core.c */
 	int64_t when_dns, when_store, when_stage; /* enum when */
-	int64_t vrfy, expn, etrn, help;                   /* 0 refuse, 1 relay */
+	int64_t vrfy, expn, etrn, help;           /* 0 refuse, 1 relay */
 	int64_t when_memory;                      /* 0 tempfail, 1 reject */
 	int64_t drain;                            /* ms that SIGTERM waits for sessions */
 	char *trust_anchor;                       /* DNSSEC root key file */
