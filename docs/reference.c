@@ -303,12 +303,14 @@ main(int argc, char **argv)
 
 	if (strcmp(what, "settings") == 0)
 		print_settings(config_settings, n_config_settings);
+	else if (strcmp(what, "tls") == 0)
+		print_settings(tls_settings, n_tls_settings);
 	else if (strcmp(what, "stages") == 0)
 		print_stages(&v);
 	else if (strcmp(what, "facts") == 0)
 		print_facts(&v, arena);
 	else {
-		fputs("usage: reference settings | stages | facts\n", stderr);
+		fputs("usage: reference settings | tls | stages | facts\n", stderr);
 		result = EXIT_FAILURE;
 	}
 	arena_free(&arena);

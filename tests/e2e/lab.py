@@ -304,6 +304,7 @@ discard unix - - n - - discard
 local unix - n n - - local
 file unix - n n - - pipe user=nobody argv={self.folder}/deliver ${{domain}} ${{user}}
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """

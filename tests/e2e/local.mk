@@ -6,7 +6,8 @@ e2e_tests = \
 	tests/e2e/proxy_haproxy.py \
 	tests/e2e/proxy_extensions.py \
 	tests/e2e/proxy_postfix.py \
-	tests/e2e/stages.py
+	tests/e2e/stages.py \
+	tests/e2e/tls_postfix.py
 TEST_EXTENSIONS += .py
 PY_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
