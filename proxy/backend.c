@@ -68,7 +68,9 @@ backend_target_find(struct backend_target *target, const struct backend *conf, s
 	char port[8];
 	int error;
 
-	*target = (struct backend_target){ .handoff = conf->handoff, .starttls = conf->starttls };
+	*target = (struct backend_target){
+		.handoff = conf->handoff, .starttls = conf->starttls, .lmtp = conf->lmtp
+	};
 	if (conf->name)
 		str_copy(str_of(conf->name), target->name, sizeof(target->name));
 	snprintf(port, sizeof(port), "%u", (unsigned)conf->port);
@@ -154,6 +156,12 @@ static struct str
 our_name(const struct backend_link *link)
 {
 	return str_of(link->order.core->hostname);
+}
+
+static const char *
+hello(const struct backend_link *link)
+{
+	return link->target.lmtp ? "LHLO" : "EHLO";
 }
 
 /* Whom the MTA shall see: the client if it stands for the client, else us. */
@@ -365,7 +373,7 @@ on_secured(struct backend_link *link)
 {
 	link->secured = true;
 	link->abilities = (struct abilities){ 0 };
-	send_ehlo(link, "EHLO",
+	send_ehlo(link, hello(link),
 	    link->target.handoff == HANDOFF_XCLIENT ? our_name(link) : ehlo_name(link), LINK_EHLO);
 }
 
@@ -384,20 +392,28 @@ secure(struct backend_link *link)
 }
 
 static void
+learn(struct backend_link *link)
+{
+	link->abilities = abilities_read(&link->reply);
+	if (link->target.lmtp)
+		link->abilities.rcpt_max = 1;
+}
+
+static void
 on_ehlo_reply(struct backend_link *link)
 {
 	int code = link->reply.code;
 
-	if (code / 100 == 5 && link->state == LINK_EHLO) {
+	if (code / 100 == 5 && link->state == LINK_EHLO && !link->target.lmtp) {
 		link->abilities = (struct abilities){ .known = true };
 		send_ehlo(link, "HELO", our_name(link), LINK_HELO);
 	} else if (code != 250) {
-		refused(link, "EHLO");
+		refused(link, hello(link));
 	} else if (link->state == LINK_EHLO) {
-		link->abilities = abilities_read(&link->reply);
+		learn(link);
 		secure(link);
 	} else if (link->state == LINK_EHLO_AS_CLIENT) {
-		link->abilities = abilities_read(&link->reply);
+		learn(link);
 		become_ready(link);
 	} else {
 		secure(link);
@@ -448,7 +464,7 @@ on_reply(struct backend_link *link)
 	switch (link->state) {
 	case LINK_GREETING:
 		if (link->reply.code == 220)
-			send_ehlo(link, "EHLO",
+			send_ehlo(link, hello(link),
 			    link->target.handoff == HANDOFF_XCLIENT ? our_name(link)
 								    : ehlo_name(link),
 			    LINK_EHLO);
@@ -457,7 +473,7 @@ on_reply(struct backend_link *link)
 		return;
 	case LINK_XCLIENT:
 		if (link->reply.code == 220)
-			send_ehlo(link, "EHLO", ehlo_name(link), LINK_EHLO_AS_CLIENT);
+			send_ehlo(link, hello(link), ehlo_name(link), LINK_EHLO_AS_CLIENT);
 		else
 			refused(link, "XCLIENT");
 		return;
@@ -605,6 +621,12 @@ const struct abilities *
 backend_abilities(const struct backend_link *link)
 {
 	return &link->abilities;
+}
+
+bool
+backend_lmtp(const struct backend_link *link)
+{
+	return link->target.lmtp;
 }
 
 const struct reply *

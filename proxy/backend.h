@@ -41,6 +41,7 @@ struct backend_target {
 	size_t n;
 	enum handoff handoff;
 	enum starttls starttls;
+	bool lmtp;
 	char name[256];  /* for which its certificate has to be */
 	char label[288]; /* host and port, fit for a log */
 };
@@ -71,6 +72,11 @@ void backend_free(struct backend_link **link);
 bool backend_usable(const struct backend_link *link);
 /* What the MTA offered in this very session. */
 const struct abilities *backend_abilities(const struct backend_link *link);
+/*
+ * It speaks LMTP (RFC 2033): as it answers a message once for each recipient, and a client hears one
+ * answer, the owner gives it messages for one recipient only.
+ */
+bool backend_lmtp(const struct backend_link *link);
 /* Valid until the next command. */
 const struct reply *backend_reply(const struct backend_link *link);
 /* It was lost because nothing could be connected, whoever the client is. */

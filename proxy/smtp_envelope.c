@@ -198,6 +198,14 @@ envelope_rcpt(struct client *c, struct command *command)
 		    .text = { "Too many recipients", 19 } },
 		.why = "limit: recipients",
 	};
+	static const struct refusal one_only = {
+		.step = STEP_RCPT,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 452,
+		    .enhanced = "4.5.3",
+		    .text = { "One recipient at a time", 23 } },
+		.why = "limit: recipients of LMTP",
+	};
 	/* By `when memory short`. */
 	static const struct refusal memory[] = {
 		{ .step = STEP_RCPT,
@@ -221,6 +229,8 @@ envelope_rcpt(struct client *c, struct command *command)
 		refuse_utf8(c);
 	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)
 		client_refuse(c, &too_many, rcpt_refused);
+	else if (c->s->txn.n_accepted > 0 && c->mta && backend_lmtp(c->mta))
+		client_refuse(c, &one_only, rcpt_refused);
 	else if (arena_over(c->s->txn.arena))
 		client_refuse(c, &memory[c->core->when_memory], client_reset);
 	else

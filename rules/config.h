@@ -44,6 +44,7 @@ enum starttls { STARTTLS_OFF, STARTTLS_OPPORTUNISTIC, STARTTLS_REQUIRED, STARTTL
 struct backend {
 	const char *host; /* name or address */
 	uint16_t port;
+	bool lmtp; /* it speaks LMTP (RFC 2033) */
 	enum handoff handoff;
 	unsigned weight; /* 1 to BACKEND_WEIGHT_MAX */
 	bool standby;    /* only when no other is well */

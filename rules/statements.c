@@ -191,12 +191,12 @@ take_ways(struct cursor *c, struct backend *new)
 			break;
 		}
 	}
-	if (handoff || starttls || c->t->kind == TOKEN_END || token_is(c->t, "weight") ||
-	    token_is(c->t, "standby"))
+	if (new->lmtp || handoff || starttls || c->t->kind == TOKEN_END ||
+	    token_is(c->t, "weight") || token_is(c->t, "standby"))
 		return true;
 	COMPLAIN(c->load, c->t,
-	    "`xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the line belongs here, "
-	    "not %s",
+	    "`lmtp`, `xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the line "
+	    "belongs here, not %s",
 	    SHOW(c->t));
 	return false;
 }
@@ -251,6 +251,7 @@ read_backend(struct cursor *c)
 	c->load->backend_given = true;
 	if (!take_host(c, &new.host) || !take_port(c, &new.port))
 		return;
+	new.lmtp = cursor_word(c, "lmtp");
 	if (take_ways(c, &new) && take_share(c, &new) && cursor_end(c))
 		add_backend(c->load, &new, at);
 }

@@ -84,7 +84,7 @@ test_statements(void **state)
 		    "1:9: a host name or an address belongs here, not `mx/a`" },
 		{ "backend mx", "1:11: `port` belongs here, not the end of the line" },
 		{ "backend mx port 25 tls",
-		    "1:20: `xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the "
+		    "1:20: `lmtp`, `xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the "
 		    "line belongs here, not `tls`" },
 		{ "backend mx port 25 xclient tls",
 		    "1:28: `tls` is too much here: the statement is complete before it" },
@@ -121,6 +121,10 @@ test_tls(void **state)
 {
 	static const struct row rows[] = {
 		{ "backend mx port 25 starttls off", "" },
+		{ "backend mx port 24 lmtp", "" },
+		{ "backend mx port 24 lmtp xclient starttls required weight 2 standby", "" },
+		{ "backend mx port 24 xclient lmtp",
+		    "1:28: `lmtp` is too much here: the statement is complete before it" },
 		{ "backend mx port 25 starttls opportunistic xclient", "" },
 		{ "backend mx port 25 xclient starttls required", "" },
 		{ "backend mx port 25 starttls verify", "" },

@@ -7,6 +7,7 @@ scenario_tests = \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_extensions.sh \
+	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_smuggling.sh \

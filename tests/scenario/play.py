@@ -63,7 +63,8 @@ class MTA:
     strict: only CR LF . CR LF ends a message; every other line end is kept as it came."""
 
     def __init__(self, xclient=False, ehlo=(b"PIPELINING", b"SIZE 52428800", b"8BITMIME"),
-                 host="127.0.0.1", words=b"NAME ADDR PORT PROTO HELO LOGIN"):
+                 host="127.0.0.1", words=b"NAME ADDR PORT PROTO HELO LOGIN", lmtp=False):
+        self.lmtp = lmtp     # LHLO instead of EHLO, and a reply for each recipient
         self.says = {}
         self.ehlo = list(ehlo) + ([b"XCLIENT " + words] if xclient else [])
         self.taken = []      # Taken, those that were answered by 250
@@ -198,9 +199,9 @@ class Dialogue:
             line = self.line()
             verb = line.split(b" ")[0].split(b":")[0].upper().decode("latin-1")
             self.mta.all_lines.append(line)
-            if verb not in ("EHLO", "QUIT"):
+            if verb not in ("EHLO", "LHLO", "QUIT"):
                 self.mta.lines.append(line)
-            if verb == "EHLO":
+            if verb == ("LHLO" if self.mta.lmtp else "EHLO"):
                 words = [b"mta.example"] + self.mta.ehlo
                 if self.mta.tls and not self.secured:
                     words.append(b"STARTTLS")
@@ -231,6 +232,8 @@ class Dialogue:
                     said = said(self, line)
                 if isinstance(said, bytes) and YES.match(said):
                     self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
+                if self.mta.lmtp and isinstance(said, bytes):
+                    said *= len(self.rcpts)
                 self.mail, self.rcpts = None, []
                 if said is DIE:
                     raise EOFError
