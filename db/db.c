@@ -81,6 +81,18 @@ db_request_store(const struct question *q)
 }
 
 struct db_request *
+db_request_delivered(enum delivered_what what, const unsigned char *key)
+{
+	struct db_request *r = xcalloc(1, sizeof(*r) + sizeof(*r->delivered));
+
+	r->what = DB_DELIVERED;
+	r->delivered = (struct delivered *)(r + 1);
+	r->delivered->what = what;
+	memcpy(r->delivered->key, key, DELIVERED_KEY);
+	return r;
+}
+
+struct db_request *
 db_request_journal(struct journal_record *record)
 {
 	struct db_request *r = xcalloc(1, sizeof(*r));
@@ -188,8 +200,8 @@ db_link_free(struct db_link **plink)
 void
 db_send(struct db_link *link, struct db_request *request)
 {
-	require(request->what == DB_JOURNAL ? request->record != NULL
-					    : request->answer.question.kind != QUESTION_DNS);
+	require(request->what != DB_JOURNAL || request->record != NULL);
+	require(request->what != DB_STORE || request->answer.question.kind != QUESTION_DNS);
 	request->link = link;
 	request->failed = false;
 	request->sent_us = clock_mono_us();
@@ -316,9 +328,9 @@ run_asks(struct db *db)
 	if (batch->n == 0)
 		return;
 	for (size_t i = 0; i < batch->n; i++) {
-		struct answer *answer = &batch->request[i]->answer;
+		struct db_request *r = batch->request[i];
 
-		db->ask[i] = (struct store_ask){ &answer->question, answer };
+		db->ask[i] = (struct store_ask){ &r->answer.question, &r->answer, r->delivered };
 	}
 	ok = store_ready(db, &e) &&
 	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);
@@ -358,10 +370,10 @@ take(struct db *db, struct queue_item *items)
 
 	while (items) {
 		struct db_request *r = (struct db_request *)items;
-		struct batch *batch = r->what == DB_STORE ? &db->asks : &db->records;
+		struct batch *batch = r->what == DB_JOURNAL ? &db->records : &db->asks;
 
 		items = items->next;
-		if (r->what == DB_STORE || r->what == DB_JOURNAL) {
+		if (r->what <= DB_JOURNAL) {
 			db->working++;
 			batch->request[batch->n++] = r;
 			if (batch->n == BATCH)

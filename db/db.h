@@ -43,6 +43,7 @@ void db_link_free(struct db_link **link);
 
 enum db_what {
 	DB_STORE,
+	DB_DELIVERED, /* of the store too, in one order with its questions */
 	DB_JOURNAL,
 	DB_LEAVE, /* db's own: a link goes away */
 	DB_STOP,  /* db's own: the thread is to end */
@@ -52,6 +53,7 @@ struct db_request {
 	struct queue_item item; /* must be first */
 	enum db_what what;
 	struct answer answer;          /* STORE: answered in place; the request owns its key */
+	struct delivered *delivered;   /* DELIVERED: of the request's own memory */
 	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
@@ -64,6 +66,8 @@ struct db_request {
 
 /* Copies the question. */
 struct db_request *db_request_store(const struct question *q);
+/* Nothing but the key is set, and what; the reply is empty. */
+struct db_request *db_request_delivered(enum delivered_what what, const unsigned char *key);
 /* Takes the record over, which was made by journal_record_copy(). */
 struct db_request *db_request_journal(struct journal_record *record);
 void db_request_free(struct db_request **request);

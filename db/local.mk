@@ -14,7 +14,7 @@ libpostern_a_SOURCES += \
 	db/window.c db/window.h
 
 # The SQL files go into the programs as texts. Numbered: only ever add.
-schema_files = db/schema/journal-1.sql db/schema/store-1.sql
+schema_files = db/schema/journal-1.sql db/schema/store-1.sql db/schema/store-2.sql
 nodist_libpostern_a_SOURCES = db/schema.c
 BUILT_SOURCES += db/schema.c
 CLEANFILES += db/schema.c

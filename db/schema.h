@@ -8,5 +8,6 @@
 
 extern const char schema_journal_1[];
 extern const char schema_store_1[];
+extern const char schema_store_2[];
 
 #endif

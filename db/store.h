@@ -11,9 +11,29 @@
 
 struct store; /* an open one; each backend has its own inside */
 
+#define DELIVERED_KEY 32         /* octets: a SHA-256 */
+#define DELIVERED_REPLY_MAX 1000 /* octets of a reply that are kept */
+#define DELIVERED_UNSURE 5       /* seconds for a client to show that it has heard */
+#define DELIVERED_KEEP 90000     /* seconds: 25 hours, more than a day of trying again */
+
+/*
+ * A message that was delivered, by the digest of what it is. After PUT it is found when DELIVERED_UNSURE has
+ * passed, or at once after UNHEARD.
+ */
+enum delivered_what { DELIVERED_LOOK, DELIVERED_PUT, DELIVERED_UNHEARD, DELIVERED_FORGET };
+
+struct delivered {
+	enum delivered_what what;
+	unsigned char key[DELIVERED_KEY];
+	bool found; /* LOOK */
+	size_t n;   /* of the reply; PUT: in, LOOK: out */
+	char reply[DELIVERED_REPLY_MAX];
+};
+
 struct store_ask {
 	const struct question *question; /* SEEN or COUNT */
 	struct answer *answer;           /* seen or count is filled */
+	struct delivered *delivered;     /* in the place of both; NULL */
 };
 
 struct store_backend {

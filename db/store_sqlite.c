@@ -17,6 +17,7 @@
 
 static const struct migration migrations[] = {
 	{ 1, schema_store_1 },
+	{ 2, schema_store_2 },
 };
 
 static const struct dbfile_kind kind = {
@@ -41,6 +42,13 @@ enum statement {
 	COUNTER_EVICT,
 	COUNTER_CLEAN,
 	COUNTER_COUNT,
+	DELIVERED_GET,
+	DELIVERED_ADD,
+	DELIVERED_READY,
+	DELIVERED_DROP,
+	DELIVERED_EVICT,
+	DELIVERED_CLEAN,
+	DELIVERED_COUNT,
 	STATEMENTS,
 };
 
@@ -68,6 +76,17 @@ static const char *const statement_sql[STATEMENTS] = {
 	[COUNTER_CLEAN] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
 			  "WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
 	[COUNTER_COUNT] = "SELECT count(*) FROM counter",
+	[DELIVERED_GET] = "SELECT reply FROM delivered WHERE key = ?1 AND expires >= ?2 "
+			  "AND ready <= ?2",
+	[DELIVERED_ADD] = "INSERT INTO delivered (key, reply, expires, ready) "
+			  "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO NOTHING",
+	[DELIVERED_READY] = "UPDATE delivered SET ready = 0 WHERE key = ?1",
+	[DELIVERED_DROP] = "DELETE FROM delivered WHERE key = ?1",
+	[DELIVERED_EVICT] = "DELETE FROM delivered WHERE key IN (SELECT key FROM delivered "
+			    "ORDER BY expires LIMIT ?1)",
+	[DELIVERED_CLEAN] = "DELETE FROM delivered WHERE key IN (SELECT key FROM delivered "
+			    "WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
+	[DELIVERED_COUNT] = "SELECT count(*) FROM delivered",
 };
 
 /* A table's rows that fall under a cap; we are the only writer, so that counting once will do. */
@@ -81,7 +100,7 @@ struct store {
 	struct dbfile file;
 	sqlite3_stmt *statement[STATEMENTS];
 	bool read_only;
-	struct census waiting, counters;
+	struct census waiting, counters, delivered;
 };
 
 /* --- statements --------------------------------------------------------------------------------- */
@@ -348,6 +367,82 @@ answer_count(struct store *s, const struct store_ask *ask, int64_t now, struct e
 	return true;
 }
 
+/* --- delivered ---------------------------------------------------------------------------------- */
+
+static bool
+delivered_look(struct store *s, struct delivered *d, int64_t now, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[DELIVERED_GET];
+	int rc;
+
+	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, now);
+	rc = sqlite3_step(stmt);
+	d->found = rc == SQLITE_ROW;
+	d->n = 0;
+	if (d->found) {
+		size_t n = (size_t)sqlite3_column_bytes(stmt, 0);
+
+		d->n = n < DELIVERED_REPLY_MAX ? n : DELIVERED_REPLY_MAX;
+		if (d->n > 0)
+			memcpy(d->reply, sqlite3_column_blob(stmt, 0), d->n);
+	}
+	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+}
+
+static bool
+delivered_put(struct store *s, const struct delivered *d, int64_t now, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[DELIVERED_ADD];
+	bool ok;
+
+	if (!make_room(s, &s->delivered, e))
+		return false;
+	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
+	sqlite3_bind_blob(stmt, 2, d->reply, (int)d->n, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, now + DELIVERED_KEEP);
+	sqlite3_bind_int64(stmt, 4, now + DELIVERED_UNSURE);
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	if (ok)
+		s->delivered.rows += sqlite3_changes64(s->file.handle);
+	return end(s, stmt, ok, e);
+}
+
+static bool
+delivered_unheard(struct store *s, const struct delivered *d, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[DELIVERED_READY];
+
+	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
+	return finish(s, stmt, e);
+}
+
+static bool
+delivered_forget(struct store *s, const struct delivered *d, struct err *e)
+{
+	sqlite3_stmt *stmt = s->statement[DELIVERED_DROP];
+	bool ok;
+
+	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	if (ok)
+		s->delivered.rows -= sqlite3_changes64(s->file.handle);
+	return end(s, stmt, ok, e);
+}
+
+static bool
+answer_delivered(struct store *s, struct delivered *d, int64_t now, struct err *e)
+{
+	if (d->what == DELIVERED_LOOK)
+		return delivered_look(s, d, now, e);
+	if (s->read_only)
+		return true;
+	if (d->what == DELIVERED_PUT)
+		return delivered_put(s, d, now, e);
+	return d->what == DELIVERED_UNHEARD ? delivered_unheard(s, d, e)
+					    : delivered_forget(s, d, e);
+}
+
 /* --- the backend -------------------------------------------------------------------------------- */
 
 /* Nothing of the batch has happened, in the census either. */
@@ -357,6 +452,7 @@ undo(struct store *s)
 	dbfile_rollback(&s->file);
 	s->waiting.rows = s->waiting.before;
 	s->counters.rows = s->counters.before;
+	s->delivered.rows = s->delivered.before;
 	return false;
 }
 
@@ -367,13 +463,16 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 		return true;
 	s->waiting.before = s->waiting.rows;
 	s->counters.before = s->counters.rows;
+	s->delivered.before = s->delivered.rows;
 	if (!dbfile_exec(&s->file, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		bool ok;
 
-		require(batch[i].question->kind != QUESTION_DNS);
-		if (batch[i].question->kind == QUESTION_SEEN)
+		require(batch[i].delivered || batch[i].question->kind != QUESTION_DNS);
+		if (batch[i].delivered)
+			ok = answer_delivered(s, batch[i].delivered, now / 1000, e);
+		else if (batch[i].question->kind == QUESTION_SEEN)
 			ok = answer_seen(s, &batch[i], now / 1000, e);
 		else
 			ok = answer_count(s, &batch[i], now / 1000, e);
@@ -400,7 +499,7 @@ clean_table(struct store *s, enum statement which, int64_t now, int64_t *removed
 static bool
 store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 {
-	int64_t waiting = 0, proven = 0, counters = 0;
+	int64_t waiting = 0, proven = 0, counters = 0, delivered = 0;
 	struct err unwanted;
 
 	require(!s->read_only);
@@ -412,11 +511,14 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 		clean_table(s, SEEN_CLEAN_PROVEN, now / 1000, &proven, e);
 	if (e->code == ERR_NONE && clean_table(s, COUNTER_CLEAN, now / 1000, &counters, e))
 		s->counters.rows -= counters;
+	if (e->code == ERR_NONE && clean_table(s, DELIVERED_CLEAN, now / 1000, &delivered, e))
+		s->delivered.rows -= delivered;
 	/* Freed pages go back to the disk, a few at a time. */
 	if (e->code == ERR_NONE)
 		dbfile_exec(&s->file, "PRAGMA incremental_vacuum(64)", e);
 	return e->code == ERR_NONE &&
-	    (waiting == CLEAN_ROWS || proven == CLEAN_ROWS || counters == CLEAN_ROWS);
+	    (waiting == CLEAN_ROWS || proven == CLEAN_ROWS || counters == CLEAN_ROWS ||
+		delivered == CLEAN_ROWS);
 }
 
 static void
@@ -453,6 +555,7 @@ open_either(const char *path, bool read_only, struct err *e)
 	s->read_only = read_only;
 	s->waiting = (struct census){ .most = STORE_WAITING_MAX, .evict = SEEN_EVICT };
 	s->counters = (struct census){ .most = STORE_COUNTERS_MAX, .evict = COUNTER_EVICT };
+	s->delivered = (struct census){ .most = STORE_DELIVERED_MAX, .evict = DELIVERED_EVICT };
 	ok = read_only ? dbfile_open_read(&s->file, path, &kind, e)
 		       : dbfile_open(&s->file, path, &kind, e);
 	for (size_t i = 0; ok && i < STATEMENTS; i++)
@@ -460,7 +563,8 @@ open_either(const char *path, bool read_only, struct err *e)
 	ok = ok &&
 	    (read_only ||
 		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&
-		    count_rows(s, COUNTER_COUNT, &s->counters, e)));
+		    count_rows(s, COUNTER_COUNT, &s->counters, e) &&
+		    count_rows(s, DELIVERED_COUNT, &s->delivered, e)));
 	if (!ok)
 		store_sqlite_close(&s);
 	return s;
@@ -484,6 +588,13 @@ store_sqlite_limit(struct store *s, int64_t waiting, int64_t counters)
 	require(waiting > 0 && counters > 0);
 	s->waiting.most = waiting;
 	s->counters.most = counters;
+}
+
+void
+store_sqlite_limit_delivered(struct store *s, int64_t delivered)
+{
+	require(delivered > 0);
+	s->delivered.most = delivered;
 }
 
 bool

@@ -14,6 +14,8 @@
  * Of the answer, `first` and `last` are the row's as they were before; for SEEN_FIRST `first` is now and
  * `last` 0. A clock that was set back makes a row as young as can be, never older.
  *
+ * A delivered message is kept for DELIVERED_KEEP; a second PUT leaves the first reply and its times as they are.
+ *
  * A counter lives 14 to 15 days from its last use; reading is no use.
  */
 #ifndef POSTERN_DB_STORE_SQLITE_H
@@ -24,11 +26,13 @@
 /* Defaults of the caps: about 1 GB each at worst. */
 #define STORE_WAITING_MAX 5000000
 #define STORE_COUNTERS_MAX 5000000
+#define STORE_DELIVERED_MAX 1000000
 
 #define STORE_COUNTER_DAYS 14
 
 /* Sets the caps of an open store. */
 void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);
+void store_sqlite_limit_delivered(struct store *store, int64_t delivered);
 /*
  * Opens for reading: each question gets the answer it would get, and changes nothing. A counter is
  * read without what the question would add.

@@ -155,6 +155,12 @@ gate_base(const struct gate *gate)
 	return gate->base;
 }
 
+struct db_link *
+gate_link(struct gate *gate)
+{
+	return gate->link;
+}
+
 void
 gate_limit(struct gate *gate, const struct tally_kind *kind)
 {
@@ -608,7 +614,17 @@ gate_accepted(struct gate_session *gs, struct str reply)
 	log_info(s->id, "event=accepted ip=%s from=\"%s\" recipients=%zu size=%llu reply=\"%s\"",
 	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), s->txn.n_accepted,
 	    (unsigned long long)s->txn.message.size, ESC(reply));
-	journal_unwaited(gs, gate_record_accepted(s, reply, &gs->story));
+	journal_unwaited(gs, gate_record_accepted(s, reply, STR(""), &gs->story));
+}
+
+void
+gate_accepted_before(struct gate_session *gs, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	log_info(s->id, "event=delivered-before ip=%s from=\"%s\" reply=\"%s\"",
+	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
+	journal_unwaited(gs, gate_record_accepted(s, reply, STR("delivered before"), &gs->story));
 }
 
 void

@@ -31,6 +31,7 @@ void gate_reload(struct gate *gate, struct config *config);
 const struct config *gate_config(const struct gate *gate);
 struct gate_counts *gate_counts(struct gate *gate);
 struct event_base *gate_base(const struct gate *gate);
+struct db_link *gate_link(struct gate *gate);
 /* A limit was met, of a kind that is only counted (tally.h). */
 void gate_limit(struct gate *gate, const struct tally_kind *kind);
 
@@ -59,6 +60,8 @@ void gate_event(struct gate_session *gs, enum stage_event event);
  * The MTA took the message: EVENT_ACCEPTED, and the journal's entry for it (not waited for). reply: the MTA's text.
  */
 void gate_accepted(struct gate_session *gs, struct str reply);
+/* It was delivered before, and the client is told so once more: a line in the log and the journal's entry. */
+void gate_accepted_before(struct gate_session *gs, struct str reply);
 /* The MTA refused the message, or could not be had: journalled with its reply (not waited for). */
 void gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply);
 /* Our Authentication-Results for the message, from facts already known; memory of the transaction. */

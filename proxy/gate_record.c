@@ -164,7 +164,8 @@ gate_record_observed(
 }
 
 struct journal_record *
-gate_record_accepted(struct session *s, struct str reply, const struct gate_story *story)
+gate_record_accepted(
+    struct session *s, struct str reply, struct str rule, const struct gate_story *story)
 {
 	struct draft draft;
 
@@ -173,6 +174,7 @@ gate_record_accepted(struct session *s, struct str reply, const struct gate_stor
 	draft.r.verdict = verdict_name(VERDICT_ACCEPT);
 	draft.r.code = 250;
 	draft.r.text = reply;
+	draft.r.rule = rule;
 	write_trace(&draft.trace, NULL, story);
 	return draft_finish(&draft);
 }

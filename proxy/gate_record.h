@@ -27,8 +27,9 @@ struct journal_record *gate_record_refusal(struct session *s, enum step step,
 /* An observed rule would have refused; the step was passed. */
 struct journal_record *gate_record_observed(
     struct session *s, enum step step, const struct decision *d, const struct gate_story *story);
+/* rule: "" or why it was accepted without being handed on. */
 struct journal_record *gate_record_accepted(
-    struct session *s, struct str reply, const struct gate_story *story);
+    struct session *s, struct str reply, struct str rule, const struct gate_story *story);
 struct journal_record *gate_record_backend(
     struct session *s, enum step step, int code, struct str reply, const struct gate_story *story);
 #endif

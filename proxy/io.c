@@ -2,9 +2,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/sockios.h>
+/* The C library's own tcp.h does not know what was acknowledged. */
+#include <linux/tcp.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -364,6 +370,31 @@ size_t
 io_unsent(const struct io *io)
 {
 	return evbuffer_get_length(bufferevent_get_output(io->bev));
+}
+
+bool
+io_peer_ended(const struct io *io)
+{
+	struct pollfd pollfd = { .fd = bufferevent_getfd(io->bev), .events = POLLRDHUP };
+
+	return poll(&pollfd, 1, 0) != 0;
+}
+
+bool
+io_position(const struct io *io, uint64_t *sent, uint64_t *acknowledged)
+{
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+	int queued;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+	    size < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked) ||
+	    ioctl(fd, SIOCOUTQ, &queued) != 0)
+		return false;
+	*acknowledged = info.tcpi_bytes_acked;
+	*sent = info.tcpi_bytes_acked + (uint64_t)queued;
+	return true;
 }
 
 void

@@ -73,6 +73,13 @@ void io_drop(struct io *io, size_t n);
 
 void io_write(struct io *io, struct str octets);
 size_t io_unsent(const struct io *io);
+/*
+ * How many octets were handed to the system so far, and how many of these the peer's system has acknowledged,
+ * counted from the same unknown beginning. Also after IO_CLOSED. False: it cannot be told.
+ */
+bool io_position(const struct io *io, uint64_t *sent, uint64_t *acknowledged);
+/* The peer's end of input has arrived, whether it was read up to there or not. */
+bool io_peer_ended(const struct io *io);
 /* No more output: the peer sees the end of it. Call with nothing unsent. */
 void io_finish(struct io *io);
 

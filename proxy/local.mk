@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	proxy/backend.c \
 	proxy/handoff.c \
 	proxy/io.c \
+	proxy/once.c \
 	proxy/peers.c \
 	proxy/pool.c \
 	proxy/probe.c \
@@ -21,6 +22,7 @@ libpostern_a_SOURCES += \
 	proxy/smtp_bdat.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \
+	proxy/smtp_once.c \
 	proxy/smtp_envelope.c \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
@@ -33,6 +35,7 @@ noinst_HEADERS += \
 	proxy/backend.h \
 	proxy/handoff.h \
 	proxy/io.h \
+	proxy/once.h \
 	proxy/peers.h \
 	proxy/pool.h \
 	proxy/probe.h \

@@ -310,6 +310,7 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	struct command command;
 	bool eight_bit, clean;
 
+	once_said(c);
 	if (kind == IO_LINE_LONG) {
 		refuse_long(c);
 		return;

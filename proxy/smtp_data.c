@@ -50,6 +50,7 @@ data_free(struct data **data)
 
 	if (d == NULL)
 		return;
+	once_free(&d->once);
 	spool_free(&d->spool);
 	buf_free(&d->head);
 	buf_free(&d->front_fields);
@@ -96,6 +97,7 @@ open_data(struct client *c, bool chunks)
 	else
 		eod_reader_init(&d->reader, bare);
 	d->spool = spool_new((size_t)core->message_memory, core->database);
+	d->once = core->deliver_once ? once_new() : NULL;
 	buf_init(&d->head, (size_t)core->header_size);
 	d->head_next = 512;
 	d->began_us = clock_mono_us();
@@ -190,6 +192,8 @@ take_run(void *owner, struct str run)
 		return;
 	}
 	m->size += run.n;
+	if (d->once)
+		once_add(d->once, run);
 	take_head(c, run);
 }
 
@@ -266,6 +270,16 @@ message_decide(struct client *c)
 }
 
 static void
+message_new(struct client *c)
+{
+	/* Without an MTA, which went away meanwhile, there is nothing to decide. */
+	if (c->mta == NULL)
+		relay_begin(c);
+	else
+		message_decide(c);
+}
+
+static void
 message_complete(struct client *c, bool had_header)
 {
 	struct data *d = c->data;
@@ -279,13 +293,11 @@ message_complete(struct client *c, bool had_header)
 	refusal = judge(c);
 	if (refusal) {
 		client_refuse(c, refusal, client_reset);
-	} else if (c->mta == NULL) {
-		/* It went away meanwhile: there is nothing to decide. */
-		relay_begin(c);
-	} else {
-		tell_stages(c, had_header);
-		message_decide(c);
+		return;
 	}
+	if (c->mta)
+		tell_stages(c, had_header);
+	once_check(c, message_new);
 }
 
 static void

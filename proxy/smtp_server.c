@@ -52,7 +52,7 @@ client_set_state(struct client *c, enum client_state state)
 static bool
 waits(const struct client *c)
 {
-	return c->gate_next || c->mta_next;
+	return c->gate_next || c->mta_next || c->once_look;
 }
 
 /* ---- replies ---- */
@@ -149,6 +149,7 @@ client_close(struct client *c, const char *why)
 	c->why = why;
 	c->gate_next = NULL;
 	c->mta_next = NULL;
+	once_cancel(c);
 	mta_drop(c, NULL);
 	client_set_state(c, CLIENT_CLOSING);
 	io_deadline(c->io, CLOSING_MS);
@@ -168,6 +169,7 @@ client_free(struct client *c)
 		c->next->at = c->at;
 	c->front->n_clients--;
 	peers_leave(c->front->peers, &c->peer);
+	once_leave(c);
 	data_free(&c->data);
 	backend_free(&c->mta);
 	buf_free(&c->asked);
@@ -286,6 +288,7 @@ client_idles(const struct client *c, int64_t ms)
 void
 client_turn(struct client *c)
 {
+	once_sent(c);
 	run(c);
 	if (c->state == CLIENT_TLS && !c->shaking)
 		tls_turn(c);
@@ -340,6 +343,8 @@ on_io(void *owner, enum io_event event)
 		tls_failed(c, io_why(c->io));
 	if (event == IO_ENDED || event == IO_CLOSED)
 		c->ended = true;
+	if (event == IO_ENDED)
+		once_ended(c);
 	if (event == IO_CLOSED)
 		c->broken = true;
 	/* What is being handed on is carried through, for the MTA may have taken it already. */

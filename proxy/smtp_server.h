@@ -3,7 +3,8 @@
  * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
  * smtp_envelope.c MAIL and RCPT with their parameters,
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
- * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_tls.c the handshake.
+ * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_once.c that it is not handed on
+ * twice, smtp_tls.c the handshake.
  *
  * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
  * (`mta_next`). While it waits, nothing of its input is looked at. Nobody frees a client but
@@ -17,6 +18,7 @@
 #include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/io.h"
+#include "proxy/once.h"
 #include "proxy/peers.h"
 #include "proxy/pool.h"
 #include "proxy/proxy_header.h"
@@ -53,6 +55,8 @@ struct data {
 	uint64_t told, timed; /* octets at the last EVENT_BODY, at the last new deadline */
 	int64_t began_us;     /* monotonic */
 	struct err err;       /* of the spool */
+	struct once *once;    /* NULL: `deliver once off` */
+	unsigned char key[DELIVERED_KEY];
 	/* on its way out */
 	struct eod_writer writer;
 	struct buf front_fields;
@@ -70,6 +74,16 @@ struct unwanted {
 	uint64_t total; /* octets, since the last MAIL */
 	bool
 	    excused; /* they were under way when the message was refused: no error of the client's */
+};
+
+/* The last message that was taken, until its client is known to have heard so. */
+struct told {
+	bool open;
+	bool ended; /* the client's end of input was there before our reply */
+	bool spoke; /* the client has said something since */
+	uint64_t
+	    mark; /* how far it has to have acknowledged our octets (io_position); 0: not known */
+	unsigned char key[DELIVERED_KEY];
 };
 
 /* A refusal that no rule gives. */
@@ -130,6 +144,9 @@ struct client {
 	struct data *data;
 	struct unwanted unwanted;
 	struct buf asked; /* a command that is relayed as it is */
+	struct told told;
+	struct db_request *once_look; /* whether the message was delivered before */
+	void (*once_next)(struct client *c);
 	int64_t began_us; /* monotonic: the connection */
 	int64_t idle_us;  /* the present wait for a command */
 };
@@ -238,6 +255,20 @@ void bdat_command(struct client *c, struct command *command);
 void bdat_broken(struct client *c);
 /* Swallows input of an unwanted chunk while there is some; false: more is needed. */
 bool bdat_swallow(struct client *c);
+
+/* ---- smtp_once.c ---- */
+
+/* The message is complete: answers it if it was delivered before, else go_on(c). */
+void once_check(struct client *c, void (*go_on)(struct client *c));
+/* go_on() is not called any more. */
+void once_cancel(struct client *c);
+/* The MTA took it, saying raw; the client was not told yet. */
+void once_remember(struct client *c, struct str raw);
+/* Output may have gone out; the client said something, or says no more; the connection ends. */
+void once_sent(struct client *c);
+void once_said(struct client *c);
+void once_ended(struct client *c);
+void once_leave(struct client *c);
 
 /* ---- smtp_relay.c ---- */
 

@@ -40,6 +40,9 @@ const struct setting config_settings[] = {
 	    "What becomes of mail when a stage comes to no end; pass: as if the step had no rules." },
 	{ "when memory short", SETTING_WORD, CORE(when_memory), 0, 0, "tempfail", shortages,
 	    "What a transaction is told that takes more memory than it may." },
+	{ "deliver once", SETTING_SWITCH, CORE(deliver_once), 0, 0, "on", NULL,
+	    "Whether the proxy keeps a message from being delivered twice that a client sends again "
+	    "because it did not hear that it was taken." },
 	{ "bare_newline", SETTING_WORD, CORE(bare_newline), 0, 0, "refuse", newlines,
 	    "What becomes of a message with a CR or LF that stands alone." },
 	{ "message_size", SETTING_SIZE, CORE(message_size), 1024, MEGA(2048), "50M", NULL,

@@ -255,6 +255,75 @@ test_count_damaged(void **state)
 	assert_int_equal(count(w->store, "k", 1, T0).day, 2);
 }
 
+/* --- delivered ---------------------------------------------------------------------------------- */
+
+/* One that is asked about or told: key is repeated, reply is PUT's, or what is expected of LOOK. */
+static void
+delivered(struct world *w, int what, char key, const char *reply, int64_t now)
+{
+	struct delivered d = { .what = what };
+	struct store_ask ask = { .delivered = &d };
+	struct err e;
+
+	memset(d.key, key, sizeof(d.key));
+	if (what == DELIVERED_PUT)
+		memcpy(d.reply, reply, d.n = strlen(reply));
+	if (!store_sqlite.ask(w->store, &ask, 1, now * 1000, &e))
+		fail_msg("%s", e.text);
+	if (what != DELIVERED_LOOK)
+		return;
+	assert_int_equal(d.found, reply != NULL);
+	assert_true(str_eq((struct str){ d.reply, d.n }, reply ? str_of(reply) : STR("")));
+}
+
+static void
+test_delivered(void **state)
+{
+	struct world *w = *state;
+
+	delivered(w, DELIVERED_LOOK, 'a', NULL, T0);
+	delivered(w, DELIVERED_PUT, 'a', "250 first\r\n", T0);
+	delivered(w, DELIVERED_PUT, 'b', "", T0);
+	/* Not before its client had time to show that it heard, or is known not to have. */
+	delivered(w, DELIVERED_LOOK, 'a', NULL, T0 + DELIVERED_UNSURE - 1);
+	delivered(w, DELIVERED_LOOK, 'a', "250 first\r\n", T0 + DELIVERED_UNSURE);
+	delivered(w, DELIVERED_UNHEARD, 'b', NULL, T0);
+	delivered(w, DELIVERED_LOOK, 'b', "", T0);
+	delivered(w, DELIVERED_UNHEARD, 'x', NULL, T0);
+	delivered(w, DELIVERED_LOOK, 'x', NULL, T0 + DELIVERED_UNSURE);
+	/* The first reply stays, and so does its time. */
+	delivered(w, DELIVERED_PUT, 'a', "250 second\r\n", T0 + 100);
+	delivered(w, DELIVERED_LOOK, 'a', "250 first\r\n", T0 + DELIVERED_KEEP);
+	delivered(w, DELIVERED_LOOK, 'a', NULL, T0 + DELIVERED_KEEP + 1);
+	delivered(w, DELIVERED_FORGET, 'a', NULL, T0 + 1);
+	delivered(w, DELIVERED_FORGET, 'x', NULL, T0 + 1);
+	delivered(w, DELIVERED_LOOK, 'a', NULL, T0 + 1);
+	delivered(w, DELIVERED_LOOK, 'b', "", T0 + 1);
+}
+
+static void
+test_delivered_cap_and_cleaning(void **state)
+{
+	struct world *w = *state;
+	struct err e = { 0 };
+
+	store_sqlite_limit_delivered(w->store, 5);
+	for (int i = 0; i < 20; i++)
+		delivered(w, DELIVERED_PUT, (char)i, "250\r\n", T0 + i);
+	assert_int_equal(number(w, "SELECT count(*) FROM delivered"), 5);
+	delivered(w, DELIVERED_LOOK, 14, NULL, T0 + 30);
+	delivered(w, DELIVERED_LOOK, 15, "250\r\n", T0 + 30);
+	/* What is forgotten makes room. */
+	delivered(w, DELIVERED_FORGET, 19, NULL, T0 + 20);
+	delivered(w, DELIVERED_PUT, 'n', "250\r\n", T0 + 20);
+	delivered(w, DELIVERED_LOOK, 15, "250\r\n", T0 + 20);
+	store_sqlite.clean(w->store, (T0 + 17 + DELIVERED_KEEP) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM delivered"), 3);
+	store_sqlite.clean(w->store, (T0 + 21 + DELIVERED_KEEP) * 1000LL, &e);
+	assert_int_equal(number(w, "SELECT count(*) FROM delivered"), 0);
+	assert_int_equal(e.code, ERR_NONE);
+}
+
 /* --- batches ------------------------------------------------------------------------------------ */
 
 static void
@@ -452,6 +521,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_odd_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_count_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delivered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delivered_cap_and_cleaning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locked, setup, teardown),

@@ -15,3 +15,4 @@ EXTRA_DIST += tests/proxy/README.md
 check_PROGRAMS += tests/proxy/test_proxy_header
 check_PROGRAMS += tests/proxy/test_milter_address
 check_PROGRAMS += tests/proxy/test_sandbox
+check_PROGRAMS += tests/proxy/test_once

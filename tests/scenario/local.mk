@@ -10,6 +10,7 @@ scenario_tests = \
 	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_pool.sh \
+	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh
