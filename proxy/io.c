@@ -42,6 +42,7 @@ struct io {
 	bool shaking;       /* the handshake is under way */
 	bool reading;       /* the owner wants input */
 	bool full;          /* TLS: IO_INPUT_MAX waits to be taken */
+	bool ended;         /* nothing more comes: looking again would only tell so again */
 };
 
 /*
@@ -54,7 +55,7 @@ apply_reading(struct io *io)
 {
 	if (io->shaking)
 		return;
-	if (io->reading && !io->full)
+	if (io->reading && !io->full && !io->ended)
 		bufferevent_enable(io->bev, EV_READ);
 	else
 		bufferevent_disable(io->bev, EV_READ);
@@ -173,6 +174,10 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		io->on(io->owner, IO_CLOSED);
 	} else if (what & BEV_EVENT_EOF) {
 		io->why = "end of input";
+		io->ended = true;
+		/* In TLS the end of input stops the output too, which can still go out. */
+		if (io->ssl)
+			bufferevent_enable(io->bev, EV_WRITE);
 		io->on(io->owner, IO_ENDED);
 	}
 }
@@ -232,10 +237,11 @@ io_farewell(struct io **io, struct str last)
 {
 	evutil_socket_t fd = bufferevent_getfd((*io)->bev);
 
-	/* In TLS what is written leaves at once, if it can. */
-	if ((*io)->ssl && !(*io)->shaking)
-		(void)bufferevent_write((*io)->bev, last.p, last.n);
-	else if (fd >= 0 && io_unsent(*io) == 0 && !(*io)->ssl)
+	if (fd < 0 || io_unsent(*io) > 0 || (*io)->shaking)
+		;
+	else if ((*io)->ssl)
+		(void)SSL_write((*io)->ssl, last.p, (int)last.n);
+	else
 		(void)send(fd, last.p, last.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	io_free(io);
 }
@@ -361,7 +367,7 @@ io_write(struct io *io, struct str octets)
 {
 	if (bufferevent_write(io->bev, octets.p, octets.n) < 0)
 		die("no memory for output");
-	/* What is written inside of TLS goes out at once, and by nobody but the bufferevent. */
+	/* What is written inside of TLS is the bufferevent's alone to send. */
 	if (!io->ssl)
 		event_active(io->flush, EV_TIMEOUT, 0);
 }

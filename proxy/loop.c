@@ -179,6 +179,8 @@ loop_free(struct loop **loop)
 		event_free(l->draining);
 	drop_orders(queue_take(l->orders));
 	queue_free(&l->orders);
+	/* Connections that were closed a moment ago have callbacks under way that hold their memory. */
+	event_base_loop(l->base, EVLOOP_NONBLOCK);
 	event_base_free(l->base);
 	free(l);
 	*loop = NULL;

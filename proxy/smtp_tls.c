@@ -67,6 +67,10 @@ tls_turn(struct client *c)
 {
 	if (io_unsent(c->io) > 0)
 		return;
+	if (io_available(c->io) > 0) {
+		tls_failed(c, "octets in the clear came before it");
+		return;
+	}
 	c->shaking = true;
 	io_tls(c->io, tls_server_session(server_of(c)));
 }
@@ -93,6 +97,8 @@ note_outcome(struct client *c)
 void
 tls_secured(struct client *c)
 {
+	/* The mail server was told what was said in the clear. */
+	mta_drop(c, NULL);
 	note_outcome(c);
 	c->offered = 0;
 	c->timed = false;

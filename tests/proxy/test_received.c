@@ -70,6 +70,21 @@ test_received(void **state)
 	    "Received: from mail.example.net (real.example.net [IPv6:2001:db8::1])\r\n"
 	    "\tby mx.example.org with SMTP id abcdefghjkm.1;\r\n"
 	    "\tSat, 28 Feb 2026 23:59:59 +0000\r\n");
+	/* RFC 3848 knows no SMTPS. */
+	s.tls = (struct session_tls){ .on = true, .version = STR("TLSv1.3"), .cipher = STR("X_Y") };
+	assert_received(&s, 0,
+	    "Received: from mail.example.net (real.example.net [IPv6:2001:db8::1])\r\n"
+	    "\tby mx.example.org with SMTP id abcdefghjkm.1\r\n"
+	    "\t(TLSv1.3 X_Y);\r\n"
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
+	s.esmtp = true;
+	assert_received(&s, 0,
+	    "Received: from mail.example.net (real.example.net [IPv6:2001:db8::1])\r\n"
+	    "\tby mx.example.org with ESMTPS id abcdefghjkm.1\r\n"
+	    "\t(TLSv1.3 X_Y);\r\n"
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
+	s.esmtp = false;
+	s.tls.on = false;
 	/* Nothing that a client says leaves its line. */
 	s.helo = STR("a\r\nb\x1b\x80");
 	assert_received(&s, 1772323200,

@@ -459,6 +459,18 @@ def half_open():
 
 
 @case
+def end_within():
+    "Clients that leave while posternd stops do not hold it up"
+    for _ in range(5):
+        with World() as w:
+            for c in [w.secured() for _ in range(5)]:
+                c.hello()
+                c.close()
+            began = time.monotonic()
+        assert time.monotonic() - began < 4, time.monotonic() - began
+
+
+@case
 def unread_replies():
     "A client that reads nothing is not run ahead of, and loses nothing"
     with World() as w:
