@@ -15,6 +15,7 @@
 #include "proxy/words.h"
 
 #define DRAIN_LOOK_MS 50
+#define LAST_TURNS 8 /* of a loop that ends */
 #define GOODBYE_MS 1000 /* for the last 421 to leave */
 
 struct loop {
@@ -179,8 +180,12 @@ loop_free(struct loop **loop)
 		event_free(l->draining);
 	drop_orders(queue_take(l->orders));
 	queue_free(&l->orders);
-	/* Connections that were closed a moment ago have callbacks under way that hold their memory. */
-	event_base_loop(l->base, EVLOOP_NONBLOCK);
+	/*
+	 * Connections that were closed a moment ago have callbacks under way that hold their memory,
+	 * and their ends are callbacks again, of a later turn each.
+	 */
+	for (int turn = 0; turn < LAST_TURNS; turn++)
+		event_base_loop(l->base, EVLOOP_NONBLOCK);
 	event_base_free(l->base);
 	free(l);
 	*loop = NULL;
