@@ -15,7 +15,7 @@
 #include "proxy/words.h"
 
 #define DRAIN_LOOK_MS 50
-#define LAST_TURNS 8 /* of a loop that ends */
+#define LAST_TURNS 8    /* of a loop that ends */
 #define GOODBYE_MS 1000 /* for the last 421 to leave */
 
 struct loop {
