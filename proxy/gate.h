@@ -19,7 +19,7 @@
 struct gate;
 struct gate_session; /* a session with its open questions */
 
-struct gate_counts { /* since start, one loop; read by `posternd`'s log line at exit and tests */
+struct gate_counts { /* since start, one loop; the journal has the same, for admins */
 	uint64_t sessions, messages, accepted, tempfailed, rejected, limits;
 };
 
