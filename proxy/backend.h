@@ -70,6 +70,12 @@ struct backend_link *backend_open(const struct backend_order *order);
 /* Says QUIT when nothing is under way, and closes. */
 void backend_free(struct backend_link **link);
 bool backend_usable(const struct backend_link *link);
+/*
+ * A client has authenticated itself on it: it is that client's for good, and no link to another server can
+ * take its place.
+ */
+void backend_mark_bound(struct backend_link *link);
+bool backend_bound(const struct backend_link *link);
 /* What the MTA offered in this very session. */
 const struct abilities *backend_abilities(const struct backend_link *link);
 /*

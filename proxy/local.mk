@@ -8,6 +8,8 @@ endif
 libpostern_a_SOURCES += \
 	proxy/abilities.c \
 	proxy/backend.c \
+	proxy/backend_handshake.c \
+	proxy/backend_target.c \
 	proxy/handoff.c \
 	proxy/io.c \
 	proxy/once.c \
@@ -24,6 +26,7 @@ libpostern_a_SOURCES += \
 	proxy/smtp_data.c \
 	proxy/smtp_once.c \
 	proxy/smtp_envelope.c \
+	proxy/smtp_mta.c \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
 	proxy/smtp_server.c \
@@ -33,6 +36,7 @@ libpostern_a_SOURCES += \
 noinst_HEADERS += \
 	proxy/abilities.h \
 	proxy/backend.h \
+	proxy/backend_link.h \
 	proxy/handoff.h \
 	proxy/io.h \
 	proxy/once.h \

@@ -2,7 +2,8 @@
  * smtp_server: the dialogue with one client, from greeting to goodbye. Inside of the proxy front only:
  * smtp_server.c has the life of a connection and its waiting, smtp_command.c the verbs,
  * smtp_envelope.c MAIL and RCPT with their parameters,
- * smtp_rcpt.c a recipient's way through rules and MTA, smtp_data.c the taking in of a message,
+ * smtp_rcpt.c a recipient's way through rules and MTA, smtp_mta.c the link to the MTA,
+ * smtp_data.c the taking in of a message,
  * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_once.c that it is not handed on
  * twice, smtp_tls.c the handshake.
  *
@@ -220,6 +221,8 @@ void tls_failed(struct client *c, const char *why);
 
 /* The current recipient is decided. */
 void rcpt_decide(struct client *c);
+/* ---- smtp_mta.c ---- */
+
 /* Connects to an MTA; then calls then(c), with c->mta NULL if there is none to be had. */
 void mta_open(struct client *c, void (*then)(struct client *c));
 /* Sends a command to the MTA; next(c) is called with its reply, or with c->mta NULL. */

@@ -63,6 +63,9 @@ bool cursor_word(struct cursor *c, const char *word);
 bool cursor_kind(struct cursor *c, enum token_kind kind);
 /* False and a complaint when the statement goes on. */
 bool cursor_end(struct cursor *c);
+/* `port NUMBER`; a host name or an address, with or without quotes. False and a complaint: it is none. */
+bool cursor_port(struct cursor *c, uint16_t *out);
+bool cursor_host(struct cursor *c, const char **out);
 
 /* False and a complaint when it is the second. what: anything that is the same each time. */
 bool given_once(struct load *load, const void *what, const struct token *at, const char *name);
@@ -103,6 +106,9 @@ void certificate_read(struct cursor *c);
 void tls_read(struct load *load, const struct statement *s);
 bool tls_default(struct load *load);
 void tls_finish(struct load *load);
+
+/* backends.c: a line `backend`. */
+void backend_read(struct cursor *c);
 
 /* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
 bool statement_read(struct load *load, const struct statement *s);

@@ -1,5 +1,6 @@
 # rules/: sources and headers, appended by hand, sorted.
 libpostern_a_SOURCES += \
+	rules/backends.c \
 	rules/certificates.c \
 	rules/check.c rules/check.h \
 	rules/compare.c \

@@ -1,6 +1,6 @@
 /*
- * statements: the lines at the top of the file that are no rows: listen, backend, resolver, store.
- * Certificates are in a file of their own.
+ * statements: the lines at the top of the file that are no rows: listen, resolver, store.
+ * Backends and certificates are in files of their own.
  */
 #include "base/escape.h"
 #include "rules/literal.h"
@@ -9,8 +9,8 @@
 const char *const statement_names[] = { "listen", "backend", "resolver", "store", "certificate",
 	"tls", "trust", "list", "plan", "stage", "at", NULL };
 
-static bool
-take_port(struct cursor *c, uint16_t *out)
+bool
+cursor_port(struct cursor *c, uint16_t *out)
 {
 	int64_t port;
 
@@ -107,7 +107,7 @@ read_listen(struct cursor *c)
 		new.kind = LISTEN_PROXY;
 		if (!cursor_word(c, "*") && !take_ip(c, &new.ip))
 			return;
-		if (!take_port(c, &new.port) || !take_listen_options(c, &new))
+		if (!cursor_port(c, &new.port) || !take_listen_options(c, &new))
 			return;
 	} else {
 		COMPLAIN(c->load, c->t, "`proxy` or `milter` belongs here, not %s", SHOW(c->t));
@@ -122,9 +122,8 @@ read_listen(struct cursor *c)
 		c->load->listens = at;
 }
 
-/* A host name or an address, with or without quotes. */
-static bool
-take_host(struct cursor *c, const char **out)
+bool
+cursor_host(struct cursor *c, const char **out)
 {
 	struct str host = token_value(c->t, c->load->arena);
 	bool ok = host.n > 0 && host.n < 254;
@@ -139,121 +138,6 @@ take_host(struct cursor *c, const char **out)
 	*out = host.p;
 	c->t++;
 	return true;
-}
-
-/* `starttls off | opportunistic | required | verify ["NAME"]` */
-static bool
-take_starttls(struct cursor *c, struct backend *new)
-{
-	static const char *const words[] = { "off", "opportunistic", "required", "verify" };
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		if (!cursor_word(c, words[i]))
-			continue;
-		new->starttls = (enum starttls)i;
-		new->name = new->host;
-		return new->starttls != STARTTLS_VERIFY || c->t->kind != TOKEN_TEXT ||
-		    take_host(c, &new->name);
-	}
-	COMPLAIN(c->load, c->t, "`starttls` wants off, opportunistic, required or verify, not %s",
-	    SHOW(c->t));
-	return false;
-}
-
-static bool
-take_handoff(struct cursor *c, enum handoff *out)
-{
-	if (cursor_word(c, "xclient"))
-		*out = HANDOFF_XCLIENT;
-	else if (cursor_word(c, "proxy-protocol"))
-		*out = cursor_word(c, "v2") ? HANDOFF_PROXY_PROTOCOL_V2 : HANDOFF_PROXY_PROTOCOL;
-	else if (cursor_word(c, "tproxy"))
-		*out = HANDOFF_TPROXY;
-	else
-		return false;
-	return true;
-}
-
-/* In any order, each once: how the client is told of, and how the connection is secured. */
-static bool
-take_ways(struct cursor *c, struct backend *new)
-{
-	bool handoff = false, starttls = false;
-
-	for (;;) {
-		if (!handoff && take_handoff(c, &new->handoff)) {
-			handoff = true;
-		} else if (!starttls && cursor_word(c, "starttls")) {
-			if (!take_starttls(c, new))
-				return false;
-			starttls = true;
-		} else {
-			break;
-		}
-	}
-	if (new->lmtp || handoff || starttls || c->t->kind == TOKEN_END ||
-	    token_is(c->t, "weight") || token_is(c->t, "standby"))
-		return true;
-	COMPLAIN(c->load, c->t,
-	    "`lmtp`, `xclient`, `proxy-protocol`, `tproxy`, `starttls` or the end of the line "
-	    "belongs here, not %s",
-	    SHOW(c->t));
-	return false;
-}
-
-/* `weight N`, `standby`: which one gets a connection. */
-static bool
-take_share(struct cursor *c, struct backend *new)
-{
-	int64_t weight;
-
-	if (cursor_word(c, "weight")) {
-		if (c->t->kind != TOKEN_WORD || !literal_number(c->t->text, &weight) ||
-		    weight < 1 || weight > BACKEND_WEIGHT_MAX) {
-			COMPLAIN(c->load, c->t, "a weight is a number from 1 to %d, not %s",
-			    BACKEND_WEIGHT_MAX, SHOW(c->t));
-			return false;
-		}
-		new->weight = (unsigned)weight;
-		c->t++;
-	}
-	new->standby = cursor_word(c, "standby");
-	return true;
-}
-
-static void
-add_backend(struct load *load, const struct backend *new, const struct token *at)
-{
-	struct config *config = load->config;
-	struct backend *more = ARENA_ARRAY(load->arena, struct backend, config->n_backends + 1);
-
-	if (config->n_backends == BACKENDS_MAX) {
-		COMPLAIN(load, at, "there can be at most %d backends", BACKENDS_MAX);
-		return;
-	}
-	for (size_t i = 0; i < config->n_backends; i++) {
-		more[i] = config->backends[i];
-		if (strcmp(more[i].host, new->host) == 0 && more[i].port == new->port) {
-			COMPLAIN(load, at, "this backend is there already");
-			return;
-		}
-	}
-	more[config->n_backends++] = *new;
-	config->backends = more;
-}
-
-static void
-read_backend(struct cursor *c)
-{
-	const struct token *at = c->t;
-	struct backend new = { .weight = 1 };
-
-	c->load->backend_given = true;
-	if (!take_host(c, &new.host) || !take_port(c, &new.port))
-		return;
-	new.lmtp = cursor_word(c, "lmtp");
-	if (take_ways(c, &new) && take_share(c, &new) && cursor_end(c))
-		add_backend(c->load, &new, at);
 }
 
 static void
@@ -277,7 +161,7 @@ read_resolver(struct cursor *c)
 	if (!take_ip(c, &ip))
 		return;
 	new.host = arena_dup(c->load->arena, str_of(IP_TEXT(&ip))).p;
-	if (c->t->kind != TOKEN_END && !take_port(c, &new.port))
+	if (c->t->kind != TOKEN_END && !cursor_port(c, &new.port))
 		return;
 	if (cursor_end(c))
 		c->load->config->resolver = new;
@@ -303,7 +187,7 @@ statement_read(struct load *load, const struct statement *s)
 		bool once;
 	} table[] = {
 		{ "listen", read_listen, false },
-		{ "backend", read_backend, false },
+		{ "backend", backend_read, false },
 		{ "resolver", read_resolver, true },
 		{ "store", read_store, true },
 		{ "certificate", certificate_read, false },
