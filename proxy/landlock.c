@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,9 +61,8 @@ allow(const struct rules *rules, const char *path, __u64 access)
 	close(fd);
 }
 
-/* The folder of a file: it may be replaced by another file of its name. */
 static void
-allow_folder_of(const struct rules *rules, const char *path)
+allow_folder_in(const struct rules *rules, const char *path)
 {
 	char folder[4096];
 	size_t slash = str_rfind(str_of(path), '/');
@@ -74,6 +74,21 @@ allow_folder_of(const struct rules *rules, const char *path)
 	else if (!str_copy(str_sub(str_of(path), 0, slash ? slash : 1), folder, sizeof(folder)))
 		return;
 	allow(rules, folder, READ);
+}
+
+/*
+ * The folder of a file: it may be replaced by another file of its name. Certificates are often
+ * symbolic links, replaced by links to newer files beside the one they point to: that folder too.
+ */
+static void
+allow_folder_of(const struct rules *rules, const char *path)
+{
+	char *target = realpath(path, NULL);
+
+	allow_folder_in(rules, path);
+	if (target)
+		allow_folder_in(rules, target);
+	free(target);
 }
 
 static void

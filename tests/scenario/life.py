@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -16,10 +17,13 @@ import threading
 import time
 
 import play
+from certificates import Authority, setting
 from play import MTA, WAIT, Client, free_port, stuffed, until
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: %s\r\n\r\nHello\r\n"
 CASES = []
+FOLDER = tempfile.mkdtemp(prefix="postern-authority-")
+AUTHORITY = Authority(FOLDER)
 
 
 def case(function):
@@ -563,6 +567,72 @@ def least_right():
             send_one(postern.hello(), b"x")
 
 
+def client_names(postern):
+    """The names in the certificate that a client is shown."""
+    c = postern.hello()
+    c.say("STARTTLS", 220)
+    context = ssl.create_default_context(cafile=AUTHORITY.ca)
+    c.starttls(context, "mx.example.org")
+    names = [v for k, v in c.socket.getpeercert()["subjectAltName"] if k == "DNS"]
+    c.close()
+    return names
+
+
+@case
+def renewed_in_the_sandbox():
+    """A renewed certificate is read after all rights were given up, behind symbolic links too"""
+    with tempfile.TemporaryDirectory(prefix="postern-keys-") as folder:
+        os.chmod(folder, 0o755)
+        live, archive = folder + "/live", folder + "/archive"
+        for path in (live, archive):
+            os.mkdir(path, 0o755)
+
+        def renew(n):
+            """As certbot does it: a new file in the archive, and links that point to it."""
+            base = AUTHORITY.sign("renewed%d" % n, "mx.example.org", "turn%d.example" % n)
+            for ending in (".pem", ".key"):
+                target = shutil.copy(base + ending, "%s/mx%d%s" % (archive, n, ending))
+                os.chmod(target, 0o644)
+                os.symlink(target, live + "/new")
+                os.rename(live + "/new", live + "/mx" + ending)
+
+        renew(1)
+        more = setting(live + "/mx") + ('user "nobody"\n' if os.geteuid() == 0 else "")
+        with World(more=more) as (_, postern):
+            assert "turn1.example" in client_names(postern)
+            for n in (2, 3):
+                renew(n)
+                os.kill(postern.pid, signal.SIGHUP)
+                postern.await_log("event=reload result=ok", n - 1)
+                assert "turn%d.example" % n in client_names(postern)
+
+
+@case
+def rights_of_a_successor():
+    """Ambient rights, as systemd gives them, are a successor's too, and no others"""
+    if os.geteuid() != 0:
+        return
+    mta = MTA()
+    postern = Daemon(mta, start=False, drain="1s")
+    shutil.chown(postern.folder, "nobody")
+    bind = 10  # CAP_NET_BIND_SERVICE
+    try:
+        postern.start(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                       "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service",
+                       "--bounding-set=-all,+net_bind_service", postern.program])
+        before = status(postern.pid)
+        assert int(before["CapEff"], 16) == 1 << bind, before
+        if may_run(postern.program, "nobody"):
+            postern.upgrade()
+            after = status(postern.pid)
+            for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd", "Uid"):
+                assert after[name] == before[name], (name, before, after)
+            postern.hello().close()
+    finally:
+        postern.stop()
+        mta.stop()
+
+
 @case
 def sandbox_off():
     """`sandbox off` leaves the filters out, and says so"""
@@ -574,4 +644,4 @@ def sandbox_off():
 
 
 if __name__ == "__main__":
-    play.main(CASES)
+    play.main(CASES, FOLDER)
