@@ -7,6 +7,9 @@
 /* No bin holds more: sums of all bins stay far from the end of int64_t. */
 #define BIN_MAX ((int64_t)1 << 48)
 
+/* Seconds, in the year 36812: no clock goes on from there, so that what is saved can be loaded. */
+#define AT_MAX ((int64_t)1 << 40)
+
 /* A clock set back by up to this many seconds counts as standing still. */
 #define STEP_BACK 3600
 
@@ -51,6 +54,8 @@ advance(struct window *w, int64_t now)
 {
 	if (now < 0)
 		now = 0;
+	if (now > AT_MAX)
+		now = AT_MAX;
 	if (now <= w->at && w->at - now <= STEP_BACK)
 		return;
 	slide(w->minute, WINDOW_MINUTE_BINS, now / WINDOW_MINUTE_BIN - w->at / WINDOW_MINUTE_BIN);
@@ -260,7 +265,7 @@ window_load(struct window *w, struct str blob)
 	u.end = u.p + blob.n;
 	if (*u.p++ != VERSION)
 		return false;
-	w->at = get(&u, INT64_MAX / 2);
+	w->at = get(&u, AT_MAX);
 	get_bins(&u, w->minute, WINDOW_MINUTE_BINS);
 	get_bins(&u, w->hour, WINDOW_HOUR_BINS);
 	get_bins(&u, w->day, WINDOW_DAY_BINS);
