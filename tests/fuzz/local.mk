@@ -15,7 +15,9 @@ else
 fuzz_main = tests/fuzz/replay.c
 check_PROGRAMS += $(fuzz_programs)
 endif
-EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md
+EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md tests/fuzz/run \
+	tests/fuzz/backend.dict tests/fuzz/command.dict tests/fuzz/mailbox.dict \
+	tests/fuzz/message.dict tests/fuzz/smtp.dict tests/fuzz/xclient.dict
 
 fuzz_programs += tests/fuzz/fuzz_dkim
 tests_fuzz_fuzz_dkim_SOURCES = tests/fuzz/fuzz_dkim.c $(fuzz_main)
@@ -95,3 +97,29 @@ fuzz_programs += tests/fuzz/fuzz_proxy_header
 tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c $(fuzz_main)
 tests_fuzz_fuzz_proxy_header_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/proxy_header
+
+tests_fuzz_server = tests/fuzz/server.c tests/fuzz/server.h
+fuzz_programs += tests/fuzz/fuzz_smtp
+tests_fuzz_fuzz_smtp_SOURCES = tests/fuzz/fuzz_smtp.c $(tests_fuzz_server) $(fuzz_main)
+tests_fuzz_fuzz_smtp_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/smtp
+
+fuzz_programs += tests/fuzz/fuzz_backend
+tests_fuzz_fuzz_backend_SOURCES = tests/fuzz/fuzz_backend.c $(tests_fuzz_server) $(fuzz_main)
+tests_fuzz_fuzz_backend_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/backend
+
+fuzz_programs += tests/fuzz/fuzz_message
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(fuzz_main)
+tests_fuzz_fuzz_message_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/message
+
+fuzz_programs += tests/fuzz/fuzz_mailbox
+tests_fuzz_fuzz_mailbox_SOURCES = tests/fuzz/fuzz_mailbox.c $(fuzz_main)
+tests_fuzz_fuzz_mailbox_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/mailbox
+
+fuzz_programs += tests/fuzz/fuzz_xclient
+tests_fuzz_fuzz_xclient_SOURCES = tests/fuzz/fuzz_xclient.c $(fuzz_main)
+tests_fuzz_fuzz_xclient_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/xclient
