@@ -208,7 +208,7 @@ static const struct cli_option rows[] = {
 static bool
 fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 {
-	static const char *const verdicts[] = { "accept", "tempfail", "reject" };
+	static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left" };
 	uint64_t last = 0;
 	struct err e;
 	struct cidr network;
@@ -217,7 +217,8 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	for (size_t i = 0; i < 3 && !known; i++)
 		known = strcmp(o->verdict, verdicts[i]) == 0;
 	if (!known)
-		return cli_fail(cli, "--verdict: \"%s\" is none; write accept, tempfail or reject",
+		return cli_fail(cli,
+			   "--verdict: \"%s\" is none; write accept, tempfail, reject, defer or left",
 			   ESC(str_of(o->verdict))) == CLI_FOUND;
 	if (o->last && (!str_to_u64(str_of(o->last), 1000000000, &last) || last == 0))
 		return cli_fail(cli, "--last: \"%s\" is no number of entries",

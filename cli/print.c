@@ -141,7 +141,9 @@ print_verdict_color(const char *verdict)
 {
 	if (strcmp(verdict, "reject") == 0)
 		return COLOR_RED;
-	return strcmp(verdict, "tempfail") == 0 ? COLOR_YELLOW : COLOR_GREEN;
+	if (strcmp(verdict, "tempfail") == 0)
+		return COLOR_YELLOW;
+	return strcmp(verdict, "accept") == 0 ? COLOR_GREEN : COLOR_DIM;
 }
 
 /* --- records ------------------------------------------------------------------------------------ */

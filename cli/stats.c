@@ -17,7 +17,7 @@ struct options {
 };
 
 struct hour {
-	int64_t ms, counts[3]; /* accept, tempfail, reject */
+	int64_t ms, counts[JOURNAL_VERDICTS];
 };
 
 struct summary {
@@ -25,11 +25,13 @@ struct summary {
 	struct journal_span span;
 	struct hour *hours;
 	size_t n_hours, cap;
-	int64_t total[3], busiest;
+	int64_t total[JOURNAL_VERDICTS], busiest;
 	bool first; /* of the rows of a list */
 };
 
-static const char *const verdicts[] = { "accept", "tempfail", "reject" };
+static const char *const verdicts[JOURNAL_VERDICTS] = { "accept", "tempfail", "reject", "defer",
+	"left" };
+#define REFUSALS 3 /* with accept: those behind it refuse nobody */
 
 static const struct {
 	const char *column, *title, *key;
@@ -41,7 +43,7 @@ static const struct {
 };
 
 static void
-add_hour(void *owner, int64_t hour_ms, const int64_t counts[3])
+add_hour(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS])
 {
 	struct summary *s = owner;
 	int64_t sum = 0;
@@ -51,10 +53,10 @@ add_hour(void *owner, int64_t hour_ms, const int64_t counts[3])
 		s->hours = xrealloc(s->hours, s->cap * sizeof(*s->hours));
 	}
 	s->hours[s->n_hours].ms = hour_ms;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < JOURNAL_VERDICTS; i++) {
 		s->hours[s->n_hours].counts[i] = counts[i];
 		s->total[i] += counts[i];
-		sum += counts[i];
+		sum += i < REFUSALS ? counts[i] : 0;
 	}
 	s->n_hours++;
 	s->busiest = sum > s->busiest ? sum : s->busiest;
@@ -64,12 +66,12 @@ add_hour(void *owner, int64_t hour_ms, const int64_t counts[3])
 
 /* A letter for each share of the busiest hour; something that was there is never left out. */
 static void
-bar(struct line *line, const struct summary *s, const int64_t counts[3])
+bar(struct line *line, const struct summary *s, const int64_t *counts)
 {
 	static const char letters[] = "=-#";
 	static const enum color colors[] = { COLOR_GREEN, COLOR_YELLOW, COLOR_RED };
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < REFUSALS && s->busiest > 0; i++) {
 		char text[BAR + 2];
 		size_t n = (size_t)(counts[i] * BAR / s->busiest);
 
@@ -77,6 +79,25 @@ bar(struct line *line, const struct summary *s, const int64_t counts[3])
 		memset(text, letters[i], n);
 		text[n] = '\0';
 		line_add(line, text, colors[i]);
+	}
+}
+
+/* What refused nobody, if there was any. */
+static void
+print_others(struct summary *s)
+{
+	static const char *const titles[JOURNAL_VERDICTS] = { NULL, NULL, NULL,
+		"recipients deferred for a transaction of their own",
+		"clients that gave up during a delay" };
+	struct line line = { s->cli };
+	char text[100];
+
+	for (int i = REFUSALS; i < JOURNAL_VERDICTS; i++) {
+		if (s->total[i] == 0)
+			continue;
+		snprintf(text, sizeof(text), "%10" PRId64 "  %s", s->total[i], titles[i]);
+		line_add(&line, text, COLOR_NONE);
+		line_end(&line);
 	}
 }
 
@@ -104,6 +125,7 @@ print_hours(struct summary *s)
 	line_add(&line, text, COLOR_BOLD);
 	line_add(&line, "= accept  - tempfail  # reject", COLOR_DIM);
 	line_end(&line);
+	print_others(s);
 }
 
 static void
@@ -132,14 +154,13 @@ json_hours(struct summary *s)
 	for (size_t i = 0; i < s->n_hours; i++) {
 		const struct hour *h = &s->hours[i];
 
-		fprintf(out,
-		    "%s{\"hour\":\"%s\",\"accept\":%" PRId64 ",\"tempfail\":%" PRId64
-		    ",\"reject\":%" PRId64 "}",
-		    i > 0 ? "," : "", when_utc(h->ms, when), h->counts[0], h->counts[1],
-		    h->counts[2]);
+		fprintf(out, "%s{\"hour\":\"%s\"", i > 0 ? "," : "", when_utc(h->ms, when));
+		for (int k = 0; k < JOURNAL_VERDICTS; k++)
+			fprintf(out, ",\"%s\":%" PRId64, verdicts[k], h->counts[k]);
+		fputc('}', out);
 	}
 	fputs("],\"all\":{", out);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < JOURNAL_VERDICTS; i++)
 		fprintf(out, "%s\"%s\":%" PRId64, i > 0 ? "," : "", verdicts[i], s->total[i]);
 	fputc('}', out);
 }

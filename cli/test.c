@@ -78,7 +78,7 @@ tell(struct play *p, enum step step, const struct decision *decision)
 		.time_ms = clock_wall_ms(),
 		.front = front_name(s->front),
 		.step = step_name(step),
-		.verdict = verdict_name(v->kind),
+		.verdict = verdict_word(v),
 		.code = v->code,
 		.took_us = (int)trial_took_us(p->trial),
 		.size = (int64_t)s->txn.message.size,
@@ -94,7 +94,7 @@ tell(struct play *p, enum step step, const struct decision *decision)
 		.facts = buf_str(&d.facts),
 		.trace = buf_str(&d.trace),
 		.answers = buf_str(&d.answers),
-		.observed = observed ? str_of(verdict_name(decision->observed.kind)) : STR(""),
+		.observed = observed ? str_of(verdict_word(&decision->observed)) : STR(""),
 	};
 
 	if (p->cli->json) {
@@ -122,7 +122,7 @@ decide(struct play *p, enum step step)
 	const struct decision *d = trial_decide(p->trial, step);
 
 	tell(p, step, d);
-	if (refused(&d->verdict) && !refused(&p->worst)) {
+	if (refused(&d->verdict) && !d->verdict.defers && !refused(&p->worst)) {
 		p->worst.kind = d->verdict.kind;
 		p->worst_step = step;
 	}

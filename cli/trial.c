@@ -11,6 +11,7 @@
 #include "base/resolver.h"
 #include "db/store_sqlite.h"
 #include "rules/failure.h"
+#include "rules/policy.h"
 
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
 
@@ -217,6 +218,7 @@ const struct decision *
 trial_decide(struct trial *t, enum step step)
 {
 	int64_t now = clock_wall_ms() / 1000, began_us = clock_mono_us();
+	const struct ruleset *rules = t->config->ruleset;
 	enum progress progress;
 
 	do {
@@ -224,7 +226,9 @@ trial_decide(struct trial *t, enum step step)
 
 		arena_reset(t->scratch);
 		t->decision = (struct decision){ 0 };
-		progress = ruleset_decide(t->config->ruleset, &ask, t->scratch, &t->decision);
+		progress = ruleset_decide(rules, &ask, t->scratch, &t->decision);
+		if (progress == DONE)
+			progress = policy_decide(rules, &ask, t->scratch, &t->decision);
 		if (progress == PENDING && !ask_noted(t)) {
 			failure_of_stage(&t->config->core, t->scratch, &t->decision);
 			break;

@@ -14,16 +14,17 @@ struct journal;
 
 /* All texts may be empty. facts, trace and answers are JSON texts, written by rules/record.h. */
 struct journal_record {
-	char id[8];          /* given by journal_append if "": unique among those kept */
-	int64_t serial;      /* 1, 2, 3, ... without gaps; given by journal_append */
-	int64_t time_ms;     /* wall */
-	const char *front;   /* "proxy", "milter": static */
-	const char *step;    /* static */
-	const char *verdict; /* "accept", "tempfail", "reject": static */
-	int code;            /* 250 for accepted */
-	int took_us;         /* deciding, waiting included */
-	int64_t size;        /* of the message; 0: none yet */
-	int64_t times;       /* how many refusals of one kind this entry stands for; 0: one */
+	char id[8];        /* given by journal_append if "": unique among those kept */
+	int64_t serial;    /* 1, 2, 3, ... without gaps; given by journal_append */
+	int64_t time_ms;   /* wall */
+	const char *front; /* "proxy", "milter": static */
+	const char *step;  /* static */
+	/* "accept", "tempfail", "reject"; "defer", "left": refusals of nobody; static */
+	const char *verdict;
+	int code;      /* 250 for accepted */
+	int took_us;   /* deciding, waiting included */
+	int64_t size;  /* of the message; 0: none yet */
+	int64_t times; /* how many refusals of one kind this entry stands for; 0: one */
 	struct str session, client_ip, client_name, helo, account, sender;
 	struct str recipients; /* JSON array of texts */
 	struct str enhanced, text, rule, queue_id;
@@ -85,9 +86,12 @@ struct journal_span {
 	int64_t since_ms, until_ms;
 };
 
-/* Calls hour() for each hour that has entries, oldest first; counts: accept, tempfail, reject. */
+/* accept, tempfail, reject, defer, left */
+#define JOURNAL_VERDICTS 5
+
+/* Calls hour() for each hour that has entries, oldest first, with the sum of each verdict. */
 bool journal_hours(struct journal *journal, const struct journal_span *span,
-    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner,
+    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS]), void *owner,
     struct err *e);
 
 struct journal_ranking {

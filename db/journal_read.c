@@ -69,7 +69,7 @@ static const char *
 word(struct str text)
 {
 	static const char *const words[] = { "proxy", "milter", "connect", "helo", "mail", "rcpt",
-		"message", "accept", "tempfail", "reject", "" };
+		"message", "accept", "tempfail", "reject", "defer", "left", "" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (str_eq(text, str_of(words[i])))
@@ -418,11 +418,13 @@ sums_done(struct journal *j, sqlite3_stmt *stmt, int rc, struct err *e)
 
 bool
 journal_hours(struct journal *j, const struct journal_span *span,
-    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[3]), void *owner, struct err *e)
+    void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS]), void *owner,
+    struct err *e)
 {
 	static const char sql[] =
 	    "SELECT time_ms / 3600000 AS hour, sum(times * (verdict = 'accept')), "
-	    "sum(times * (verdict = 'tempfail')), sum(times * (verdict = 'reject')) FROM entry "
+	    "sum(times * (verdict = 'tempfail')), sum(times * (verdict = 'reject')), "
+	    "sum(times * (verdict = 'defer')), sum(times * (verdict = 'left')) FROM entry "
 	    "WHERE time_ms >= ?1 AND time_ms < ?2 GROUP BY hour ORDER BY hour";
 	sqlite3_stmt *stmt;
 	int rc;
@@ -431,9 +433,9 @@ journal_hours(struct journal *j, const struct journal_span *span,
 		return false;
 	bind_span(stmt, span);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		int64_t counts[3];
+		int64_t counts[JOURNAL_VERDICTS];
 
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < JOURNAL_VERDICTS; i++)
 			counts[i] = sqlite3_column_int64(stmt, i + 1);
 		hour(owner, sqlite3_column_int64(stmt, 0) * HOUR_MS, counts);
 	}

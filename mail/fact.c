@@ -80,7 +80,7 @@ call_eq(const struct fact_call *a, const struct fact_call *b)
 }
 
 /*
- * The newest, since one of LIFE_RECIPIENT can stand in the transaction's list twice: computed at
+ * The newest, since one of a recipient can stand in the transaction's list twice: computed at
  * mail, and anew at message. any_step: whichever.
  */
 static const struct fact *
@@ -194,7 +194,7 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 
 	fact_check(ask, call);
 	facts = facts_of(ask, call->entry->def);
-	known = facts_find(facts, call, call->entry->def->life != LIFE_RECIPIENT, ask->step);
+	known = facts_find(facts, call, call->entry->def->life < LIFE_RECIPIENT, ask->step);
 	if (known != NULL) {
 		*out = known->value;
 		ask->failures |= known->failures;
@@ -243,6 +243,7 @@ fact_known(const struct session *session, const struct fact_call *call)
 	case LIFE_TRANSACTION:
 		break;
 	case LIFE_RECIPIENT:
+	case LIFE_EACH_RECIPIENT:
 		if (session->txn.current != NULL)
 			facts = &session->txn.current->facts;
 		break;

@@ -19,6 +19,12 @@ enum fact_life {
 	LIFE_HELO,        /* until the next HELO/EHLO */
 	LIFE_TRANSACTION, /* until the next MAIL, RSET or end of message: spf, sender */
 	LIFE_RECIPIENT,   /* until the next RCPT; at mail and message computed anew, without one */
+	/*
+	 * As LIFE_RECIPIENT, but about one mailbox and nothing else. At message it is that of the first
+	 * recipient, and rules that test it there part recipients that they tell apart
+	 * (rules/policy.h). compute() reads session_recipient()
+	 */
+	LIFE_EACH_RECIPIENT,
 };
 
 enum fact_cost { COST_FREE, COST_STORE, COST_DNS, COST_BODY };

@@ -127,6 +127,17 @@ session_rcpt(struct session *s, const struct mailbox *mailbox)
 	return r;
 }
 
+const struct recipient *
+session_recipient(const struct session *s)
+{
+	if (s->txn.current != NULL)
+		return s->txn.current;
+	for (const struct recipient *r = s->txn.recipients; r != NULL; r = r->next)
+		if (r->state == RECIPIENT_ACCEPTED)
+			return r;
+	return NULL;
+}
+
 struct ask
 session_ask(struct session *s, enum step step, int64_t now)
 {

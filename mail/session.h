@@ -61,6 +61,7 @@ struct transaction {
 	int64_t score; /* of all steps so far */
 	struct mark *marks;
 	struct added_field *added;
+	struct str *policy;  /* what message rules find in the first recipient: rules/policy.h */
 	struct str queue_id; /* the MTA's, where it is known */
 	void **stage_state;  /* one pointer a stage */
 };
@@ -117,6 +118,8 @@ void session_secure(struct session *s, const struct session_tls *tls);
 void session_mail(struct session *s, const struct mailbox *sender);
 /* Adds a recipient, which becomes current. */
 struct recipient *session_rcpt(struct session *s, const struct mailbox *mailbox);
+/* The one that is asked for; where there is none the first that was accepted, or NULL. */
+const struct recipient *session_recipient(const struct session *s);
 /* The one place that ends a transaction: RSET, HELO, end of message, every failure. */
 void session_reset(struct session *s);
 /* The ask of a step: fills everything but conf and state, which fact_get() sets. */

@@ -210,14 +210,18 @@ compute_size_declared(struct ask *ask, const struct fact_call *call, struct valu
 static enum progress
 compute_recipient(struct ask *ask, const struct fact_call *call, struct value *out)
 {
-	*out = value_text(ask->session->txn.current->key);
+	const struct recipient *r = session_recipient(ask->session);
+
+	*out = value_text(r ? r->key : STR(""));
 	return DONE;
 }
 
 static enum progress
 compute_recipient_domain(struct ask *ask, const struct fact_call *call, struct value *out)
 {
-	*out = value_text(arena_lower(ask->arena, ask->session->txn.current->mailbox.domain));
+	const struct recipient *r = session_recipient(ask->session);
+
+	*out = value_text(r ? arena_lower(ask->arena, r->mailbox.domain) : STR(""));
 	return DONE;
 }
 
@@ -295,7 +299,6 @@ static const char *const fronts[] = { "proxy", "milter", NULL };
 #define AT_HELO STEP_HELO, STEP_MESSAGE
 #define AT_MAIL STEP_MAIL, STEP_MESSAGE
 #define AT_RCPT STEP_RCPT, STEP_MESSAGE
-#define AT_RCPT_ONLY STEP_RCPT, STEP_RCPT
 #define AT_MESSAGE STEP_MESSAGE, STEP_MESSAGE
 
 /* clang-format off: rows */
@@ -329,11 +332,12 @@ const struct fact_def session_facts[] = {
 	    "Whether the client said EHLO rather than HELO." },
 	{ "message.size", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
 	    compute_message_size, "The octets of the message, header included." },
-	{ "recipient", VALUE_TEXT, NULL, NULL, AT_RCPT_ONLY, LIFE_RECIPIENT, COST_FREE,
+	{ "recipient", VALUE_TEXT, NULL, NULL, AT_RCPT, LIFE_EACH_RECIPIENT, COST_FREE,
 	    compute_recipient,
-	    "The recipient that is being decided; its domain is in lower case." },
-	{ "recipient.domain", VALUE_TEXT, NULL, NULL, AT_RCPT_ONLY, LIFE_RECIPIENT, COST_FREE,
-	    compute_recipient_domain, "The domain of the recipient, lower case." },
+	    "The recipient that is being decided; its domain is in lower case. Rules of message may "
+	    "test it, not write it into texts." },
+	{ "recipient.domain", VALUE_TEXT, NULL, NULL, AT_RCPT, LIFE_EACH_RECIPIENT, COST_FREE,
+	    compute_recipient_domain, "The domain of the recipient, lower case; likewise." },
 	{ "recipients", VALUE_NUMBER, NULL, NULL, AT_RCPT, LIFE_RECIPIENT, COST_FREE,
 	    compute_recipients,
 	    "How many recipients were accepted, with the one that is being decided." },

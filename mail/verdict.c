@@ -14,3 +14,9 @@ verdict_name(enum verdict_kind kind)
 	}
 	return "unknown";
 }
+
+const char *
+verdict_word(const struct verdict *v)
+{
+	return v->defers ? "defer" : verdict_name(v->kind);
+}

@@ -21,9 +21,12 @@ struct verdict {
 	struct str text;   /* expanded, one line, not yet escaped; without the id */
 	/* "file:line", "" when no rule spoke (a limit, a failure, the end of the rules) */
 	struct str rule;
-	char id[8]; /* of the journal entry, "k3f9x2"; "" for none */
+	bool defers; /* tempfail: no refusal; the client is to ask again, in another transaction */
+	char id[8];  /* of the journal entry, "k3f9x2"; "" for none */
 };
 
 const char *verdict_name(enum verdict_kind kind); /* accept, accept, tempfail, reject */
+/* The same, or defer: as in the journal. */
+const char *verdict_word(const struct verdict *v);
 
 #endif

@@ -8,54 +8,12 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "mail/reply.h"
-#include "proxy/gate_record.h"
-#include "proxy/questions.h"
-#include "proxy/shared_resolver.h"
+#include "proxy/gate_private.h"
 #include "rules/failure.h"
+#include "rules/policy.h"
 
 /* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
-
-struct gate {
-	struct event_base *base;
-	struct db *db;
-	struct db_link *link;
-	struct tally *tally;
-	struct config *config;
-	struct shared_resolver *resolver;
-	struct arena *scratch;
-	struct event *due_event;
-	struct gate_session *due; /* sessions to resume, newest first */
-	struct gate_counts counts;
-	size_t sessions;
-};
-
-enum gate_state {
-	GATE_IDLE,
-	GATE_DECIDING,    /* rules lack answers */
-	GATE_JOURNALLING, /* the verdict is on its way to the disk */
-	GATE_JOURNALLED,
-};
-
-struct gate_session {
-	struct session session;
-	struct gate *gate;
-	struct config *config;
-	struct shared_resolver *resolver;
-	struct questions questions;
-	void (*resume)(void *owner);
-	void *owner;
-	enum gate_state state;
-	enum step step;
-	int64_t now; /* wall seconds of the decision */
-	struct verdict verdict;
-	struct db_request *journalling;
-	struct gate_story story;
-	struct event *budget; /* ends the waiting for the DNS; NULL: nothing waited yet */
-	struct gate_session *due_next;
-	bool due;
-};
 
 /* ---- the gate ---- */
 
@@ -302,8 +260,8 @@ arena_of(struct gate_session *gs, enum step step)
 	return in_transaction(step) ? gs->session.txn.arena : gs->session.conn;
 }
 
-static size_t
-send_noted(struct gate_session *gs)
+size_t
+gate_send_noted(struct gate_session *gs)
 {
 	struct session *s = &gs->session;
 	size_t at_once = questions_send(&gs->questions, &s->answers, s->conn);
@@ -339,17 +297,19 @@ count_and_log(struct gate_session *gs, const struct verdict *v)
 	const struct recipient *rcpt = s->txn.current;
 	char text[256];
 
-	if (v->kind == VERDICT_REJECT)
+	if (v->defers)
+		counts->deferred++;
+	else if (v->kind == VERDICT_REJECT)
 		counts->rejected++;
 	else
 		counts->tempfailed++;
-	gs->session.n_refused++;
+	gs->session.n_refused += !v->defers;
 	log_info(s->id,
 	    "event=decision verdict=%s code=%d step=%s ip=%s helo=\"%s\" from=\"%s\" "
 	    "to=\"%s\" rule=\"%s\" entry=%s text=\"%s\"",
-	    verdict_name(v->kind), v->code, step_name(gs->step), IP_TEXT(&s->client_ip),
-	    ESC(s->helo), ESC(s->txn.sender.address), rcpt ? ESC(rcpt->mailbox.address) : "",
-	    ESC(v->rule), v->id[0] ? v->id : "-", escape_text(v->text, text, sizeof(text)));
+	    verdict_word(v), v->code, step_name(gs->step), IP_TEXT(&s->client_ip), ESC(s->helo),
+	    ESC(s->txn.sender.address), rcpt ? ESC(rcpt->mailbox.address) : "", ESC(v->rule),
+	    v->id[0] ? v->id : "-", escape_text(v->text, text, sizeof(text)));
 }
 
 static enum progress
@@ -400,8 +360,8 @@ journal_refusal(struct gate_session *gs, const struct verdict *v, const struct d
 	return PENDING;
 }
 
-static void
-journal_unwaited(struct gate_session *gs, struct journal_record *record)
+void
+gate_journal(struct gate_session *gs, struct journal_record *record)
 {
 	db_send(gs->gate->link, db_request_journal(record));
 }
@@ -422,7 +382,7 @@ settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 		return journal_refusal(gs, &v, d);
 	gate_story_add(&gs->story, s, gs->step, d);
 	if (d->observed.kind == VERDICT_TEMPFAIL || d->observed.kind == VERDICT_REJECT)
-		journal_unwaited(gs, gate_record_observed(s, gs->step, d, &gs->story));
+		gate_journal(gs, gate_record_observed(s, gs->step, d, &gs->story));
 	decision_apply(s, d);
 	gs->state = GATE_IDLE;
 	*out = v;
@@ -476,6 +436,7 @@ over_budget(const struct gate_session *gs)
 static enum progress
 decide(struct gate_session *gs, struct verdict *out)
 {
+	const struct ruleset *rules = gs->config->ruleset;
 	struct session *s = &gs->session;
 	struct decision d;
 
@@ -484,11 +445,12 @@ decide(struct gate_session *gs, struct verdict *out)
 
 		arena_reset(gs->gate->scratch);
 		d = (struct decision){ 0 };
-		if (ruleset_decide(gs->config->ruleset, &ask, gs->gate->scratch, &d) == DONE)
+		if (ruleset_decide(rules, &ask, gs->gate->scratch, &d) == DONE &&
+		    policy_decide(rules, &ask, gs->gate->scratch, &d) == DONE)
 			return settle(gs, &d, out);
 		if (over_budget(gs) && give_up(gs) > 0)
 			continue;
-		if (send_noted(gs) > 0)
+		if (gate_send_noted(gs) > 0)
 			continue;
 		if (gs->questions.n_dns > 0)
 			start_budget(gs);
@@ -535,104 +497,4 @@ gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdi
 	v.rule = str_of(why);
 	gs->gate->counts.limits++;
 	return journal_refusal(gs, &v, NULL);
-}
-
-void
-gate_reply(const struct verdict *v, struct buf *out)
-{
-	struct buf text;
-
-	buf_init(&text, 2048);
-	buf_add(&text, str_sub(v->text, 0, 1900));
-	if (v->id[0])
-		buf_printf(&text, " [%s]", v->id);
-	reply_write(out, v->code, v->enhanced, buf_str(&text));
-	buf_free(&text);
-}
-
-/* ---- stages ---- */
-
-void
-gate_event(struct gate_session *gs, enum stage_event event)
-{
-	struct session *s = &gs->session;
-	const struct config *config = gs->config;
-
-	for (size_t i = 0; i < config->n_parts; i++) {
-		const struct stage *stage = config->part[i].stage;
-
-		if (!stage || !stage->event || !config->part_used[i])
-			continue;
-
-		struct ask ask = session_ask(s,
-		    event == EVENT_RCPT_TAKEN || event == EVENT_RCPT_UNKNOWN ? STEP_RCPT
-									     : STEP_MESSAGE,
-		    clock_wall_ms() / 1000);
-
-		ask.conf = config->part_conf[i];
-		ask.state = &s->txn.stage_state[i];
-		stage->event(&ask, event);
-	}
-	send_noted(gs);
-}
-
-struct str
-gate_authres(struct gate_session *gs)
-{
-	struct session *s = &gs->session;
-	const struct config *config = gs->config;
-	struct authres authres;
-	struct str text;
-
-	authres_init(&authres, config->core.hostname);
-	for (size_t i = 0; i < config->n_parts; i++) {
-		const struct stage *stage = config->part[i].stage;
-		struct ask ask = session_ask(s, STEP_MESSAGE, gs->now);
-
-		if (!stage || !stage->results)
-			continue;
-		ask.conf = config->part_conf[i];
-		ask.state = &s->txn.stage_state[i];
-		stage->results(&ask, &authres);
-	}
-	text = arena_dup(s->txn.arena, authres_finish(&authres));
-	authres_free(&authres);
-	return text;
-}
-
-/* ---- what became of the message ---- */
-
-void
-gate_accepted(struct gate_session *gs, struct str reply)
-{
-	struct session *s = &gs->session;
-
-	gate_event(gs, EVENT_ACCEPTED);
-	gs->gate->counts.accepted++;
-	gs->gate->counts.messages++;
-	s->n_messages++;
-	log_info(s->id, "event=accepted ip=%s from=\"%s\" recipients=%zu size=%llu reply=\"%s\"",
-	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), s->txn.n_accepted,
-	    (unsigned long long)s->txn.message.size, ESC(reply));
-	journal_unwaited(gs, gate_record_accepted(s, reply, STR(""), &gs->story));
-}
-
-void
-gate_accepted_before(struct gate_session *gs, struct str reply)
-{
-	struct session *s = &gs->session;
-
-	log_info(s->id, "event=delivered-before ip=%s from=\"%s\" reply=\"%s\"",
-	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
-	journal_unwaited(gs, gate_record_accepted(s, reply, STR("delivered before"), &gs->story));
-}
-
-void
-gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply)
-{
-	struct session *s = &gs->session;
-
-	log_info(s->id, "event=backend-refused step=%s code=%d ip=%s from=\"%s\" reply=\"%s\"",
-	    step_name(step), code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
-	journal_unwaited(gs, gate_record_backend(s, step, code, reply, &gs->story));
 }

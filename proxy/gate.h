@@ -20,7 +20,7 @@ struct gate;
 struct gate_session; /* a session with its open questions */
 
 struct gate_counts { /* since start, one loop; the journal has the same, for admins */
-	uint64_t sessions, messages, accepted, tempfailed, rejected, limits;
+	uint64_t sessions, messages, accepted, tempfailed, rejected, deferred, limits;
 };
 
 struct gate *gate_new(struct event_base *base, struct db *db, struct config *config, struct err *e);

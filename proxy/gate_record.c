@@ -117,7 +117,7 @@ draft_session(struct draft *d, struct session *s, enum step step, const struct g
 static void
 draft_verdict(struct draft *d, const struct verdict *v)
 {
-	d->r.verdict = verdict_name(v->kind);
+	d->r.verdict = verdict_word(v);
 	d->r.code = v->code;
 	d->r.enhanced = str_of(v->enhanced);
 	d->r.text = v->text;
@@ -127,9 +127,8 @@ draft_verdict(struct draft *d, const struct verdict *v)
 static struct str
 observed_name(const struct verdict *v)
 {
-	return v->kind == VERDICT_REJECT || v->kind == VERDICT_TEMPFAIL
-	    ? str_of(verdict_name(v->kind))
-	    : STR("");
+	return v->kind == VERDICT_REJECT || v->kind == VERDICT_TEMPFAIL ? str_of(verdict_word(v))
+									: STR("");
 }
 
 struct journal_record *

@@ -53,6 +53,7 @@ noinst_HEADERS += \
 libpostern_a_SOURCES += \
 	proxy/children.c proxy/children.h \
 	proxy/gate.c proxy/gate.h \
+	proxy/gate_outcome.c proxy/gate_private.h \
 	proxy/gate_record.c proxy/gate_record.h \
 	proxy/inherit.c proxy/inherit.h \
 	proxy/landlock.c proxy/landlock.h \

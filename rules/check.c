@@ -43,6 +43,22 @@ expr_check(struct check *check, struct expr *e)
 	return ok;
 }
 
+/* A message has one text, and may have several recipients, who do not know of each other. */
+static bool
+expansion_check(struct check *check, struct operand *o)
+{
+	if (!operand_check(check, o))
+		return false;
+	if (check->rule->step != STEP_MESSAGE || o->kind != OPERAND_FACT ||
+	    check->call[o->slot].entry->def->life != LIFE_EACH_RECIPIENT)
+		return true;
+	COMPLAIN(check->load, &o->at,
+	    "`%.*s` is one recipient's, and a message can have several: at message it can be "
+	    "tested, but not told",
+	    STR_ARG(o->at.text));
+	return false;
+}
+
 static bool
 text_check(struct check *check, struct piece *text)
 {
@@ -50,7 +66,7 @@ text_check(struct check *check, struct piece *text)
 
 	for (; text != NULL; text = text->next)
 		if (text->expands)
-			ok = operand_check(check, &text->operand) && ok;
+			ok = expansion_check(check, &text->operand) && ok;
 	return ok;
 }
 
@@ -128,6 +144,7 @@ rules_check(struct load *load, struct rule *first)
 	intern_free(&check.calls);
 	free(check.call);
 	check.rules->observe = load->config->core.mode == 1;
+	policy_collect(load, check.rules);
 	reach_check(load, check.rules);
 	return check.rules;
 }

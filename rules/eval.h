@@ -26,5 +26,12 @@ struct evaluation {
 /* DONE with *out (VALUE_NONE when it is not known; good until the next call), or PENDING. */
 enum progress evaluation_value(
     struct evaluation *ev, const struct operand *operand, const struct value **out);
+/* The same of a condition's: its fact goes into the trace. */
+enum progress evaluation_operand(
+    struct evaluation *ev, const struct operand *operand, const struct value **out);
+/* Of EXPR_TEST; of any. */
+enum progress evaluation_test(struct evaluation *ev, const struct expr *test, bool *out);
+enum progress evaluation_condition(struct evaluation *ev, const struct expr *e, bool *out);
+bool marks_have(const struct mark *marks, struct str name);
 
 #endif

@@ -89,17 +89,6 @@ collect(const struct config_core *core, const struct cause *cause, const struct 
 	}
 }
 
-static void
-trace_add(struct decision *d, struct arena *arena, const struct trace_entry *entry)
-{
-	struct trace_entry *all = ARENA_ARRAY(arena, struct trace_entry, d->trace.n + 1);
-
-	if (d->trace.n > 0)
-		memcpy(all, d->trace.entry, d->trace.n * sizeof(*all));
-	all[d->trace.n++] = *entry;
-	d->trace.entry = all;
-}
-
 static bool
 lets_in(const struct decision *d)
 {
@@ -120,7 +109,7 @@ apply(const struct config_core *core, const struct cause *cause, struct arena *a
 	entry->action = pass ? "pass" : "tempfail";
 	entry->hit = true;
 	entry->observed = !pass && core->mode == 1;
-	trace_add(d, arena, entry);
+	decision_trace(d, arena, entry);
 	if (pass)
 		return;
 	if (core->mode != 1) {

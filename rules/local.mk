@@ -7,7 +7,7 @@ libpostern_a_SOURCES += \
 	rules/complaint.c rules/complaint.h \
 	rules/config.c rules/config.h \
 	rules/core.c \
-	rules/eval.h \
+	rules/eval.c rules/eval.h \
 	rules/failure.c rules/failure.h \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \
@@ -17,6 +17,7 @@ libpostern_a_SOURCES += \
 	rules/operand.c \
 	rules/parse.c \
 	rules/plans.c \
+	rules/policy.c rules/policy.h \
 	rules/reach.c \
 	rules/record.c rules/record.h \
 	rules/rule.h \

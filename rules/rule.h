@@ -118,7 +118,9 @@ struct ruleset {
 	size_t n_calls;
 	bool *asked[STEP_COUNT]; /* per part: some rule of the step names a fact of it */
 	size_t n_parts;
-	bool observe; /* mode observe */
+	bool observe;                     /* mode observe */
+	const struct policy_test *policy; /* tests of message rules that tell recipients apart */
+	size_t n_policy;
 };
 
 /* parse.c. NULL and a complaint when the statement is no rule. */
@@ -134,6 +136,9 @@ enum progress text_expand(struct evaluation *ev, const struct piece *text, struc
 
 /* check.c. Completes the rules and puts those that are right into a ruleset. */
 struct ruleset *rules_check(struct load *load, struct rule *first);
+
+/* policy.c. Finds the tests of policy.h. */
+void policy_collect(struct load *load, struct ruleset *rules);
 
 /* reach.c. Complains about rules that can never be reached. */
 void reach_check(struct load *load, const struct ruleset *rules);

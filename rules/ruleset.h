@@ -52,6 +52,8 @@ struct decision {
  */
 enum progress ruleset_decide(
     const struct ruleset *ruleset, struct ask *ask, struct arena *arena, struct decision *out);
+/* Adds an entry that is no rule's behind the rules'. */
+void decision_trace(struct decision *d, struct arena *arena, const struct trace_entry *entry);
 /*
  * Adds the step's score, marks and header fields to the transaction, and ends the rules for
  * `accept session`. Once per decision.

@@ -8,14 +8,19 @@
 
 #include "tests/cli/run.h"
 
-/* 8 accepted, 1 deferred, 3 refused in the first hour; 1 refused two hours later. */
+/*
+ * 8 accepted, 1 to come again, 3 refused in the first hour; 1 refused two hours later; and in the
+ * first 2 recipients deferred and 1 client gone, which are no refusals.
+ */
 static void
 fill(struct run *r)
 {
-	for (int i = 0; i < 13; i++) {
+	for (int i = 0; i < 16; i++) {
 		struct journal_record record = run_record();
 
 		record.verdict = i < 8 ? "accept" : i == 8 ? "tempfail" : "reject";
+		if (i > 12)
+			record.verdict = i == 15 ? "left" : "defer";
 		if (i == 9)
 			record.sender = STR("");
 		if (i == 12)
@@ -36,6 +41,8 @@ test_text(void **state)
 	    "2026-01-31 12:00         8         1         3  ==========================---##########\n"
 	    "2026-01-31 14:00         0         0         1  ###\n"
 	    "all                      8         1         4  = accept  - tempfail  # reject\n"
+	    "         2  recipients deferred for a transaction of their own\n"
+	    "         1  clients that gave up during a delay\n"
 	    "\n"
 	    "refused senders\n"
 	    "         4  a@example.net\n"
@@ -64,8 +71,10 @@ test_json(void **state)
 	run_is(r, 0,
 	    "{\"since\":\"2026-01-31T00:00:00.000Z\",\"until\":\"2026-02-01T00:00:00.000Z\","
 	    "\"hours\":[{\"hour\":\"2026-01-31T12:00:00.000Z\",\"accept\":8,\"tempfail\":1,"
-	    "\"reject\":3},{\"hour\":\"2026-01-31T14:00:00.000Z\",\"accept\":0,\"tempfail\":0,"
-	    "\"reject\":1}],\"all\":{\"accept\":8,\"tempfail\":1,\"reject\":4},"
+	    "\"reject\":3,\"defer\":2,\"left\":1},"
+	    "{\"hour\":\"2026-01-31T14:00:00.000Z\",\"accept\":0,\"tempfail\":0,"
+	    "\"reject\":1,\"defer\":0,\"left\":0}],"
+	    "\"all\":{\"accept\":8,\"tempfail\":1,\"reject\":4,\"defer\":2,\"left\":1},"
 	    "\"senders\":[{\"key\":\"a@example.net\",\"n\":4},{\"key\":\"\",\"n\":1}],"
 	    "\"clients\":[{\"key\":\"192.0.2.1\",\"n\":5}],"
 	    "\"rules\":[{\"key\":\"postern.conf:12\",\"n\":5}],"
@@ -82,8 +91,9 @@ test_nothing(void **state)
 	run_is(r, 1, "", "postern: no entries in that time\n");
 	run_cli(r, "stats --json");
 	assert_int_equal(r->code, 1);
-	run_has(
-	    r, "\"hours\":[],\"all\":{\"accept\":0,\"tempfail\":0,\"reject\":0},\"senders\":[]");
+	run_has(r,
+	    "\"hours\":[],\"all\":{\"accept\":0,\"tempfail\":0,\"reject\":0,\"defer\":0,\"left\":0},"
+	    "\"senders\":[]");
 	/* Accepted mail only: no lists. */
 	for (int i = 0; i < 2; i++) {
 		struct journal_record record = run_record();

@@ -459,7 +459,7 @@ add_sum(void *owner, const struct journal_sum *sum)
 }
 
 static void
-add_hour(void *owner, int64_t hour_ms, const int64_t counts[3])
+add_hour(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS])
 {
 	char *out = owner;
 	size_t n = strlen(out);

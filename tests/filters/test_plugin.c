@@ -39,7 +39,7 @@ test_what_is_no_stage_is_refused(void **state)
 		const char *name, *complaint; /* of which %s is the path */
 	} cases[] = {
 		{ "bad_abi",
-		    "stage %s was built for stage interface 3, this posternd has 2: build it again "
+		    "stage %s was built for stage interface 4, this posternd has 3: build it again "
 		    "with the headers of this version" },
 		{ "bad_name", "stage %s has no name" },
 		{ "bad_facts", "stage %s has no facts" },

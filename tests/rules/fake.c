@@ -119,12 +119,16 @@ check_zone(const struct fact_call *call, struct err *e)
 #define AT_RCPT .from = STEP_RCPT, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .compute = compute
 #define AT_RCPT_ONLY \
 	.from = STEP_RCPT, .to = STEP_RCPT, .life = LIFE_TRANSACTION, .compute = compute
+#define AT_EACH \
+	.from = STEP_RCPT, .to = STEP_MESSAGE, .life = LIFE_EACH_RECIPIENT, .compute = compute
 #define AT_MESSAGE \
 	.from = STEP_MESSAGE, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .compute = compute
 #define EARLY .from = STEP_HELO, .to = STEP_MAIL, .life = LIFE_HELO, .compute = compute
 
 static const struct fact_def session[] = {
 	{ .name = "account", .type = VALUE_TEXT, AT_MAIL },
+	{ .name = "box", .type = VALUE_TEXT, AT_EACH },
+	{ .name = "box.limit", .type = VALUE_NUMBER, AT_EACH },
 	{ .name = "client.ip", .type = VALUE_IP, AT_ALL },
 	{ .name = "client.name", .type = VALUE_TEXT, AT_ALL },
 	{ .name = "client.trusted", .type = VALUE_BOOL, AT_ALL },

@@ -38,4 +38,6 @@ check_PROGRAMS += tests/rules/test_settings tests/rules/test_source tests/rules/
 tests_rules_test_settings_SOURCES = tests/rules/test_settings.c $(rules_loader)
 tests_rules_test_source_SOURCES = tests/rules/test_source.c $(rules_loader)
 tests_rules_test_statements_SOURCES = tests/rules/test_statements.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_policy
+tests_rules_test_policy_SOURCES = tests/rules/test_policy.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_failure

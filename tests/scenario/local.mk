@@ -9,6 +9,7 @@ scenario_tests = \
 	tests/scenario/proxy_extensions.sh \
 	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_header.sh \
+	tests/scenario/proxy_policy.sh \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_smuggling.sh \

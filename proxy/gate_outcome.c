@@ -1,0 +1,109 @@
+/*
+ * gate_outcome: what the gate tells others about a transaction: the stages what happened, the message
+ * what was found, log and journal what became of it, the client the verdict.
+ */
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "mail/reply.h"
+#include "proxy/gate_private.h"
+
+void
+gate_reply(const struct verdict *v, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 2048);
+	buf_add(&text, str_sub(v->text, 0, 1900));
+	if (v->id[0])
+		buf_printf(&text, " [%s]", v->id);
+	reply_write(out, v->code, v->enhanced, buf_str(&text));
+	buf_free(&text);
+}
+
+/* ---- stages ---- */
+
+void
+gate_event(struct gate_session *gs, enum stage_event event)
+{
+	struct session *s = &gs->session;
+	const struct config *config = gs->config;
+
+	for (size_t i = 0; i < config->n_parts; i++) {
+		const struct stage *stage = config->part[i].stage;
+
+		if (!stage || !stage->event || !config->part_used[i])
+			continue;
+
+		struct ask ask = session_ask(s,
+		    event == EVENT_RCPT_TAKEN || event == EVENT_RCPT_UNKNOWN ? STEP_RCPT
+									     : STEP_MESSAGE,
+		    clock_wall_ms() / 1000);
+
+		ask.conf = config->part_conf[i];
+		ask.state = &s->txn.stage_state[i];
+		stage->event(&ask, event);
+	}
+	gate_send_noted(gs);
+}
+
+struct str
+gate_authres(struct gate_session *gs)
+{
+	struct session *s = &gs->session;
+	const struct config *config = gs->config;
+	struct authres authres;
+	struct str text;
+
+	authres_init(&authres, config->core.hostname);
+	for (size_t i = 0; i < config->n_parts; i++) {
+		const struct stage *stage = config->part[i].stage;
+		struct ask ask = session_ask(s, STEP_MESSAGE, gs->now);
+
+		if (!stage || !stage->results)
+			continue;
+		ask.conf = config->part_conf[i];
+		ask.state = &s->txn.stage_state[i];
+		stage->results(&ask, &authres);
+	}
+	text = arena_dup(s->txn.arena, authres_finish(&authres));
+	authres_free(&authres);
+	return text;
+}
+
+/* ---- what became of the message ---- */
+
+void
+gate_accepted(struct gate_session *gs, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	gate_event(gs, EVENT_ACCEPTED);
+	gs->gate->counts.accepted++;
+	gs->gate->counts.messages++;
+	s->n_messages++;
+	log_info(s->id, "event=accepted ip=%s from=\"%s\" recipients=%zu size=%llu reply=\"%s\"",
+	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), s->txn.n_accepted,
+	    (unsigned long long)s->txn.message.size, ESC(reply));
+	gate_journal(gs, gate_record_accepted(s, reply, STR(""), &gs->story));
+}
+
+void
+gate_accepted_before(struct gate_session *gs, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	log_info(s->id, "event=delivered-before ip=%s from=\"%s\" reply=\"%s\"",
+	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
+	gate_journal(gs, gate_record_accepted(s, reply, STR("delivered before"), &gs->story));
+}
+
+void
+gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply)
+{
+	struct session *s = &gs->session;
+
+	log_info(s->id, "event=backend-refused step=%s code=%d ip=%s from=\"%s\" reply=\"%s\"",
+	    step_name(step), code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
+	gate_journal(gs, gate_record_backend(s, step, code, reply, &gs->story));
+}

@@ -1,0 +1,57 @@
+/*
+ * gate_private: what the files of the gate share. Fronts see gate.h only.
+ */
+#ifndef POSTERN_PROXY_GATE_PRIVATE_H
+#define POSTERN_PROXY_GATE_PRIVATE_H
+
+#include "proxy/gate.h"
+#include "proxy/gate_record.h"
+#include "proxy/questions.h"
+#include "proxy/shared_resolver.h"
+
+struct gate {
+	struct event_base *base;
+	struct db *db;
+	struct db_link *link;
+	struct tally *tally;
+	struct config *config;
+	struct shared_resolver *resolver;
+	struct arena *scratch;
+	struct event *due_event;
+	struct gate_session *due; /* sessions to resume, newest first */
+	struct gate_counts counts;
+	size_t sessions;
+};
+
+enum gate_state {
+	GATE_IDLE,
+	GATE_DECIDING,    /* rules lack answers */
+	GATE_JOURNALLING, /* the verdict is on its way to the disk */
+	GATE_JOURNALLED,
+};
+
+struct gate_session {
+	struct session session;
+	struct gate *gate;
+	struct config *config;
+	struct shared_resolver *resolver;
+	struct questions questions;
+	void (*resume)(void *owner);
+	void *owner;
+	enum gate_state state;
+	enum step step;
+	int64_t now; /* wall seconds of the decision */
+	struct verdict verdict;
+	struct db_request *journalling;
+	struct gate_story story;
+	struct event *budget; /* ends the waiting for the DNS; NULL: nothing waited yet */
+	struct gate_session *due_next;
+	bool due;
+};
+
+/* Sends what the session has asked; how much of it was answered at once. */
+size_t gate_send_noted(struct gate_session *gs);
+/* An entry that nobody waits for. */
+void gate_journal(struct gate_session *gs, struct journal_record *record);
+
+#endif

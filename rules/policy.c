@@ -1,0 +1,248 @@
+#include "rules/policy.h"
+
+#include "rules/eval.h"
+
+struct policy_test {
+	const struct rule *rule;
+	const struct expr *test;
+	const struct operand *fact; /* the recipient's */
+	bool by_value;              /* the other side is not settled at rcpt */
+};
+
+/* --- at load ------------------------------------------------------------------------------------ */
+
+static const struct fact_def *
+def_of(const struct ruleset *rules, const struct operand *o)
+{
+	return o->kind == OPERAND_FACT ? rules->call[o->slot]->entry->def : NULL;
+}
+
+static bool
+is_recipients(const struct ruleset *rules, const struct operand *o)
+{
+	const struct fact_def *def = def_of(rules, o);
+
+	return def != NULL && def->life == LIFE_EACH_RECIPIENT;
+}
+
+static bool
+has_right(const struct expr *test)
+{
+	return test->relation != RELATION_TRUTH && test->relation != RELATION_IN &&
+	    test->relation != RELATION_KNOWN && test->relation != RELATION_UNKNOWN;
+}
+
+/* At rcpt it is what it will be at message. */
+static bool
+is_settled(const struct ruleset *rules, const struct operand *o)
+{
+	const struct fact_def *def = def_of(rules, o);
+
+	if (def == NULL)
+		return o->kind == OPERAND_VALUE;
+	return def->from <= STEP_RCPT && def->life != LIFE_RECIPIENT;
+}
+
+struct collection {
+	struct policy_test *test; /* NULL: they are only counted */
+	size_t n;
+};
+
+static void
+add_test(const struct ruleset *rules, const struct rule *rule, const struct expr *e,
+    struct collection *out)
+{
+	bool left = is_recipients(rules, &e->left);
+	bool right = has_right(e) && is_recipients(rules, &e->right);
+
+	if (!left && !right)
+		return;
+	if (out->test != NULL)
+		out->test[out->n] = (struct policy_test){
+			.rule = rule,
+			.test = e,
+			.fact = left ? &e->left : &e->right,
+			.by_value = has_right(e) && !is_settled(rules, left ? &e->right : &e->left),
+		};
+	out->n++;
+}
+
+static void
+add_tests(const struct ruleset *rules, const struct rule *rule, const struct expr *e,
+    struct collection *out)
+{
+	if (e->kind == EXPR_TEST)
+		add_test(rules, rule, e, out);
+	else if (e->kind != EXPR_MARKED)
+		for (e = e->child; e != NULL; e = e->next)
+			add_tests(rules, rule, e, out);
+}
+
+static void
+add_rules(const struct ruleset *rules, struct collection *out)
+{
+	for (size_t i = 0; i < rules->n[STEP_MESSAGE]; i++) {
+		const struct rule *rule = rules->rule[STEP_MESSAGE][i];
+
+		if (rule->condition != NULL && !rule->observe)
+			add_tests(rules, rule, rule->condition, out);
+	}
+}
+
+void
+policy_collect(struct load *load, struct ruleset *rules)
+{
+	struct collection all = { 0 };
+
+	add_rules(rules, &all);
+	all.test = ARENA_ARRAY(load->arena, struct policy_test, all.n);
+	all.n = 0;
+	add_rules(rules, &all);
+	rules->policy = all.test;
+	rules->n_policy = all.n;
+}
+
+/* --- at rcpt ------------------------------------------------------------------------------------ */
+
+/* Texts as they can be compared; those of values begin with '='. */
+static enum progress
+put_test(struct evaluation *ev, const struct policy_test *t, struct str *out)
+{
+	const struct value *value;
+	struct buf b;
+	bool yes;
+
+	if (!t->by_value) {
+		if (evaluation_test(ev, t->test, &yes) != DONE)
+			return PENDING;
+		*out = yes ? STR("yes") : STR("no");
+		return DONE;
+	}
+	if (evaluation_operand(ev, t->fact, &value) != DONE)
+		return PENDING;
+	buf_init(&b, 64 * 1024);
+	buf_addc(&b, '=');
+	value_json(value, &b);
+	*out = arena_dup(ev->arena, buf_str(&b));
+	buf_free(&b);
+	return DONE;
+}
+
+/* All of them are put before anything waits, so that their questions travel together. */
+static enum progress
+put_tests(const struct ruleset *rules, struct ask *ask, struct arena *arena, struct str *found,
+    struct trace_entry *entry)
+{
+	size_t n = rules->n_policy;
+	struct decision none = { 0 };
+	struct evaluation ev = {
+		.rules = rules,
+		.ask = ask,
+		.arena = arena,
+		.out = &none,
+		.known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls),
+		.entry = entry,
+		.asked = ARENA_ARRAY(arena, const struct fact_call *, 2 * n),
+		.value = ARENA_ARRAY(arena, const struct fact *, 2 * n),
+	};
+	enum progress progress = DONE;
+
+	entry->fact = ev.asked;
+	entry->value = ev.value;
+	for (size_t i = 0; i < n; i++)
+		if (put_test(&ev, &rules->policy[i], &found[i]) != DONE)
+			progress = PENDING;
+	return progress;
+}
+
+static void
+remember(struct session *s, const struct str *found, size_t n)
+{
+	struct transaction *txn = &s->txn;
+
+	if (txn->policy == NULL)
+		txn->policy = ARENA_ARRAY(txn->arena, struct str, n);
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(txn->policy[i], found[i]))
+			txn->policy[i] = arena_dup(txn->arena, found[i]);
+}
+
+static struct str
+shown(struct str found)
+{
+	return str_sub(found, found.n > 0 && found.p[0] == '=', found.n);
+}
+
+/* "postern.conf:12 asks recipient.domain: no here, yes for anna@example.org" */
+static struct str
+explain(const struct ruleset *rules, const struct session *s, struct arena *arena,
+    const struct str *found, size_t i)
+{
+	const struct policy_test *t = &rules->policy[i];
+	const struct recipient *first = s->txn.recipients;
+	struct buf name;
+	struct str text;
+
+	while (first->state != RECIPIENT_ACCEPTED)
+		first = first->next;
+	buf_init(&name, 1024);
+	fact_call_print(rules->call[t->fact->slot], &name);
+	text = arena_printf(arena, "%.*s of message asks %.*s: %.*s here, %.*s for %.*s",
+	    STR_ARG(t->rule->id), STR_ARG(buf_str(&name)), STR_ARG(shown(found[i])),
+	    STR_ARG(shown(s->txn.policy[i])), STR_ARG(first->mailbox.address));
+	buf_free(&name);
+	return text;
+}
+
+static void
+defer(const struct ruleset *rules, struct decision *d)
+{
+	const struct verdict v = {
+		.kind = VERDICT_TEMPFAIL,
+		.code = 452,
+		.enhanced = "4.5.3",
+		.text = STR("This recipient's policy differs, send again for it"),
+		.rule = STR(POLICY_RULE),
+		.defers = true,
+	};
+
+	if (!rules->observe) {
+		d->verdict = v;
+		d->score = 0;
+		d->marks = NULL;
+		d->added = NULL;
+	} else if (d->observed.kind == VERDICT_ACCEPT) {
+		d->observed = v;
+	}
+}
+
+enum progress
+policy_decide(const struct ruleset *rules, struct ask *ask, struct arena *arena, struct decision *d)
+{
+	struct session *s = ask->session;
+	size_t n = rules->n_policy, differs = 0;
+	struct trace_entry entry = { .rule = STR(POLICY_RULE),
+		.source = STR("rules of message tell recipients apart"),
+		.action = "defer",
+		.observed = rules->observe };
+	struct str *found;
+
+	if (ask->step != STEP_RCPT || n == 0 || s->rules_over || d->verdict.kind != VERDICT_ACCEPT)
+		return DONE;
+	found = ARENA_ARRAY(arena, struct str, n);
+	if (put_tests(rules, ask, arena, found, &entry) != DONE)
+		return PENDING;
+	if (s->txn.n_accepted == 0 || s->txn.policy == NULL) {
+		remember(s, found, n);
+	} else {
+		while (differs < n && str_eq(found[differs], s->txn.policy[differs]))
+			differs++;
+		entry.hit = differs < n;
+	}
+	if (entry.hit) {
+		entry.source = explain(rules, s, arena, found, differs);
+		defer(rules, d);
+	}
+	decision_trace(d, arena, &entry);
+	return DONE;
+}
