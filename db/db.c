@@ -45,8 +45,11 @@ struct batch {
 struct db {
 	struct queue *queue;
 	pthread_t thread;
-	_Atomic size_t links, working;
+	_Atomic size_t links;
+	_Atomic size_t waiting, octets; /* sent and not yet sent back */
+	_Atomic bool full;
 	int64_t keep_ms;
+	size_t most; /* requests, before it is full */
 	/* the thread's own from here on */
 	struct side store_side, journal_side;
 	struct store *store;     /* NULL: could not be opened */
@@ -71,7 +74,7 @@ db_request_store(const struct question *q)
 	struct db_request *r = xmalloc(sizeof(*r) + q->name.n);
 	char *key = (char *)(r + 1);
 
-	*r = (struct db_request){ .what = DB_STORE };
+	*r = (struct db_request){ .what = DB_STORE, .octets = sizeof(*r) + q->name.n };
 	if (q->name.n > 0)
 		memcpy(key, q->name.p, q->name.n);
 	r->answer.question = *q;
@@ -86,6 +89,7 @@ db_request_delivered(enum delivered_what what, const unsigned char *key)
 	struct db_request *r = xcalloc(1, sizeof(*r) + sizeof(*r->delivered));
 
 	r->what = DB_DELIVERED;
+	r->octets = sizeof(*r) + sizeof(*r->delivered);
 	r->delivered = (struct delivered *)(r + 1);
 	r->delivered->what = what;
 	memcpy(r->delivered->key, key, DELIVERED_KEY);
@@ -99,6 +103,7 @@ db_request_journal(struct journal_record *record)
 
 	r->what = DB_JOURNAL;
 	r->record = record;
+	r->octets = sizeof(*r) + journal_record_size(record);
 	return r;
 }
 
@@ -197,6 +202,62 @@ db_link_free(struct db_link **plink)
 	*plink = NULL;
 }
 
+/* ---- how much waits: any thread ---- */
+
+static void
+set_full(struct db *db, bool full, size_t waiting, size_t octets)
+{
+	bool before = !full;
+
+	if (!atomic_compare_exchange_strong(&db->full, &before, full))
+		return;
+	if (full)
+		log_warn(NULL,
+		    "event=backlog state=full requests=%zu octets=%zu: no more is taken in until the databases have caught up",
+		    waiting, octets);
+	else
+		log_info(NULL, "event=backlog state=good requests=%zu octets=%zu", waiting, octets);
+}
+
+static void
+count_in(struct db *db, const struct db_request *r)
+{
+	size_t waiting = atomic_fetch_add(&db->waiting, 1) + 1;
+	size_t octets = atomic_fetch_add(&db->octets, r->octets) + r->octets;
+
+	if (waiting >= db->most || octets >= DB_FULL_OCTETS)
+		set_full(db, true, waiting, octets);
+}
+
+static void
+count_out(struct db *db, const struct db_request *r)
+{
+	atomic_fetch_sub(&db->waiting, 1);
+	atomic_fetch_sub(&db->octets, r->octets);
+}
+
+/* WHY here and not in count_out(): whoever set the mark may have done so after all was done. */
+bool
+db_full(struct db_link *link)
+{
+	struct db *db = link->db;
+	size_t waiting, octets;
+
+	if (!atomic_load_explicit(&db->full, memory_order_relaxed))
+		return false;
+	waiting = atomic_load(&db->waiting);
+	octets = atomic_load(&db->octets);
+	if (waiting <= db->most / 4 && octets <= DB_FULL_OCTETS / 4)
+		set_full(db, false, waiting, octets);
+	return atomic_load(&db->full);
+}
+
+size_t
+db_backlog(struct db *db)
+{
+	return atomic_load(&db->waiting);
+}
+
 void
 db_send(struct db_link *link, struct db_request *request)
 {
@@ -206,13 +267,8 @@ db_send(struct db_link *link, struct db_request *request)
 	request->failed = false;
 	request->sent_us = clock_mono_us();
 	list_add(link, request);
+	count_in(link->db, request);
 	queue_push(link->db->queue, &request->item);
-}
-
-size_t
-db_backlog(struct db *db)
-{
-	return queue_length(db->queue) + db->working;
 }
 
 /* --- health: from here on, the db thread -------------------------------------------------------- */
@@ -303,10 +359,10 @@ send_back(struct db *db, struct batch *batch, bool ok)
 {
 	int64_t now_us = clock_mono_us();
 
-	db->working -= batch->n;
 	for (size_t i = 0; i < batch->n; i++) {
 		struct db_request *r = batch->request[i];
 
+		count_out(db, r);
 		r->failed = !ok;
 		if (r->what == DB_STORE) {
 			r->answer.failed = !ok;
@@ -374,7 +430,6 @@ take(struct db *db, struct queue_item *items)
 
 		items = items->next;
 		if (r->what <= DB_JOURNAL) {
-			db->working++;
 			batch->request[batch->n++] = r;
 			if (batch->n == BATCH)
 				run(db);
@@ -476,6 +531,7 @@ db_start(const struct db_settings *settings, struct err *e)
 	struct db *db = xcalloc(1, sizeof(*db));
 
 	db->keep_ms = settings->journal_keep_ms;
+	db->most = settings->full > 0 ? settings->full : DB_FULL;
 	db->queue = queue_new(NULL, NULL, NULL);
 	db->store_side =
 	    (struct side){ .name = "store", .path = join(settings->folder, "store.db") };

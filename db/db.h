@@ -25,6 +25,7 @@ struct event_base;
 struct db_settings {
 	const char *folder;      /* of journal.db and store.db; must exist */
 	int64_t journal_keep_ms; /* 0: for ever */
+	size_t full;             /* requests; 0: DB_FULL */
 };
 
 /* Opens both databases (an error here is the start's) and starts the thread. */
@@ -62,6 +63,7 @@ struct db_request {
 	struct db_link *link;              /* db's own */
 	struct db_request *before, *after; /* db's own: the link's requests that are out */
 	int64_t sent_us;
+	size_t octets; /* what it takes in memory */
 };
 
 /* Copies the question. */
@@ -76,7 +78,15 @@ void db_request_free(struct db_request **request);
  * one then.
  */
 void db_send(struct db_link *link, struct db_request *request);
-/* Requests waiting for the thread: a measure of stress. */
+/*
+ * Too much waits for the thread: true from `full` requests or DB_FULL_OCTETS on, until there is a
+ * quarter of that. Nothing is refused; who goes on sending makes it grow, so the fronts take nothing in
+ * meanwhile. The log has a line at each change. From any thread.
+ */
+#define DB_FULL 20000
+#define DB_FULL_OCTETS (64 * 1024 * 1024)
+bool db_full(struct db_link *link);
+/* How many requests wait, the batch that is under way included. */
 size_t db_backlog(struct db *db);
 
 #endif

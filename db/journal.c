@@ -99,16 +99,22 @@ journal_in_place(const struct journal *j)
 
 /* --- records ------------------------------------------------------------------------------------ */
 
-struct journal_record *
-journal_record_copy(const struct journal_record *r)
+size_t
+journal_record_size(const struct journal_record *r)
 {
-	struct journal_record *copy;
-	size_t size = sizeof(*copy);
-	char *p;
+	size_t size = sizeof(*r);
 
 	for (size_t i = 0; i < JOURNAL_TEXTS; i++)
 		size += journal_text_const(r, i)->n;
-	copy = xmalloc(size);
+	return size;
+}
+
+struct journal_record *
+journal_record_copy(const struct journal_record *r)
+{
+	struct journal_record *copy = xmalloc(journal_record_size(r));
+	char *p;
+
 	*copy = *r;
 	p = (char *)(copy + 1);
 	for (size_t i = 0; i < JOURNAL_TEXTS; i++) {

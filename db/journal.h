@@ -37,6 +37,8 @@ struct journal_record {
 
 /* A deep copy, texts included, freed with free(). */
 struct journal_record *journal_record_copy(const struct journal_record *r);
+/* What such a copy takes in memory. */
+size_t journal_record_size(const struct journal_record *r);
 
 /*
  * Writing: the db thread. Opens, creates, migrates; a file that is no database, is damaged, or

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,56 @@ test_round_trip(void **state)
 	db_link_free(&link);
 	assert_null(link);
 	event_base_free(base);
+}
+
+/* --- more than it can take ---------------------------------------------------------------------- */
+
+static sqlite3 *
+lock_journal(struct world *w)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	return handle;
+}
+
+/* Nothing is lost while the journal is locked, but the mark goes up; and down when it is written. */
+static void
+test_full(void **state)
+{
+	static const struct {
+		size_t octets, mark;
+	} cases[] = { { 10, DB_FULL }, { 4 << 20, DB_FULL_OCTETS / (4 << 20) } };
+	struct world *w = *state;
+	struct event_base *base = event_base_new();
+	struct db_link *link = db_link_new(w->db, base);
+	struct journal *reader;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *sender = calloc(1, cases[i].octets + 1);
+		sqlite3 *lock = lock_journal(w);
+
+		memset(sender, 'a', cases[i].octets);
+		for (size_t n = 1; n <= cases[i].mark; n++) {
+			assert_false(db_full(link));
+			db_send(link, journalling(sender));
+		}
+		assert_true(db_full(link));
+		assert_int_equal(db_backlog(w->db), cases[i].mark);
+		sqlite3_close(lock);
+		while (db_full(link))
+			event_base_loop(base, EVLOOP_ONCE);
+		assert_true(db_backlog(w->db) <= cases[i].mark / 4);
+		while (db_backlog(w->db) > 0)
+			event_base_loop(base, EVLOOP_ONCE);
+		free(sender);
+	}
+	db_link_free(&link);
+	event_base_free(base);
+	reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
+	assert_int_equal(journal_newest(reader), cases[0].mark + cases[1].mark);
+	journal_close(&reader);
 }
 
 /* --- many requests over two loops --------------------------------------------------------------- */
@@ -401,6 +452,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_loops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_link_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_is_written, setup, teardown),
