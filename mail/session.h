@@ -93,6 +93,7 @@ struct session {
 	struct str hostname;    /* ours: authserv-id */
 	bool trusted;           /* client is in `trust` */
 	bool rules_over;        /* accept session was said */
+	bool stressed;          /* sessions were running short when it began */
 	struct answers answers; /* asked at connect and helo */
 	struct facts facts;     /* LIFE_SESSION, LIFE_HELO */
 	const struct fact_table *table;

@@ -33,6 +33,13 @@ compute_client_trusted(struct ask *ask, const struct fact_call *call, struct val
 	return DONE;
 }
 
+static enum progress
+compute_stress(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(ask->session->stressed);
+	return DONE;
+}
+
 /*
  * Of the names that the reverse zone gives, the first that leads back to the address. All
  * addresses are asked for before the first is waited for. *failed: one could not be had.
@@ -358,6 +365,8 @@ const struct fact_def session_facts[] = {
 	    compute_messages, "How many messages this connection has delivered so far." },
 	{ "size.declared", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
 	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not." },
+	{ "stress", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_stress,
+	    "Whether connections were running short when this one began; never with the milter." },
 	{ "tls", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls,
 	    "Whether the client's connection is secured by TLS." },
 	{ "tls.cipher", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_cipher,

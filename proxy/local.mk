@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	proxy/backend_target.c \
 	proxy/handoff.c \
 	proxy/io.c \
+	proxy/limits.c \
 	proxy/once.c \
 	proxy/peers.c \
 	proxy/pool.c \
@@ -24,12 +25,14 @@ libpostern_a_SOURCES += \
 	proxy/smtp_bdat.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \
+	proxy/smtp_limits.c \
 	proxy/smtp_once.c \
 	proxy/smtp_envelope.c \
 	proxy/smtp_mta.c \
 	proxy/smtp_rcpt.c \
 	proxy/smtp_relay.c \
 	proxy/smtp_server.c \
+	proxy/smtp_time.c \
 	proxy/smtp_tls.c \
 	proxy/spool.c \
 	proxy/tproxy.c
@@ -39,6 +42,7 @@ noinst_HEADERS += \
 	proxy/backend_link.h \
 	proxy/handoff.h \
 	proxy/io.h \
+	proxy/limits.h \
 	proxy/once.h \
 	proxy/peers.h \
 	proxy/pool.h \

@@ -192,15 +192,16 @@ loop_free(struct loop **loop)
 }
 
 static bool
-open_fronts(struct loop *loop, const struct loop_sockets *sockets, struct err *e)
+open_fronts(
+    struct loop *loop, struct limits *limits, const struct loop_sockets *sockets, struct err *e)
 {
-	loop->proxy = proxy_front_new(loop->gate, e);
+	loop->proxy = proxy_front_new(loop->gate, limits, e);
 	if (!loop->proxy)
 		return false;
 	for (size_t i = 0; i < sockets->n_proxy; i++)
 		if (!proxy_front_listen(loop->proxy, sockets->proxy[i], &sockets->how[i], e))
 			return false;
-	loop->milter = milter_front_new(loop->gate);
+	loop->milter = milter_front_new(loop->gate, limits);
 	return sockets->milter < 0 || milter_front_listen(loop->milter, sockets->milter, e);
 }
 
@@ -229,7 +230,8 @@ start_thread(struct loop *loop, struct err *e)
 }
 
 struct loop *
-loop_start(struct db *db, struct config *config, const struct loop_sockets *sockets, struct err *e)
+loop_start(const struct loop_shared *shared, struct config *config,
+    const struct loop_sockets *sockets, struct err *e)
 {
 	struct loop *loop = xcalloc(1, sizeof(*loop));
 
@@ -238,8 +240,8 @@ loop_start(struct db *db, struct config *config, const struct loop_sockets *sock
 		die("libevent gives no event base");
 	loop->orders = queue_new(loop->base, take_orders, loop);
 	loop->draining = event_new(loop->base, -1, EV_PERSIST, look_whether_over, loop);
-	loop->gate = gate_new(loop->base, db, config, e);
-	if (!loop->gate || !open_fronts(loop, sockets, e) || !start_thread(loop, e))
+	loop->gate = gate_new(loop->base, shared->db, config, e);
+	if (!loop->gate || !open_fronts(loop, shared->limits, sockets, e) || !start_thread(loop, e))
 		loop_free(&loop);
 	return loop;
 }

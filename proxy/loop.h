@@ -1,12 +1,13 @@
 /*
  * loop: one event loop with its thread, its gate and its fronts. Sessions are born, live and end on
- * one loop; loops share nothing but the db thread's queue. The worker starts them, tells them of
+ * one loop; loops share nothing but the db thread's queue and the counters of limits. The worker starts them, tells them of
  * a new configuration and of the end, and waits for them.
  */
 #ifndef POSTERN_PROXY_LOOP_H
 #define POSTERN_PROXY_LOOP_H
 
 #include "db/db.h"
+#include "proxy/limits.h"
 #include "rules/config.h"
 
 struct loop;
@@ -19,8 +20,14 @@ struct loop_sockets {
 	int milter; /* shared by all loops; -1: none */
 };
 
-struct loop *loop_start(
-    struct db *db, struct config *config, const struct loop_sockets *sockets, struct err *e);
+/* What all loops share; borrowed. */
+struct loop_shared {
+	struct db *db;
+	struct limits *limits;
+};
+
+struct loop *loop_start(const struct loop_shared *shared, struct config *config,
+    const struct loop_sockets *sockets, struct err *e);
 /* From any thread. The loop takes a count of config of its own. */
 void loop_reload(struct loop *loop, struct config *config);
 /*

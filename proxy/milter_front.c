@@ -13,8 +13,10 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "mail/authres.h"
+#include "proxy/limits.h"
 #include "proxy/milter_link.h"
-#include "proxy/spool.h"
+
+#define SLOWED_MS 20
 
 #define AUTHRES_FIELD "Authentication-Results"
 
@@ -34,7 +36,9 @@ struct link {
 
 struct milter_front {
 	struct gate *gate;
+	struct limits *limits;
 	struct event *accept;
+	struct event *slowed; /* runs while too much waits for the db thread */
 	int fd;
 	struct link *links;
 	size_t n;
@@ -420,12 +424,19 @@ static void
 take_eoh(struct link *link)
 {
 	const struct config_core *core = &gate_session_config(link->gs)->core;
+	const struct spool_limits limits = {
+		.total = limits_held(link->front->limits),
+		.memory = (uint64_t)core->memory_held,
+		.disk = (uint64_t)core->disk_held,
+		.own = (size_t)core->message_memory,
+		.folder = core->runtime,
+	};
 	struct session *s = gate_session(link->gs);
 	struct message *m = &s->txn.message;
 	size_t body;
 	bool too_many = false;
 
-	link->spool = spool_new((size_t)core->message_memory, core->runtime);
+	link->spool = spool_new(&limits);
 	m->at = message_at;
 	m->owner = link->spool;
 	link->header_over = link->header.over;
@@ -507,13 +518,39 @@ over(const struct link *link)
 	    evbuffer_get_length(bufferevent_get_output(link->io)) == 0;
 }
 
+/* Too much waits for the db thread: frames stay where they are until it has caught up. */
+static bool
+slowed(struct milter_front *front)
+{
+	const struct timeval look = { 0, SLOWED_MS * 1000 };
+
+	if (!db_full(gate_link(front->gate)))
+		return false;
+	if (!evtimer_pending(front->slowed, NULL))
+		evtimer_add(front->slowed, &look);
+	return true;
+}
+
+static void
+on_slowed(evutil_socket_t fd, short what, void *arg)
+{
+	struct milter_front *front = arg;
+	struct link *next;
+
+	for (struct link *link = front->links; link; link = next) {
+		next = link->next;
+		handle_frames(link);
+	}
+}
+
 /* Takes frames until one has to wait, the link is empty, or broken. */
 static void
 handle_frames(struct link *link)
 {
 	struct evbuffer *in = bufferevent_get_input(link->io);
+	bool held;
 
-	while (!link->deciding) {
+	while (!(held = slowed(link->front)) && !link->deciding) {
 		size_t have = evbuffer_get_length(in), used;
 		struct link_frame frame;
 		struct str octets = { (const char *)evbuffer_pullup(in, -1), have };
@@ -534,7 +571,7 @@ handle_frames(struct link *link)
 		link_free(link);
 		return;
 	}
-	if (link->deciding)
+	if (link->deciding || held)
 		bufferevent_disable(link->io, EV_READ);
 	else
 		bufferevent_enable(link->io, EV_READ);
@@ -605,11 +642,14 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 }
 
 struct milter_front *
-milter_front_new(struct gate *gate)
+milter_front_new(struct gate *gate, struct limits *limits)
 {
 	struct milter_front *front = xcalloc(1, sizeof(*front));
 
 	front->gate = gate;
+	front->limits = limits;
+	front->slowed = evtimer_new(gate_base(gate), on_slowed, front);
+	require(front->slowed);
 	front->fd = -1;
 	return front;
 }
@@ -662,6 +702,7 @@ milter_front_free(struct milter_front **front)
 	milter_front_stop_accepting(f);
 	while (f->links)
 		link_free(f->links);
+	event_free(f->slowed);
 	free(f);
 	*front = NULL;
 }

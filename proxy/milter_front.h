@@ -11,9 +11,11 @@
 
 #include "proxy/gate.h"
 
+struct limits;
 struct milter_front;
 
-struct milter_front *milter_front_new(struct gate *gate);
+/* limits: all fronts', borrowed. */
+struct milter_front *milter_front_new(struct gate *gate, struct limits *limits);
 /* fd: bound, listening, not blocking; shared by the loops, and not closed here. */
 bool milter_front_listen(struct milter_front *front, int fd, struct err *e);
 void milter_front_stop_accepting(struct milter_front *front);

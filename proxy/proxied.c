@@ -32,7 +32,7 @@ proxied_free(struct proxied *p)
 	*p->at = p->next;
 	if (p->next)
 		p->next->at = p->at;
-	p->front->n_clients--;
+	front_leave(p->front);
 	event_free(p->event);
 	if (p->fd >= 0)
 		close(p->fd);
@@ -142,6 +142,5 @@ proxied_new(
 	if (p->next)
 		p->next->at = &p->next;
 	front->proxied = p;
-	front->n_clients++;
 	wait_on(p);
 }

@@ -1,6 +1,7 @@
 #include "proxy/proxy_front.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #define PROBE_MS 1000      /* the first clients wait so long for the first probe */
 #define SHED_EACH_MS 1000  /* when full, look for idle clients so often */
 #define SHED_IDLE_MS 20000 /* and send away who said nothing for so long */
+#define WATCH_MS 1000      /* look so often what other loops and the db thread have changed */
+#define WATCH_SLOWED_MS 20 /* while slowed */
 
 struct listener {
 	struct listener *next;
@@ -26,16 +29,6 @@ struct listener {
 	struct listen how;
 };
 
-/* A loop's share of the sessions. */
-static size_t
-share(const struct config_core *core)
-{
-	int64_t loops = core->threads > 0 ? core->threads : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-	int64_t each = (core->sessions + loops - 1) / (loops > 0 ? loops : 1);
-
-	return each > 0 ? (size_t)each : 1;
-}
-
 /* WHY: the gate shows its configuration as const; counting its users changes nothing that is read. */
 static struct config *
 hold_config(struct gate *gate)
@@ -43,29 +36,42 @@ hold_config(struct gate *gate)
 	return config_use((struct config *)(uintptr_t)gate_config(gate));
 }
 
-static void
-accept_on(struct proxy_front *front)
+static bool
+accepting(const struct proxy_front *front)
 {
-	front->accepting = true;
-	for (struct listener *l = front->listeners; l; l = l->next)
-		evconnlistener_enable(l->ev);
+	return !front->paused && !front->slowed;
 }
 
 static void
-accept_off(struct proxy_front *front, int ms)
+apply_accepting(struct proxy_front *front)
+{
+	for (struct listener *l = front->listeners; l; l = l->next)
+		(accepting(front) ? evconnlistener_enable : evconnlistener_disable)(l->ev);
+}
+
+static void
+add_timer(struct event *timer, int ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 
-	front->accepting = false;
-	for (struct listener *l = front->listeners; l; l = l->next)
-		evconnlistener_disable(l->ev);
-	evtimer_add(front->reopen, &tv);
+	evtimer_add(timer, &tv);
+}
+
+static void
+pause_accepting(struct proxy_front *front, int ms)
+{
+	front->paused = true;
+	apply_accepting(front);
+	add_timer(front->reopen, ms);
 }
 
 static void
 on_reopen(evutil_socket_t fd, short what, void *arg)
 {
-	accept_on(arg);
+	struct proxy_front *front = arg;
+
+	front->paused = false;
+	apply_accepting(front);
 }
 
 /* The first clients waited in the kernel's queue, for EHLO depends on what the MTA can do. */
@@ -75,11 +81,61 @@ on_probed(void *owner)
 	struct proxy_front *front = owner;
 
 	evtimer_del(front->reopen);
-	accept_on(front);
+	on_reopen(-1, 0, front);
 }
 
+/* ---- what other threads change ---- */
+
+bool
+front_stressed(const struct proxy_front *front)
+{
+	return limits_stressed(front->limits);
+}
+
+/* Once slowed, it is so until the timer finds the queue short, so that all go on at the same time. */
+bool
+front_slowed(struct proxy_front *front)
+{
+	if (front->slowed || !db_full(gate_link(front->gate)))
+		return front->slowed;
+	front->slowed = true;
+	apply_accepting(front);
+	add_timer(front->watch, WATCH_SLOWED_MS);
+	return true;
+}
+
+static void
+go_on(struct proxy_front *front)
+{
+	struct client *next;
+
+	front->slowed = false;
+	for (struct client *c = front->clients; c; c = next) {
+		next = c->next;
+		client_turn(c);
+	}
+	apply_accepting(front);
+}
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct proxy_front *front = arg;
+
+	if (front_stressed(front) != front->stressed) {
+		front->stressed = !front->stressed;
+		for (struct client *c = front->clients; c; c = c->next)
+			time_again(c);
+	}
+	if (front->slowed && !db_full(gate_link(front->gate)))
+		go_on(front);
+	add_timer(front->watch, front->slowed ? WATCH_SLOWED_MS : WATCH_MS);
+}
+
+/* ---- the front ---- */
+
 struct proxy_front *
-proxy_front_new(struct gate *gate, struct err *e)
+proxy_front_new(struct gate *gate, struct limits *limits, struct err *e)
 {
 	struct config *config = hold_config(gate);
 	struct pool *pool = pool_new(gate_base(gate), config, NULL, e);
@@ -93,47 +149,81 @@ proxy_front_new(struct gate *gate, struct err *e)
 	front->gate = gate;
 	front->config = config;
 	front->pool = pool;
-	front->most_clients = share(&front->config->core);
-	front->peers = peers_new();
+	front->limits = limits;
 	pool_tell(front->pool, on_probed, front);
 	front->reopen = evtimer_new(gate_base(gate), on_reopen, front);
-	if (front->reopen == NULL)
+	front->watch = evtimer_new(gate_base(gate), on_watch, front);
+	if (front->reopen == NULL || front->watch == NULL)
 		die("no memory for a timer");
 	if (!pool_empty(front->pool))
-		accept_off(front, PROBE_MS);
-	else
-		accept_on(front);
+		pause_accepting(front, PROBE_MS);
+	add_timer(front->watch, WATCH_MS);
 	buf_init(&front->line, COMMAND_MAIL_MAX);
 	buf_init(&front->out, REPLY_LONGEST);
 	return front;
 }
 
-#define TOO_MANY "Too many connections, try again later"
+/* ---- who is let in ---- */
+
+#define LATER ", try again later"
 
 static const struct tally_kind too_many_sessions = { "limit: sessions", STEP_CONNECT, 421, "4.7.0",
-	TOO_MANY };
+	"Too many connections" LATER };
 static const struct tally_kind too_many_of_client = { "limit: sessions per client", STEP_CONNECT,
-	421, "4.7.0", TOO_MANY };
+	421, "4.7.0", "Too many connections from your address" LATER };
+static const struct tally_kind too_many_of_network = { "limit: sessions per network", STEP_CONNECT,
+	421, "4.7.0", "Too many connections from your network" LATER };
+static const struct tally_kind too_many_a_minute = { "limit: connections per minute", STEP_CONNECT,
+	421, "4.7.0", "Too many connections from your address in a minute" };
+static const struct tally_kind too_many_errors = { "limit: errors per minute, at connect",
+	STEP_CONNECT, 421, "4.7.0", "Too many errors from your address in a minute" };
 
 static const struct tally_kind no_proxy = { "limit: not a proxy", STEP_CONNECT, 554, "5.7.1",
 	"Only proxies may connect here" };
 
+bool
+front_enter(struct proxy_front *front)
+{
+	if (!limits_enter(front->limits, &front->config->core))
+		return false;
+	front->n_clients++;
+	return true;
+}
+
+void
+front_leave(struct proxy_front *front)
+{
+	front->n_clients--;
+	limits_leave(front->limits, &front->config->core);
+}
+
+struct peer_network
+front_network(const struct config_core *core)
+{
+	return (struct peer_network){ (unsigned)core->network_ipv4, (unsigned)core->network_ipv6 };
+}
+
 /*
  * One line, sent as far as it goes at once, and the end. No session was begun. Where TLS comes first
- * there is no line: a handshake would be too much.
+ * there is no line: a handshake would be too much. wait: seconds until it may come again; 0: not known.
  */
 static void
-turn_away(struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how,
-    const struct tally_kind *kind)
+turn_away(struct proxy_front *front, const struct arrival *arrival, const struct tally_kind *kind,
+    unsigned wait)
 {
-	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(&ends->client_ip), kind->why);
+	char text[128];
+
+	log_debug(
+	    NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(&arrival->ends->client_ip), kind->why);
 	gate_limit(front->gate, kind);
-	if (!how->tls) {
-		reply_write(&front->out, kind->code, kind->enhanced, str_of(kind->text));
-		(void)send(fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!arrival->how->tls) {
+		snprintf(text, sizeof(text), "%s, try again in %u s", kind->text, wait);
+		reply_write(
+		    &front->out, kind->code, kind->enhanced, str_of(wait > 0 ? text : kind->text));
+		(void)send(arrival->fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		buf_clear(&front->out);
 	}
-	close(fd);
+	close(arrival->fd);
 }
 
 /* When there is no room, those who only hold a connection open make some. */
@@ -186,20 +276,66 @@ is_trusted(const struct proxy_front *front, const struct ip *ip)
 	    gate_config(front->gate)->trusted, &(struct value){ .type = VALUE_IP, .ip = *ip });
 }
 
+/* The limit that a stranger meets who has just been counted in; NULL: none. */
+static const struct tally_kind *
+met(struct proxy_front *front, const struct peer *peer, struct peer_sessions n, unsigned *wait)
+{
+	const struct config_core *core = &gate_config(front->gate)->core;
+	struct peers *peers = limits_peers(front->limits);
+	int64_t now_us = clock_mono_us();
+
+	*wait = 0;
+	if (n.client > (size_t)core->sessions_per_client)
+		return &too_many_of_client;
+	if (n.network > (size_t)core->sessions_per_network)
+		return &too_many_of_network;
+	*wait = peers_wait(peers, peer, PEER_ERRORS, core->errors_per_minute, now_us);
+	if (*wait > 0)
+		return &too_many_errors;
+	*wait = peers_count(peers, peer, PEER_CONNECTIONS, core->connections_per_minute, now_us);
+	return *wait > 0 ? &too_many_a_minute : NULL;
+}
+
+static void
+admit(struct proxy_front *front, struct arrival *arrival)
+{
+	const struct peer_network network = front_network(&gate_config(front->gate)->core);
+	const struct ip *ip = &arrival->ends->client_ip;
+	struct peers *peers = limits_peers(front->limits);
+	const struct tally_kind *kind = NULL;
+	struct peer_sessions n;
+	unsigned wait = 0;
+
+	arrival->counted = peers_of(peers, ip, &network);
+	n = peers_enter(peers, &arrival->counted);
+	if (!is_trusted(front, ip))
+		kind = met(front, &arrival->counted, n, &wait);
+	if (kind == NULL) {
+		client_new(front, arrival);
+		return;
+	}
+	peers_leave(peers, &arrival->counted);
+	front_leave(front);
+	turn_away(front, arrival, kind, wait);
+}
+
+static void
+full(struct proxy_front *front, const struct arrival *arrival)
+{
+	shed(front);
+	turn_away(front, arrival, &too_many_sessions, 0);
+}
+
 void
 front_admit(
     struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how)
 {
-	const struct config_core *core = &gate_config(front->gate)->core;
-	const struct ip *ip = &ends->client_ip;
+	struct arrival arrival = { .fd = fd, .ends = ends, .how = how };
 
-	if (peers_enter(front->peers, ip) > (size_t)core->sessions_per_client &&
-	    !is_trusted(front, ip)) {
-		peers_leave(front->peers, ip);
-		turn_away(front, fd, ends, how, &too_many_of_client);
-		return;
-	}
-	client_new(front, fd, ends, how);
+	if (front_enter(front))
+		admit(front, &arrival);
+	else
+		full(front, &arrival);
 }
 
 static void
@@ -209,19 +345,19 @@ on_accept(
 	const struct listener *listener = arg;
 	struct proxy_front *front = listener->front;
 	struct endpoints ends = direct_ends(fd, peer);
+	struct arrival arrival = { .fd = fd, .ends = &ends, .how = &listener->how };
 
-	if (front->n_clients >= front->most_clients) {
-		shed(front);
-		turn_away(front, fd, &ends, &listener->how, &too_many_sessions);
-	} else if (!listener->how.from_proxies) {
+	if (!listener->how.from_proxies) {
 		front_admit(front, fd, &ends, &listener->how);
-	} else if (is_trusted(front, &ends.client_ip)) {
-		proxied_new(front, fd, &ends, &listener->how);
-	} else {
+	} else if (!is_trusted(front, &ends.client_ip)) {
 		log_warn(NULL,
 		    "event=proxy-header ip=%s result=closed why=\"it is not in `trust`\"",
 		    IP_TEXT(&ends.client_ip));
-		turn_away(front, fd, &ends, &listener->how, &no_proxy);
+		turn_away(front, &arrival, &no_proxy, 0);
+	} else if (front_enter(front)) {
+		proxied_new(front, fd, &ends, &listener->how);
+	} else {
+		full(front, &arrival);
 	}
 }
 
@@ -233,7 +369,7 @@ on_accept_error(struct evconnlistener *ev, void *arg)
 	const char *words = strerrordesc_np(EVUTIL_SOCKET_ERROR());
 
 	log_error(NULL, "event=accept why=\"%s\"", words ? words : "unknown");
-	accept_off(listener->front, REOPEN_MS);
+	pause_accepting(listener->front, REOPEN_MS);
 }
 
 bool
@@ -251,7 +387,7 @@ proxy_front_listen(struct proxy_front *front, int fd, const struct listen *how, 
 	*listener = (struct listener){ .ev = ev, .front = front, .how = *how };
 	listener->next = front->listeners;
 	front->listeners = listener;
-	if (front->accepting)
+	if (accepting(front))
 		evconnlistener_enable(ev);
 	return true;
 }
@@ -319,7 +455,6 @@ proxy_front_reload(struct proxy_front *front)
 	} else {
 		log_error(NULL, "event=reload problem=backend kept=old why=\"%s\"", e.text);
 	}
-	front->most_clients = share(&front->config->core);
 	config_release(&old);
 }
 
@@ -336,8 +471,8 @@ proxy_front_free(struct proxy_front **front)
 	while (f->clients)
 		client_free(f->clients);
 	event_free(f->reopen);
+	event_free(f->watch);
 	pool_free(&f->pool);
-	peers_free(&f->peers);
 	buf_free(&f->line);
 	buf_free(&f->out);
 	config_release(&f->config);

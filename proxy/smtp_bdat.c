@@ -40,7 +40,7 @@ swallowed(struct client *c)
 
 /* Whatever the state, exactly n octets are no commands. text: a constant. */
 static void
-refuse_chunk(struct client *c, uint64_t n, int code, const char *text)
+refuse_chunk(struct client *c, uint64_t n, int code, const char *enhanced, const char *text)
 {
 	struct unwanted *u = &c->unwanted;
 
@@ -52,7 +52,7 @@ refuse_chunk(struct client *c, uint64_t n, int code, const char *text)
 	u->total += n;
 	u->left = n;
 	u->code = code;
-	u->enhanced = "5.5.1";
+	u->enhanced = enhanced;
 	u->text = text;
 	if (n == 0)
 		swallowed(c);
@@ -78,6 +78,17 @@ bdat_swallow(struct client *c)
 	return true;
 }
 
+/* The first chunk of a message for which there is no room. What follows it is no error either. */
+static void
+refuse_first(struct client *c, uint64_t n)
+{
+	const struct tally_kind *kind = limit_no_room(c);
+
+	client_reset(c);
+	c->unwanted.excused = true;
+	refuse_chunk(c, n, kind->code, kind->enhanced, kind->text);
+}
+
 void
 bdat_command(struct client *c, struct command *command)
 {
@@ -91,19 +102,21 @@ bdat_command(struct client *c, struct command *command)
 	switch (c->state) {
 	case CLIENT_RCPT:
 	case CLIENT_CHUNKS:
-		if (c->s->esmtp)
+		if (c->s->esmtp && c->data == NULL && !limit_room(c))
+			refuse_first(c, n);
+		else if (c->s->esmtp)
 			data_chunk(c, n, last);
 		else
-			refuse_chunk(c, n, 503, "CHUNKING is for those who said EHLO");
+			refuse_chunk(c, n, 503, "5.5.1", "CHUNKING is for those who said EHLO");
 		return;
 	case CLIENT_MAIL:
-		refuse_chunk(c, n, 554, "No recipient was taken");
+		refuse_chunk(c, n, 554, "5.5.1", "No recipient was taken");
 		return;
 	case CLIENT_REFUSED:
-		refuse_chunk(c, n, 503, "You were refused, say QUIT");
+		refuse_chunk(c, n, 503, "5.5.1", "You were refused, say QUIT");
 		return;
 	default:
-		refuse_chunk(c, n, 503, "MAIL and RCPT come first");
+		refuse_chunk(c, n, 503, "5.5.1", "MAIL and RCPT come first");
 		return;
 	}
 }

@@ -146,6 +146,8 @@ refuse_data(struct client *c, int code, const char *enhanced, const char *text)
 static void
 run_data(struct client *c, struct command *command)
 {
+	const struct tally_kind *kind;
+
 	if (c->state != CLIENT_RCPT) {
 		refuse_data(c, 554, "5.5.1", "No recipient was taken");
 	} else if (c->s->txn.needs & EXTENSION_BINARYMIME) {
@@ -153,6 +155,12 @@ run_data(struct client *c, struct command *command)
 	} else if (c->mta_lost || c->mta == NULL) {
 		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
 		client_reply(c, 451, "4.3.0", "The mail server behind went away, try again later");
+		client_reset(c);
+		if (io_available(c->io) > 0)
+			client_close(c, "sent a message without being asked");
+	} else if (!limit_room(c)) {
+		kind = limit_no_room(c);
+		client_reply(c, kind->code, kind->enhanced, kind->text);
 		client_reset(c);
 		if (io_available(c->io) > 0)
 			client_close(c, "sent a message without being asked");

@@ -6,7 +6,6 @@
 #include "proxy/smtp_server.h"
 
 #define BODY_STEP (64 * 1024) /* an EVENT_BODY for so much more */
-#define TIMED_STEP 4096       /* within each timeout of a block this much has to come */
 #define HOPS_MAX 100          /* RFC 5321 6.3 */
 #define SPLIT_LIMIT (1024 * 1024)
 
@@ -58,29 +57,12 @@ data_free(struct data **data)
 	*data = NULL;
 }
 
-/*
- * Two deadlines, for a sender may drip: one for the next block, one for all of the message. The
- * latter grows by a millisecond an octet, so that nobody who sends 1 kB a second is ever cut off.
- */
-static void
-time_block(struct client *c)
-{
-	struct data *d = c->data;
-	int64_t took = (clock_mono_us() - d->began_us) / 1000;
-	int64_t left = c->core->timeout_data_end + (int64_t)d->octets - took;
-
-	d->timed = d->octets;
-	if (left > c->core->timeout_data_block)
-		left = c->core->timeout_data_block;
-	io_deadline(c->io, left > 0 ? left : 1);
-}
-
 static struct str
 message_at(void *owner, uint64_t offset)
 {
 	struct data *d = owner;
 
-	return spool_at(d->spool, offset);
+	return d->spool ? spool_at(d->spool, offset) : STR("");
 }
 
 static void
@@ -88,6 +70,7 @@ open_data(struct client *c, bool chunks)
 {
 	const struct config_core *core = c->core;
 	struct data *d = xcalloc(1, sizeof(*d));
+	struct spool_limits limits = limit_spool(c);
 	enum eod_bare bare = core->bare_newline_normalise ? EOD_NORMALISE : EOD_REFUSE;
 
 	if (c->s->txn.needs & EXTENSION_BINARYMIME)
@@ -96,7 +79,7 @@ open_data(struct client *c, bool chunks)
 		eod_reader_init_chunks(&d->reader, bare);
 	else
 		eod_reader_init(&d->reader, bare);
-	d->spool = spool_new((size_t)core->message_memory, core->database);
+	d->spool = spool_new(&limits);
 	d->once = core->deliver_once ? once_new() : NULL;
 	buf_init(&d->head, (size_t)core->header_size);
 	d->head_next = 512;
@@ -110,7 +93,7 @@ data_begin(struct client *c)
 {
 	open_data(c, false);
 	client_set_state(c, CLIENT_DATA);
-	time_block(c);
+	time_data_begin(c);
 	io_write(c->io, STR("354 End with a line that holds only a dot\r\n"));
 }
 
@@ -187,8 +170,12 @@ take_run(void *owner, struct str run)
 		return;
 	}
 	if (!spool_add(d->spool, run, &d->err)) {
-		log_error(c->s->id, "event=spool why=\"%s\"", d->err.text);
+		d->no_room = d->err.code == ERR_LIMIT;
+		if (!d->no_room)
+			log_error(c->s->id, "event=spool why=\"%s\"", d->err.text);
 		d->spool_failed = true;
+		/* What is lost anyway leaves its room to others. */
+		spool_free(&d->spool);
 		return;
 	}
 	m->size += run.n;
@@ -227,7 +214,7 @@ judge(const struct client *c)
 {
 	const struct data *d = c->data;
 	const struct header *h = &c->s->txn.message.header;
-	struct str first = spool_at(d->spool, 0);
+	struct str first = message_at(c->data, 0);
 
 	if (d->spool_failed)
 		return &no_spool;
@@ -247,6 +234,20 @@ judge(const struct client *c)
 	if (arena_over(c->s->txn.arena))
 		return &no_memory[c->core->when_memory];
 	return NULL;
+}
+
+static void
+refuse_message(struct client *c, const struct refusal *refusal)
+{
+	const struct tally_kind *kind;
+
+	if (!c->data->no_room) {
+		client_refuse(c, refusal, client_reset);
+		return;
+	}
+	kind = limit_no_room(c);
+	client_reply(c, kind->code, kind->enhanced, kind->text);
+	client_reset(c);
 }
 
 static void
@@ -292,7 +293,7 @@ message_complete(struct client *c, bool had_header)
 	c->s->txn.message.complete = true;
 	refusal = judge(c);
 	if (refusal) {
-		client_refuse(c, refusal, client_reset);
+		refuse_message(c, refusal);
 		return;
 	}
 	if (c->mta)
@@ -325,7 +326,7 @@ chunk_complete(struct client *c, bool had_header)
 	if (refusal) {
 		c->unwanted.excused = true;
 		client_set_state(c, CLIENT_MESSAGE);
-		client_refuse(c, refusal, client_reset);
+		refuse_message(c, refusal);
 		return;
 	}
 	tell_stages(c, had_header);
@@ -344,7 +345,7 @@ data_chunk(struct client *c, uint64_t n, bool last)
 	d->chunk_left = n;
 	d->chunk_last = last;
 	client_set_state(c, CLIENT_DATA);
-	time_block(c);
+	time_data_begin(c);
 	/* Who says that so much is to come need not send it. */
 	if (n > 2 * (uint64_t)c->core->message_size - d->octets) {
 		client_set_state(c, CLIENT_MESSAGE);
@@ -388,7 +389,6 @@ data_take(struct client *c)
 		return true;
 	}
 	tell_stages(c, had_header);
-	if (d->octets - d->timed >= TIMED_STEP)
-		time_block(c);
+	time_data(c);
 	return true;
 }

@@ -137,6 +137,8 @@ envelope_mail(struct client *c, struct command *command)
 		client_error(c, 501, "5.1.7", e.text);
 		return;
 	}
+	if (!limit_mail(c))
+		return;
 	gate_reset(c->gs);
 	session_mail(c->s, &command->path);
 	buf_init(&envelope.text, COMMAND_MAIL_MAX);
@@ -233,6 +235,6 @@ envelope_rcpt(struct client *c, struct command *command)
 		client_refuse(c, &one_only, rcpt_refused);
 	else if (arena_over(c->s->txn.arena))
 		client_refuse(c, &memory[c->core->when_memory], client_reset);
-	else
+	else if (limit_rcpt(c))
 		take_recipient(c, command);
 }

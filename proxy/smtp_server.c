@@ -11,7 +11,6 @@
 #define OUTPUT_MAX (32 * 1024) /* unread replies: no more commands are run */
 #define CLOSING_MS 5000        /* for the last reply to leave */
 #define LINGER_MS 1000         /* for the client to close after it */
-#define REFUSED_MS 10000       /* who got 554 for a greeting may say QUIT */
 
 bool
 verdict_refuses(const struct verdict *v)
@@ -22,6 +21,9 @@ verdict_refuses(const struct verdict *v)
 /* ---- state ---- */
 
 #define IN(state) (1u << (state))
+#define TAKES_COMMANDS \
+	(IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) | \
+	    IN(CLIENT_CHUNKS) | IN(CLIENT_REFUSED))
 
 /* From where each state can be reached. */
 static const unsigned came_from[CLIENT_STATES] = {
@@ -53,6 +55,20 @@ static bool
 waits(const struct client *c)
 {
 	return c->gate_next || c->mta_next || c->once_look;
+}
+
+/* Commands of it that could be run are left where they are. */
+static bool
+held_back(const struct client *c)
+{
+	return (IN(c->state) & TAKES_COMMANDS) && front_slowed(c->front);
+}
+
+/* It is not the client's turn. */
+static bool
+stays(const struct client *c)
+{
+	return waits(c) || held_back(c);
 }
 
 /* ---- replies ---- */
@@ -120,7 +136,9 @@ client_error(struct client *c, int code, const char *enhanced, const char *text)
 	};
 
 	c->s->n_errors++;
-	if (c->s->n_errors >= c->core->errors)
+	if (!limit_error(c))
+		return;
+	if (c->s->n_errors >= limit_errors(c))
 		client_refuse(c, &too_many, close_for_errors);
 	else
 		client_reply(c, code, enhanced, text);
@@ -167,8 +185,8 @@ client_free(struct client *c)
 	*c->at = c->next;
 	if (c->next)
 		c->next->at = c->at;
-	c->front->n_clients--;
-	peers_leave(c->front->peers, &c->peer);
+	front_leave(c->front);
+	peers_leave(limits_peers(c->front->limits), &c->counted);
 	once_leave(c);
 	data_free(&c->data);
 	backend_free(&c->mta);
@@ -242,7 +260,7 @@ run_once(struct client *c)
 static void
 run(struct client *c)
 {
-	while (!waits(c) && io_unsent(c->io) <= OUTPUT_MAX && run_once(c))
+	while (!stays(c) && io_unsent(c->io) <= OUTPUT_MAX && run_once(c))
 		;
 }
 
@@ -258,23 +276,6 @@ closing(struct client *c)
 		c->finished = true;
 		io_finish(c->io);
 		io_deadline(c->io, LINGER_MS);
-	}
-}
-
-static void
-time_command(struct client *c)
-{
-	if (waits(c)) {
-		io_deadline(c->io, 0);
-		c->timed = false;
-	} else if (!c->timed && c->state != CLIENT_DATA) {
-		io_deadline(c->io,
-		    c->state == CLIENT_REFUSED       ? REFUSED_MS
-			: c->state == CLIENT_TLS     ? c->core->timeout_tls
-			: c->state == CLIENT_GREETED ? c->core->timeout_greeting
-						     : c->core->timeout_command);
-		c->timed = true;
-		c->idle_us = clock_mono_us();
 	}
 }
 
@@ -296,7 +297,7 @@ client_turn(struct client *c)
 		client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
 		client_close(c, "shutdown");
 	}
-	if (c->ended && !waits(c) && c->state < CLIENT_CLOSING)
+	if (c->ended && !stays(c) && c->state < CLIENT_CLOSING)
 		client_close(c,
 		    c->state == CLIENT_DATA || c->state == CLIENT_CHUNKS ? "left within a message"
 									 : "left");
@@ -306,11 +307,13 @@ client_turn(struct client *c)
 		client_free(c);
 		return;
 	}
-	if (c->state != CLIENT_CLOSING)
+	if (stays(c) && c->state != CLIENT_CLOSING)
+		time_stop(c);
+	else if (c->state < CLIENT_CLOSING && c->state != CLIENT_DATA)
 		time_command(c);
 	/* What comes in the clear while the handshake is due is left where it is. */
 	io_read(c->io,
-	    !waits(c) && io_unsent(c->io) <= OUTPUT_MAX && (c->state != CLIENT_TLS || c->shaking));
+	    !stays(c) && io_unsent(c->io) <= OUTPUT_MAX && (c->state != CLIENT_TLS || c->shaking));
 }
 
 /* ---- entries from the loop ---- */
@@ -326,8 +329,7 @@ on_timeout(struct client *c)
 		tls_failed(c, "it took too long");
 		return;
 	}
-	client_reply(c, 421, "4.4.2", "Timeout, closing the connection");
-	client_close(c, "timeout");
+	time_over(c);
 }
 
 static void
@@ -374,6 +376,7 @@ copy_client(struct session *to, const struct session *from)
 	to->client_name = arena_dup(to->conn, from->client_name);
 	to->reverse_name = arena_dup(to->conn, from->reverse_name);
 	to->account = arena_dup(to->conn, from->account);
+	to->stressed = from->stressed;
 	/* Whomever it speaks for, it does so in here. */
 	if (from->tls.on)
 		session_secure(to, &from->tls);
@@ -405,10 +408,10 @@ client_become(struct client *c, struct str attributes, struct err *e)
 }
 
 void
-client_new(
-    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how)
+client_new(struct proxy_front *front, const struct arrival *arrival)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
+	const struct endpoints *ends = arrival->ends;
 	const struct config *config;
 	struct value ip = { .type = VALUE_IP, .ip = ends->client_ip };
 
@@ -420,19 +423,20 @@ client_new(
 	config = gate_session_config(c->gs);
 	c->core = &config->core;
 	c->peer = ip.ip;
+	c->counted = arrival->counted;
 	c->s->client_ip = ends->client_ip;
 	c->s->client_port = ends->client_port;
 	c->s->server_ip = ends->server_ip;
 	c->s->server_port = ends->server_port;
 	c->s->trusted = c->peer_trusted = list_has(config->trusted, &ip);
-	c->io = io_new(gate_base(front->gate), fd, on_io, c);
+	c->s->stressed = front_stressed(front);
+	c->io = io_new(gate_base(front->gate), arrival->fd, on_io, c);
 	c->next = front->clients;
 	c->at = &front->clients;
 	if (c->next)
 		c->next->at = &c->next;
 	front->clients = c;
-	front->n_clients++;
-	if (how->tls)
+	if (arrival->how->tls)
 		tls_at_once(c);
 	else
 		command_greet(c);

@@ -5,7 +5,8 @@
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_mta.c the link to the MTA,
  * smtp_data.c the taking in of a message,
  * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_once.c that it is not handed on
- * twice, smtp_tls.c the handshake.
+ * twice, smtp_tls.c the handshake, smtp_time.c the deadlines, smtp_limits.c what a client may have of
+ * what all share.
  *
  * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
  * (`mta_next`). While it waits, nothing of its input is looked at. Nobody frees a client but
@@ -19,9 +20,10 @@
 #include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/io.h"
+#include "proxy/limits.h"
 #include "proxy/once.h"
-#include "proxy/peers.h"
 #include "proxy/pool.h"
+#include "proxy/proxy_front.h"
 #include "proxy/proxy_header.h"
 #include "proxy/received.h"
 #include "proxy/spool.h"
@@ -49,14 +51,18 @@ struct data {
 	struct buf head;  /* the message's beginning, until its header is complete */
 	size_t head_next; /* when to look again whether it is */
 	bool header_done, too_many_fields;
-	bool too_big, header_too_big, spool_failed;
-	uint64_t octets;     /* taken in, whether kept or not */
-	uint64_t chunk_left; /* octets to come of the present chunk, if it comes in chunks */
+	bool too_big, header_too_big;
+	bool spool_failed, no_room; /* the spool is gone then */
+	uint64_t octets;            /* taken in, whether kept or not */
+	uint64_t chunk_left;        /* octets to come of the present chunk, if it comes in chunks */
 	bool chunk_last;
-	uint64_t told, timed; /* octets at the last EVENT_BODY, at the last new deadline */
-	int64_t began_us;     /* monotonic */
-	struct err err;       /* of the spool */
-	struct once *once;    /* NULL: `deliver once off` */
+	uint64_t told;     /* octets at the last EVENT_BODY */
+	int64_t began_us;  /* monotonic */
+	int64_t heard_us;  /* when octets came last */
+	uint64_t window;   /* octets when the present span of the rate began */
+	int64_t window_us; /* when that was */
+	struct err err;    /* of the spool */
+	struct once *once; /* NULL: `deliver once off` */
 	unsigned char key[DELIVERED_KEY];
 	/* on its way out */
 	struct eod_writer writer;
@@ -98,14 +104,17 @@ struct proxy_front {
 	struct gate *gate;
 	struct config *config; /* the newest */
 	struct pool *pool;     /* the mail servers */
-	struct peers *peers;
+	struct limits *limits; /* the worker's */
 	struct listener *listeners;
 	struct event *reopen; /* accepting is paused until then */
+	struct event *watch;  /* looks for what other threads have changed */
 	struct client *clients;
-	struct proxied *proxied;        /* whose header is awaited */
-	size_t n_clients, most_clients; /* both kinds */
+	struct proxied *proxied; /* whose header is awaited */
+	size_t n_clients;        /* both kinds */
 	bool draining;
-	bool accepting;  /* not while paused */
+	bool paused;     /* no accepting for a time */
+	bool slowed;     /* neither accepting nor new commands: the db thread has too much to do */
+	bool stressed;   /* what the clients' timers are set by */
 	int64_t shed_us; /* when idle clients were last sent away for want of room */
 	struct buf line; /* the command that is looked at, of whichever client */
 	struct buf out;  /* the reply that is being written */
@@ -125,11 +134,13 @@ struct client {
 	bool shaking;    /* the handshake has begun */
 	bool rules_over; /* since the rules of connect */
 	bool timed;      /* the deadline of the present command runs */
+	bool limited;    /* it has met a limit */
 	bool ended;      /* the client's end of input was seen */
 	bool broken;     /* nothing we say will reach it */
 	bool finished;   /* our own end was sent */
 	struct ip peer;  /* who is connected, whomever it speaks for by XCLIENT */
-	bool peer_trusted; /* and may say for whom */
+	struct peer counted; /* as whom it was counted */
+	bool peer_trusted;   /* and may say for whom */
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
 	void (*mta_opened)(struct client *c); /* while a connection is made */
@@ -148,8 +159,9 @@ struct client {
 	struct told told;
 	struct db_request *once_look; /* whether the message was delivered before */
 	void (*once_next)(struct client *c);
-	int64_t began_us; /* monotonic: the connection */
-	int64_t idle_us;  /* the present wait for a command */
+	int64_t began_us;           /* monotonic: the connection */
+	int64_t idle_us;            /* the present wait for a command */
+	const struct deadline *due; /* that the timer is set for */
 };
 
 /* ---- proxy_front.c ---- */
@@ -157,12 +169,24 @@ struct client {
 /* A connection whose ends are known: it becomes a client, unless there are too many of its kind. */
 void front_admit(
     struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how);
+/* Counts a connection in, of either kind; false: there are too many. */
+bool front_enter(struct proxy_front *front);
+void front_leave(struct proxy_front *front);
+/* What a network is. */
+struct peer_network front_network(const struct config_core *core);
+/* Too much waits for the db thread: nobody is let in, and no new command is run. */
+bool front_slowed(struct proxy_front *front);
 
 /* ---- smtp_server.c ---- */
 
-/* The front has counted it in `peers` already. */
-void client_new(
-    struct proxy_front *front, int fd, const struct endpoints *ends, const struct listen *how);
+/* What a connection is, and as whom it was counted. */
+struct arrival {
+	int fd;
+	const struct endpoints *ends;
+	const struct listen *how;
+	struct peer counted;
+};
+void client_new(struct proxy_front *front, const struct arrival *arrival);
 void client_free(struct client *c);
 /*
  * XCLIENT: begins a new session of the client that `attributes` tells, at the state before the
@@ -234,6 +258,36 @@ void mta_relay_reply(struct client *c);
 /* What the MTA said, without its code, for log and journal. */
 struct str mta_text(const struct client *c);
 void mta_event(void *owner, enum backend_event event);
+
+/* ---- smtp_time.c ---- */
+
+/* A command is waited for, from now on unless it is already. */
+void time_command(struct client *c);
+/* Nothing is waited for. */
+void time_stop(struct client *c);
+/* A message, or a chunk of it, begins; some of it has come. */
+void time_data_begin(struct client *c);
+void time_data(struct client *c);
+/* Stress has begun or ended. */
+void time_again(struct client *c);
+/* The deadline has passed: tells the client, and closes. */
+void time_over(struct client *c);
+
+/* ---- smtp_limits.c ---- */
+
+/* Counts a MAIL, a RCPT; false: the client was told that it is one too many. */
+bool limit_mail(struct client *c);
+bool limit_rcpt(struct client *c);
+/* Counts an error; false: the client was told that it is one too many, and is closed. */
+bool limit_error(struct client *c);
+/* How many errors it may make; how long something may take that may take so long in quiet times. */
+unsigned limit_errors(const struct client *c);
+int64_t limit_timeout(const struct client *c, int64_t ms);
+/* Where its message may be held. */
+struct spool_limits limit_spool(const struct client *c);
+/* Whether there is room for its message; what is to be said if not, which is counted. */
+bool limit_room(const struct client *c);
+const struct tally_kind *limit_no_room(struct client *c);
 
 /* ---- smtp_data.c ---- */
 

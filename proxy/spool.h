@@ -3,9 +3,12 @@
  * a limit; what comes after them goes to a temporary file that has no name, so that nothing is left
  * behind whatever happens. It stores octets and knows nothing of mail.
  *
- * The owner is one session; one thread. Only the disk can fail: spool_add() then returns false and
- * the message is lost to us, which the owner turns into a 452. Until the first octet is added
- * nothing is allocated but the struct.
+ * All spools of a process count together what they hold. Once that is all that may be held in memory,
+ * what comes goes to files; once it is all that may be held in files too, spool_add() fails.
+ *
+ * The owner is one session; one thread. spool_add() returns false when there is no room or the disk
+ * fails: the message is lost to us, which the owner turns into a 452. Until the first octet is
+ * added nothing is allocated but the struct.
  */
 #ifndef POSTERN_PROXY_SPOOL_H
 #define POSTERN_PROXY_SPOOL_H
@@ -15,11 +18,25 @@
 
 struct spool;
 
-/* memory: octets held in memory at most; folder: where the file is made, borrowed. */
-struct spool *spool_new(size_t memory, const char *folder);
+/* What the spools of all threads hold; begins as zero. */
+struct spool_total {
+	_Atomic uint64_t memory, disk; /* octets */
+};
+
+struct spool_limits {
+	struct spool_total *total;
+	uint64_t memory, disk; /* octets that all may hold */
+	size_t own;            /* octets that this one may hold in memory */
+	const char *folder;    /* where the file is made, borrowed */
+};
+
+/* limits: copied. */
+struct spool *spool_new(const struct spool_limits *limits);
 /* Closes the file, which is then gone. */
 void spool_free(struct spool **spool);
-/* After a failure every further call fails too. */
+/* Whether a message of so many octets could be held now. */
+bool spool_room(const struct spool_limits *limits, uint64_t octets);
+/* After a failure every further call fails too. ERR_LIMIT: there is no room. */
 bool spool_add(struct spool *spool, struct str octets, struct err *e);
 uint64_t spool_size(const struct spool *spool);
 /*

@@ -7,7 +7,7 @@
 #include "base/die.h"
 #include "base/log.h"
 
-#define KINDS 16
+#define KINDS 32
 #define INTERVAL_S 10
 
 struct tally {

@@ -18,7 +18,7 @@
 struct worker {
 	struct event_base *base;
 	struct config *config;
-	struct db *db;
+	struct loop_shared shared;
 	struct loop **loop;
 	size_t n_loops;
 	struct event *end_look, *end_limit, *beat_timer;
@@ -176,7 +176,7 @@ start_loop(struct worker *w, const struct sockets *sockets, size_t index, struct
 		how[mine.n_proxy] = sockets->proxy[i].how;
 		proxy[mine.n_proxy++] = sockets->proxy[i].fd;
 	}
-	w->loop[index] = loop_start(w->db, w->config, &mine, e);
+	w->loop[index] = loop_start(&w->shared, w->config, &mine, e);
 	free(proxy);
 	free(how);
 	return w->loop[index];
@@ -250,6 +250,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	const struct db_settings settings = {
 		.folder = config->core.database,
 		.journal_keep_ms = config->core.journal_keep,
+		.full = (size_t)config->core.backlog,
 	};
 	struct err e = { 0 };
 	bool started;
@@ -258,8 +259,9 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	sandbox_enter(SANDBOX_WORKER, config);
 	w.base = event_base_new();
 	require(w.base);
-	w.db = db_start(&settings, &e);
-	started = w.db && start_loops(&w, sockets, &e);
+	w.shared.limits = limits_new();
+	w.shared.db = db_start(&settings, &e);
+	started = w.shared.db && start_loops(&w, sockets, &e);
 	if (started) {
 		log_info(NULL, "event=ready loops=%zu revision=%s", w.n_loops, config->revision);
 		wait_for_signals(&w);
@@ -267,8 +269,9 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 		log_error(NULL, "event=start problem=\"%s\"", e.text);
 	}
 	stop_loops(&w);
-	if (w.db)
-		db_stop(&w.db);
+	if (w.shared.db)
+		db_stop(&w.shared.db);
+	limits_free(&w.shared.limits);
 	event_base_free(w.base);
 	config_release(&w.config);
 	return started ? 0 : CANNOT_START;

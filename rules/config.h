@@ -79,10 +79,18 @@ struct config_core {
 	int64_t bare_newline;
 	int64_t message_size, message_memory, header_size; /* octets */
 	int64_t recipients;                                /* a transaction */
-	int64_t sessions, sessions_per_client, errors;
+	int64_t sessions, sessions_per_client, sessions_per_network, errors;
+	int64_t network_ipv4, network_ipv6; /* bits */
+	int64_t connections_per_minute, messages_per_minute, recipients_per_minute,
+	    errors_per_minute;                 /* of a client; 0: any */
+	int64_t memory_held, disk_held;        /* by all messages, octets */
+	int64_t backlog;                       /* requests */
+	int64_t stress_sessions;               /* percent of sessions; 0: never */
+	int64_t stress_timeout, stress_errors; /* ms; the most under stress */
+	int64_t data_rate, data_rate_over;     /* octets a second; ms */
 	/* client side, ms */
 	int64_t timeout_proxy_header, timeout_tls, timeout_greeting, timeout_command,
-	    timeout_data_block, timeout_data_end;
+	    timeout_data_block, timeout_data_end, timeout_message, timeout_session;
 	int64_t probe_every, probe_retry; /* of the backends, ms */
 	int64_t backend_timeout_connect, backend_timeout_command;
 	int64_t backend_timeout_data, backend_timeout_end;

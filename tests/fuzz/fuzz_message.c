@@ -109,6 +109,15 @@ write_on(struct session *s, struct spool *spool, struct buf *wire)
 	eod_write_end(&w, put_out, wire);
 }
 
+static struct spool *
+spool_of(size_t own, const char *folder)
+{
+	static struct spool_total total;
+
+	return spool_new(&(struct spool_limits){
+	    .total = &total, .memory = 2 * MOST, .disk = 2 * MOST, .own = own, .folder = folder });
+}
+
 /* The next server's view. */
 static void
 check_wire(struct str wire, bool too_many)
@@ -120,7 +129,7 @@ check_wire(struct str wire, bool too_many)
 	bool many;
 
 	buf_init(&back.all, MOST);
-	back.spool = spool_new(MOST, "/");
+	back.spool = spool_of(MOST, "/");
 	eod_reader_init(&r, EOD_REFUSE);
 	require(eod_read(&r, wire, put_in, &back) == wire.n && r.ended);
 	session_init(&s, FRONT_PROXY, NULL, 0);
@@ -145,7 +154,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	buf_init(&in.all, MOST);
 	buf_init(&wire, MOST);
-	in.spool = spool_new(data[1], tmp ? tmp : "/tmp");
+	in.spool = spool_of(data[1], tmp ? tmp : "/tmp");
 	session_init(&s, FRONT_PROXY, NULL, 0);
 	read_message(&in, text, data[0] & 1 ? EOD_NORMALISE : EOD_REFUSE, 1 + (data[0] >> 1));
 	check_spool(&in);

@@ -55,6 +55,7 @@ static struct {
 	struct event_base *base;
 	struct db *db;
 	struct gate *gate;
+	struct limits *limits;
 	struct proxy_front *front;
 	struct mta mta;
 	struct abilities abilities; /* the server's, as the probe found them */
@@ -300,7 +301,8 @@ world_begin(void)
 	world.gate = gate_new(world.base, world.db, config, &e);
 	require(world.gate);
 	config_release(&config);
-	world.front = proxy_front_new(world.gate, &e);
+	world.limits = limits_new();
+	world.front = proxy_front_new(world.gate, world.limits, &e);
 	require(world.front);
 	pool_tell(world.front->pool, on_probed, &probed);
 	turn_until(world.base, is_probed, &probed);
@@ -314,6 +316,7 @@ world_end(void)
 	if (world.base == NULL)
 		return;
 	proxy_front_free(&world.front);
+	limits_free(&world.limits);
 	gate_free(&world.gate);
 	db_stop(&world.db);
 	server_free(&world.mta.server);
@@ -425,10 +428,12 @@ begin_session(int fd, unsigned options)
 
 	ip_parse(options & TRUSTED ? STR("127.0.0.1") : STR("192.0.2.1"), &ends.client_ip);
 	ip_parse(STR("192.0.2.25"), &ends.server_ip);
-	if (options & PROXIED)
-		proxied_new(world.front, fd, &ends, &how);
-	else
+	if (!(options & PROXIED)) {
 		front_admit(world.front, fd, &ends, &how);
+		return;
+	}
+	require(front_enter(world.front));
+	proxied_new(world.front, fd, &ends, &how);
 }
 
 int

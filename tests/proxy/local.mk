@@ -16,3 +16,4 @@ check_PROGRAMS += tests/proxy/test_proxy_header
 check_PROGRAMS += tests/proxy/test_milter_address
 check_PROGRAMS += tests/proxy/test_sandbox
 check_PROGRAMS += tests/proxy/test_once
+check_PROGRAMS += tests/proxy/test_limits

@@ -204,6 +204,10 @@ test_defaults(void **state)
 	assert_int_equal(config->core.recipients, 1000);
 	assert_int_equal(config->core.sessions, 10000);
 	assert_int_equal(config->core.sessions_per_client, 100);
+	assert_int_equal(config->core.sessions_per_network, 1000);
+	assert_int_equal(config->core.connections_per_minute, 0);
+	assert_int_equal(config->core.memory_held, 256 * 1024 * 1024);
+	assert_int_equal(config->core.disk_held, INT64_C(4) << 30);
 	assert_int_equal(config->core.errors, 10);
 	assert_int_equal(config->core.timeout_command, 300000);
 	assert_int_equal(config->core.timeout_data_block, 180000);

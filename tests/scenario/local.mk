@@ -7,11 +7,13 @@ scenario_tests = \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_extensions.sh \
+	tests/scenario/proxy_limits.sh \
 	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_policy.sh \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
+	tests/scenario/proxy_slow.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh

@@ -266,7 +266,7 @@ class Postern:
     """posternd in front of an MTA. `settings` go to the top of the file, `rules` to its end."""
 
     def __init__(self, mta_port, settings="", rules="at connect { }", handoff="",
-                 host="127.0.0.1", mta_host="127.0.0.1"):
+                 host="127.0.0.1", mta_host="127.0.0.1", threads=1):
         self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
         self.port = free_port()
         self.host = host
@@ -274,13 +274,13 @@ class Postern:
         with open(self.conf, "w") as f:
             f.write('hostname "mx.example.org"\n'
                     'database "%s"\n'
-                    "threads 1\n"
+                    "threads %d\n"
                     "drain 5s\n"
                     "listen proxy %s port %d\n"
                     "backend %s port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
                     "store sqlite\n%s\n%s\n"
-                    % (self.folder, host, self.port, mta_host, mta_port, handoff, free_port(), settings, rules))
+                    % (self.folder, threads, host, self.port, mta_host, mta_port, handoff, free_port(), settings, rules))
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
                                         stdout=self.log)
@@ -324,8 +324,8 @@ class Postern:
 
 
 class Client:
-    def __init__(self, postern, greet=True):
-        self.socket = socket.create_connection((postern.host, postern.port), WAIT)
+    def __init__(self, postern, greet=True, source=""):
+        self.socket = socket.create_connection((postern.host, postern.port), WAIT, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = b""
         if greet:
