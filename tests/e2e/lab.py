@@ -185,8 +185,9 @@ class Mailboxes:
     """Mailboxes as folders, self.mail/DOMAIN/NAME/new/*, and the program that delivers to them."""
 
     PROGRAM = """#!/bin/sh
-# deliver DOMAIN NAME: a message into a file of its own, whole or not at all
-folder="{mail}/$1/$2"
+# deliver [DOMAIN NAME]: a message into a file of its own, whole or not at all. Exim names them in the
+# environment.
+folder="{mail}/${{1-$DOMAIN}}/${{2-$LOCAL_PART}}"
 mkdir -p "$folder/tmp" "$folder/new" || exit 75
 file=$(date +%s.%N).$$
 cat >"$folder/tmp/$file" && mv "$folder/tmp/$file" "$folder/new/$file" || exit 75
@@ -231,8 +232,8 @@ class Postfix(Mailboxes):
     TELLS_UNKNOWN = True   # to milters: whom it refuses itself
 
     def __init__(self, lab, domains=("example.org",), milters="", name="postfix", extra="",
-                 xclient=True, greeting_port=None):
-        self.port = greeting_port or free_port()
+                 xclient=True, greeting_port=None, host="127.0.0.1"):
+        self.host, self.port = host, greeting_port or free_port()
         self.folder = lab.path(name)
         self.conf = os.path.join(self.folder, "conf")
         self.log = os.path.join(self.folder, "maillog")
@@ -264,7 +265,7 @@ maillog_file_prefixes = {self.folder}
 myhostname = mta.example.org
 mydestination =
 local_recipient_maps =
-inet_interfaces = 127.0.0.1
+inet_interfaces = {self.host}
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtp_dns_support_level = disabled
@@ -285,7 +286,7 @@ smtpd_client_connection_count_limit = 0
 """
 
     def master_cf(self):
-        return f"""127.0.0.1:{self.port} inet n - n - 100 smtpd
+        return f"""{self.host}:{self.port} inet n - n - 100 smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -316,7 +317,7 @@ postlog unix-dgram n - n - 1 postlogd
     def start(self):
         subprocess.run(["postfix", "-c", self.conf, "start"], check=True,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        until(lambda: answers(self.port), what="Postfix")
+        until(lambda: answers(self.port, self.host), what="Postfix")
 
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
@@ -331,7 +332,7 @@ define(`confDOMAIN_NAME', `mta.example.org')
 define(`confTRUSTED_USERS', `root')
 define(`confPID_FILE', `{folder}/pid')
 define(`confSERVICE_SWITCH_FILE', `{folder}/service.switch')
-define(`confDONT_BLAME_SENDMAIL', `groupwritabledirpathsafe')
+define(`confDONT_BLAME_SENDMAIL', `groupwritabledirpathsafe,TrustStickyBit')
 define(`confEIGHT_BIT_HANDLING', `pass8')
 define(`confTO_IDENT', `0')
 define(`confMILTER_LOG_LEVEL', `9')
@@ -345,9 +346,10 @@ FEATURE(`no_default_msa')
 FEATURE(`nocanonify')
 FEATURE(`accept_unresolvable_domains')
 FEATURE(`accept_unqualified_senders')
-DAEMON_OPTIONS(`Name=MTA,Addr=127.0.0.1,Port={port},Family=inet')
+DAEMON_OPTIONS(`Name=MTA,Addr={host},Port={port},Family=inet')
 {domains}
 {filters}
+{extra}
 MAILER(`local')
 MAILER(`smtp')
 MAILER_DEFINITIONS
@@ -362,16 +364,16 @@ R< $* > $+ < @ $=w . >	$#file $@ $3 $: $2
 """
 
 class Sendmail(Mailboxes):
-    """Sendmail from the folder that unpack-sendmail.sh made, with configuration, queue and
+    """Sendmail from the folder that unpack.sh made, with configuration, queue and
     mailboxes of its own: as for Postfix, everybody but nobody* exists. milters: where they listen,
-    in libmilter's notation."""
+    in libmilter's notation; extra: more lines of sendmail.mc."""
 
     TELLS_ADDRESS = True
     TELLS_UNKNOWN = False  # not built that way, although it says it can (SMFIP_RCPT_REJ)
 
-    def __init__(self, lab, unpacked, dotted_hostname, domains=("example.org",), milters=(),
-                 name="sendmail", port=None):
-        self.port = port or free_port()
+    def __init__(self, lab, unpacked, elsewhere, domains=("example.org",), milters=(),
+                 name="sendmail", port=None, host="127.0.0.1", extra="", env=()):
+        self.host, self.port = host, port or free_port()
         self.folder = lab.path(name)
         user = pwd.getpwnam("nobody")
         for folder in (self.folder, os.path.join(self.folder, "queue")):
@@ -380,7 +382,7 @@ class Sendmail(Mailboxes):
         self.write("service.switch", "hosts files\naliases files\n")
         config = self.write("sendmail.cf", self.compile(self.write(
             "sendmail.mc", SENDMAIL_MC.format(
-                unpacked=unpacked, folder=self.folder, port=self.port,
+                unpacked=unpacked, folder=self.folder, host=host, port=self.port, extra=extra,
                 user=f"{user.pw_uid}:{user.pw_gid}",
                 domains="\n".join(f"LOCAL_DOMAIN(`{d}')" for d in domains),
                 filters="\n".join(self.filter(i, at) for i, at in enumerate(milters))))))
@@ -388,8 +390,8 @@ class Sendmail(Mailboxes):
             [os.path.join(unpacked, "usr/libexec/sendmail/sendmail"), "-bD", "-q1s", "-C", config,
              "-X", os.path.join(self.folder, "transcript")],
             os.path.join(self.folder, "sendmail.log"), env={"RES_OPTIONS": "timeout:1 attempts:1",
-                 "LD_PRELOAD": os.path.abspath(dotted_hostname)})
-        until(lambda: answers(self.port) or not self.process.running(), what="Sendmail")
+                 "LD_PRELOAD": os.path.abspath(elsewhere), **dict(env)})
+        until(lambda: answers(self.port, host) or not self.process.running(), what="Sendmail")
         if not self.process.running():
             raise RuntimeError(f"Sendmail ended: {self.process.text()}")
 

@@ -6,6 +6,7 @@ e2e_tests = \
 	tests/e2e/proxy_haproxy.py \
 	tests/e2e/proxy_extensions.py \
 	tests/e2e/proxy_postfix.py \
+	tests/e2e/servers.py \
 	tests/e2e/stages.py \
 	tests/e2e/tls_postfix.py
 TEST_EXTENSIONS += .py
@@ -14,8 +15,10 @@ PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
 TESTS += $(e2e_tests)
 EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/README.md \
+	tests/e2e/certificate.py \
 	tests/e2e/client.py \
-	tests/e2e/dotted_hostname.c \
+	tests/e2e/elsewhere.c \
+	tests/e2e/exim.py \
 	tests/e2e/lab.py \
 	tests/e2e/matrix.py \
 	tests/e2e/milter.lua \
@@ -23,11 +26,11 @@ EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/quickstart.py \
 	tests/e2e/run.sh \
 	tests/e2e/tap.py \
-	tests/e2e/unpack-sendmail.sh
+	tests/e2e/unpack.sh
 
-check_DATA += tests/e2e/dotted_hostname.so
-CLEANFILES += tests/e2e/dotted_hostname.so
-tests/e2e/dotted_hostname.so: tests/e2e/dotted_hostname.c
+check_DATA += tests/e2e/elsewhere.so
+CLEANFILES += tests/e2e/elsewhere.so
+tests/e2e/elsewhere.so: tests/e2e/elsewhere.c
 	$(AM_V_CC)$(MKDIR_P) tests/e2e && \
-		$(CC) -std=gnu11 -Wall -Werror -shared -fPIC -o $@ $(srcdir)/tests/e2e/dotted_hostname.c
+		$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Werror -shared -fPIC -o $@ $(srcdir)/tests/e2e/elsewhere.c
 EXTRA_DIST += tests/e2e/README.md

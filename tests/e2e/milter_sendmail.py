@@ -12,11 +12,11 @@ from tap import Tap, need, need_sendmail  # noqa: E402
 
 def main():
     build = need("posternd", "postern", "nsd", "dkimsign", "openssl", "m4")
-    unpacked, dotted_hostname = need_sendmail(build)
+    unpacked, elsewhere = need_sendmail(build)
     tap = Tap()
     with Lab() as lab:
         w = milter.World(lab, build)
-        w.mta = lab.sendmail(unpacked=unpacked, dotted_hostname=dotted_hostname,
+        w.mta = lab.sendmail(unpacked=unpacked, elsewhere=elsewhere,
                              milters=[f"inet:{w.milter}@127.0.0.1"])
         milter.run(tap, w)
         milter.ending(tap, w)

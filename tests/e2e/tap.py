@@ -80,12 +80,21 @@ def need(*programs, root=True):
     return build
 
 
-def need_sendmail(build):
-    """Where Sendmail is unpacked, and what it has to be started with; else skips the whole test."""
-    unpacked = os.path.abspath(os.environ.get("POSTERN_SENDMAIL") or os.path.join(build, "sendmail"))
-    preload = os.path.join(build, "tests", "e2e", "dotted_hostname.so")
-    if not os.path.exists(os.path.join(unpacked, "usr/libexec/sendmail/sendmail")):
-        skip_all(f"Sendmail is not in {unpacked}: tests/e2e/unpack-sendmail.sh puts it there")
+def unpacked(name, program, build):
+    """Where unpack.sh put an MTA, and what it has to be started with; or None and why not."""
+    folder = os.environ.get("POSTERN_UNPACKED")
+    folder = os.path.abspath(os.path.join(folder, name) if folder else os.path.join(build, name))
+    preload = os.path.join(build, "tests", "e2e", "elsewhere.so")
+    if not os.path.exists(os.path.join(folder, program)):
+        return None, f"{name} is not in {folder}: tests/e2e/unpack.sh puts it there"
     if not os.path.exists(preload):
-        skip_all("tests/e2e/dotted_hostname.so is not built")
-    return unpacked, preload
+        return None, "tests/e2e/elsewhere.so is not built"
+    return folder, preload
+
+
+def need_sendmail(build):
+    """The same of Sendmail; without it the whole test is skipped."""
+    folder, preload = unpacked("sendmail", "usr/libexec/sendmail/sendmail", build)
+    if not folder:
+        skip_all(preload)
+    return folder, preload

@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from certificate import certificate, openssl  # noqa: E402
 from lab import Lab, free_port, message, swaks  # noqa: E402
 from tap import Tap, equal, matches, need  # noqa: E402
 
@@ -20,24 +21,6 @@ resolver forward 127.0.0.1 port 9
 threads 1
 at connect { }
 """
-
-
-def openssl(*arguments, text=None):
-    done = subprocess.run(("openssl",) + arguments, input=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False)
-    return done.stdout.decode("utf-8", "replace")
-
-
-def certificate(lab, name, authority=None):
-    """One for the name, signed by itself or by the authority; its path without ending."""
-    base = lab.path(name)
-    by = ("-CA", authority + ".pem", "-CAkey", authority + ".key",
-          "-addext", "basicConstraints=CA:FALSE") if authority else ()
-    said = openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                   "-days", "30", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
-                   *by, "-keyout", base + ".key", "-out", base + ".pem")
-    assert os.path.exists(base + ".pem"), said
-    return base
 
 
 class World:
