@@ -16,6 +16,7 @@ enum setting_type {
 	SETTING_DURATION, /* 5m, 36d, 500ms                    -> int64_t, milliseconds */
 	SETTING_TEXT,     /* "quoted"                          -> char *, of the config's arena */
 	SETTING_WORD,     /* one of the row's words            -> int64_t, its index */
+	SETTING_FILE,     /* "quoted", seen from the folder of the configuration; as TEXT */
 };
 
 struct setting {

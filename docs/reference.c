@@ -95,6 +95,8 @@ setting_value(enum setting_type type)
 		return "duration";
 	case SETTING_TEXT:
 		return "text";
+	case SETTING_FILE:
+		return "file";
 	case SETTING_WORD:
 		return "word";
 	}
@@ -128,7 +130,10 @@ show_limit(const struct setting *row, int64_t n, char *out, size_t size)
 static void
 print_setting(const struct setting *row)
 {
-	const char *quote = row->type == SETTING_TEXT && row->fallback[0] != '"' ? "\"" : "";
+	const char *quote =
+	    (row->type == SETTING_TEXT || row->type == SETTING_FILE) && row->fallback[0] != '"'
+	    ? "\""
+	    : "";
 	char least[32], most[32], text[512];
 	int n;
 

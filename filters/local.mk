@@ -9,7 +9,9 @@ libpostern_a_SOURCES += \
 	filters/dkim_pubkey.c filters/dkim_pubkey.h \
 	filters/dkim_run.c filters/dkim_run.h \
 	filters/dkim_tags.c filters/dkim_tags.h \
+	filters/geo.c \
 	filters/greylist.c \
+	filters/helo.c \
 	filters/key.c filters/key.h \
 	filters/listed.c \
 	filters/plugin.c \

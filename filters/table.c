@@ -5,12 +5,16 @@
 #include "filters/stage.h"
 
 extern const struct stage dkim_stage;
+extern const struct stage geo_stage;
 extern const struct stage greylist_stage;
+extern const struct stage helo_stage;
 extern const struct stage listed_stage;
 extern const struct stage spf_stage;
 extern const struct stage volume_stage;
 
 const struct stage *const stages[] = {
+	&geo_stage,
+	&helo_stage,
 	&listed_stage,
 	&spf_stage,
 	&dkim_stage,

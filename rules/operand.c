@@ -85,7 +85,10 @@ arg_check(struct check *check, const struct fact_def *def, const struct fact_par
 		return symbol_arg(check, def, param, t, out);
 	case VALUE_TEXT:
 		*out = value_text(token_value(t, check->load->arena));
-		if (t->kind == TOKEN_TEXT)
+		/* an address, or several as in 127.0.0.2..11, needs no quotes */
+		if (t->kind == TOKEN_TEXT ||
+		    (t->kind == TOKEN_WORD && literal_numeric(t->text) &&
+			str_find(t->text, '.') != STR_NPOS))
 			return true;
 		COMPLAIN(check->load, t, "`%s` of `%s` is a text in quotes, not %s", param->name,
 		    def->name, SHOW(t));

@@ -117,6 +117,7 @@ set_value(struct place *place, const struct setting *row, const struct token *t)
 		*(bool *)(void *)((char *)place->conf + row->offset) = token_is(t, "on");
 		return token_is(t, "on") || token_is(t, "off");
 	case SETTING_TEXT:
+	case SETTING_FILE:
 		snprintf(place->why, sizeof place->why, "a text in quotes");
 		if (t->kind != TOKEN_TEXT)
 			return false;
@@ -138,7 +139,7 @@ settings_default(const struct setting *row, size_t n, void *conf, struct arena *
 		struct str value = str_of(row[i].fallback);
 		struct token t = { .kind = TOKEN_WORD, .text = value };
 
-		if (row[i].type == SETTING_TEXT) {
+		if (row[i].type == SETTING_TEXT || row[i].type == SETTING_FILE) {
 			t.kind = TOKEN_TEXT;
 			if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
 				t.text = str_sub(value, 1, value.n - 1);
@@ -261,8 +262,13 @@ read_value(struct load *load, void *conf, const struct setting *row, const struc
 {
 	struct place place = { .conf = conf, .arena = load->arena };
 
-	if (set_value(&place, row, t))
+	if (set_value(&place, row, t)) {
+		char **path = (char **)(void *)((char *)conf + row->offset);
+
+		if (row->type == SETTING_FILE && **path)
+			*path = (char *)(uintptr_t)source_path(load, str_of(*path));
 		return true;
+	}
 	COMPLAIN(load, t, "`%s` wants %s, not %s", row->name, place.why, SHOW(t));
 	return false;
 }

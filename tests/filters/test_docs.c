@@ -13,6 +13,7 @@
 #include "filters/stage.h"
 #include "filters/vocabulary.h"
 #include "rules/config.h"
+#include "tests/filters/mmdb.h"
 
 /* NULL: the stage has no page. */
 static char *
@@ -73,6 +74,9 @@ write_example(const char *path, struct str example)
 	assert_int_equal(fclose(f), 0);
 }
 
+/* What examples name. */
+static const char *const geo_files[] = { "GeoLite2-Country.mmdb", "GeoLite2-ASN.mmdb" };
+
 static void
 check_example(const char *stage, struct str example)
 {
@@ -80,14 +84,22 @@ check_example(const char *stage, struct str example)
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
 	struct complaints complaints = { 0 };
 	struct config *config;
-	char path[] = "/tmp/postern-docs-XXXXXX";
-	int fd = mkstemp(path);
+	char folder[] = "/tmp/postern-docs-XXXXXX", path[64];
 
-	assert_true(fd >= 0);
-	close(fd);
+	assert_non_null(mkdtemp(folder));
+	for (size_t i = 0; i < sizeof(geo_files) / sizeof(geo_files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, geo_files[i]);
+		mmdb_write(path, NULL, 0);
+	}
+	snprintf(path, sizeof(path), "%s/postern.conf", folder);
 	write_example(path, example);
 	config = config_load(path, &vocabulary, &complaints);
 	unlink(path);
+	for (size_t i = 0; i < sizeof(geo_files) / sizeof(geo_files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, geo_files[i]);
+		unlink(path);
+	}
+	rmdir(folder);
 	for (size_t i = 0; i < complaints.n; i++) {
 		if (complaints.item[i].warning)
 			continue;

@@ -46,6 +46,15 @@ test_what_is_a_listing(void **state)
 		    "127.0.0.3" },
 		{ { "127.0.0.11" }, "(\"bl.example\", \"127.0.0.8/29\")", "yes", "127.0.0.11" },
 		{ { "127.0.0.16" }, "(\"bl.example\", \"127.0.0.8/29\")", "no", "127.0.0.16" },
+		{ { "127.0.0.1" }, "(\"bl.example\", \"127.0.0.2..11\")", "no", "127.0.0.1" },
+		{ { "127.0.0.2" }, "(\"bl.example\", \"127.0.0.2..11\")", "yes", "127.0.0.2" },
+		{ { "127.0.0.11" }, "(\"bl.example\", \"127.0.0.2..11\")", "yes", "127.0.0.11" },
+		{ { "127.0.0.12" }, "(\"bl.example\", \"127.0.0.2..11\")", "no", "127.0.0.12" },
+		{ { "127.0.1.9" }, "(\"bl.example\", \"127.0.0.2..127.0.1.9\")", "yes",
+		    "127.0.1.9" },
+		/* An operator's refusal inside of a range is none the less one. */
+		{ { "127.255.255.254" }, "(\"bl.example\", \"127.0.0.0..127.255.255.255\")", "no",
+		    "(none)" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -88,6 +97,45 @@ test_nobody_is_listed_by_silence(void **state)
 	assert_int_equal(w->dns_asked, 1);
 }
 
+static void
+test_names(void **state)
+{
+	static const struct {
+		const char *sender, *call, *expected;
+	} cases[] = {
+		{ "<a@Bad.example>", "(\"dbl.example\", sender)", "yes" },
+		{ "<a@good.example>", "(\"dbl.example\", sender)", "no" },
+		{ "<a@bad.example>", "(\"dbl.example\", sender, \"127.0.1.4..6\")", "no" },
+		{ "<a@bad.example>", "(\"dbl.example\", sender, \"127.0.1.2\")", "yes" },
+		{ "<a@bad.example>", "(\"dbl.example.\", helo)", "yes" },
+		{ "<a@bad.example>", "(\"dbl.example\", client)", "yes" },
+		{ "<>", "(\"dbl.example\", sender)", "no" },
+		{ "<a@[192.0.2.1]>", "(\"dbl.example\", sender)", "no" },
+		{ "<a@refused.example>", "(\"dbl.example\", sender)", "no" },
+	};
+	struct world *w = *state;
+
+	world_dns(w, "bad.example.dbl.example", DNS_A, "127.0.1.2");
+	world_dns(w, "mx.bad.example.dbl.example", DNS_A, "127.0.1.2");
+	world_dns(w, "refused.example.dbl.example", DNS_A, "127.255.255.252");
+	world_dns(w, "99.2.0.192.in-addr.arpa", DNS_PTR, "mx.bad.example");
+	world_dns(w, "mx.bad.example", DNS_A, "192.0.2.99");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char call[128];
+
+		world_connect(w, "192.0.2.99", "");
+		session_helo(&w->session, STR("mx.bad.example"), true);
+		world_mail(w, cases[i].sender);
+		snprintf(call, sizeof(call), "listed.name%s", cases[i].call);
+		assert_fact(w, STEP_MAIL, call, cases[i].expected);
+	}
+	/* What claims to be an address is not asked about. */
+	world_connect(w, "192.0.2.99", "");
+	session_helo(&w->session, STR("192.0.2.1"), true);
+	world_mail(w, "<a@b.example>");
+	assert_fact(w, STEP_MAIL, "listed.name(\"dbl.example\", helo)", "no");
+}
+
 /* Asked at connect, at hand at mail. */
 static void
 test_asked_once_a_session(void **state)
@@ -119,11 +167,18 @@ test_arguments_are_checked(void **state)
 		    "\"[192.0.2.1]\" is not the name of a block list: write a domain, such as "
 		    "\"zen.spamhaus.org\"" },
 		{ "listed(\"bl.example\", \"192.0.2.1\")",
-		    "\"192.0.2.1\" is not an answer of a block list: write an address or a network "
-		    "of 127.0.0.0/8, such as \"127.0.0.2\"" },
+		    "\"192.0.2.1\" is not an answer of a block list: write an address, a "
+		    "range or a network of 127.0.0.0/8, such as 127.0.0.2 or 127.0.0.2..11" },
 		{ "listed(\"bl.example\", \"127.0.0.2\", \"pbl\")",
-		    "\"pbl\" is not an answer of a block list: write an address or a network of "
-		    "127.0.0.0/8, such as \"127.0.0.2\"" },
+		    "\"pbl\" is not an answer of a block list: write an address, a range "
+		    "or a network of 127.0.0.0/8, such as 127.0.0.2 or 127.0.0.2..11" },
+		{ "listed(\"bl.example\", \"127.0.0.11..2\")",
+		    "\"127.0.0.11..2\" is not an answer of a block list: write an address, a range "
+		    "or a network of 127.0.0.0/8, such as 127.0.0.2 or 127.0.0.2..11" },
+		{ "listed.name(\"dbl.example\", sender, \"127.0.0.2..256\")",
+		    "\"127.0.0.2..256\" is not an answer of a block list: write an address, a range "
+		    "or a network of 127.0.0.0/8, such as 127.0.0.2 or 127.0.0.2..11" },
+		{ "listed.name(\"dbl.example\", helo, \"127.0.1.2..99\")", "" },
 		{ "listed(\"bl.example\", \"127.255.255.254\")",
 		    "\"127.255.255.254\" is how a block list says that it does not serve us; it is "
 		    "never taken for a listing" },
@@ -140,6 +195,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_is_a_listing),
 		CASE(test_an_ipv6_client),
+		CASE(test_names),
 		CASE(test_nobody_is_listed_by_silence),
 		CASE(test_asked_once_a_session),
 		CASE(test_arguments_are_checked),

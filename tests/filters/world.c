@@ -75,6 +75,7 @@ set(struct world *w, void *conf, const struct setting *row, const char *value)
 		*(int64_t *)place = read_duration_ms(value);
 		break;
 	case SETTING_TEXT:
+	case SETTING_FILE:
 		*(const char **)place = arena_dup(w->arena, str_of(value)).p;
 		break;
 	case SETTING_WORD:
@@ -260,6 +261,15 @@ world_dns_fails(struct world *w, const char *name)
 	add_record(w, name)->fails = true;
 }
 
+void
+world_dns_fails_for(struct world *w, const char *name, enum dns_type type)
+{
+	struct world_record *record = add_record(w, name);
+
+	record->type = type;
+	record->fails = true;
+}
+
 static void
 answer_dns(struct world *w, struct answer *a)
 {
@@ -270,14 +280,14 @@ answer_dns(struct world *w, struct answer *a)
 	for (struct world_record *r = w->records; r; r = r->next) {
 		if (!str_eq(r->name, a->question.name))
 			continue;
-		if (r->fails) {
+		if (r->fails && (r->type == 0 || r->type == a->question.type)) {
 			out->status = DNS_TEMPFAIL;
 			out->why = "timeout";
 			return;
 		}
 		if (out->status == DNS_NXDOMAIN)
 			out->status = DNS_NODATA;
-		if (r->type != a->question.type || out->n == DNS_RR_MAX)
+		if (r->fails || r->type != a->question.type || out->n == DNS_RR_MAX)
 			continue;
 		out->status = DNS_OK;
 		out->rr[out->n++] = r->rr;

@@ -40,6 +40,8 @@ bool world_configure(struct world *world, const char *stage, struct err *e);
 void world_dns(struct world *world, const char *name, enum dns_type type, const char *data);
 /* The name cannot be had. */
 void world_dns_fails(struct world *world, const char *name);
+/* Its records of this type cannot. */
+void world_dns_fails_for(struct world *world, const char *name, enum dns_type type);
 
 /* A new connection. */
 void world_connect(struct world *world, const char *ip, const char *account);
