@@ -1,5 +1,7 @@
 # tests/e2e: posternd between real servers. In Python; each .py of e2e_tests is a test.
 e2e_tests = \
+	tests/e2e/clients.py \
+	tests/e2e/lmtp_dovecot.py \
 	tests/e2e/milter_postfix.py \
 	tests/e2e/milter_protocol.py \
 	tests/e2e/milter_sendmail.py \
@@ -17,12 +19,14 @@ EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/README.md \
 	tests/e2e/certificate.py \
 	tests/e2e/client.py \
+	tests/e2e/dovecot.py \
 	tests/e2e/elsewhere.c \
 	tests/e2e/exim.py \
 	tests/e2e/lab.py \
 	tests/e2e/matrix.py \
 	tests/e2e/milter.lua \
 	tests/e2e/milter.py \
+	tests/e2e/nodemailer.js \
 	tests/e2e/quickstart.py \
 	tests/e2e/run.sh \
 	tests/e2e/tap.py \
