@@ -60,6 +60,15 @@ line_classify(struct line *line, bool first)
 		line->kind = LINE_OTHER;
 }
 
+/* "From a@b.test Thu Jan  1 ...", or the same quoted by ">". */
+static bool
+mbox_line(struct str line)
+{
+	while (line.n > 0 && line.p[0] == '>')
+		line = str_sub(line, 1, line.n);
+	return str_starts(line, STR("From "));
+}
+
 static void
 field_set(struct field *field, struct str raw, size_t colon)
 {
@@ -86,6 +95,11 @@ header_walk(struct str text, bool complete, struct header *out, size_t *body)
 			return STR_NPOS;
 		if (over)
 			line = (struct line){ .next = at };
+		if (n == 0 && line.next <= HEADER_MBOX_MAX && line.next > at + line.text.n &&
+		    mbox_line(line.text)) {
+			out->mbox = line.next;
+			continue;
+		}
 		line_classify(&line, n == 0);
 		if (line.kind == LINE_MORE) {
 			if (out->field != NULL && n <= out->n)

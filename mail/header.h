@@ -18,11 +18,17 @@ struct header {
 	struct field *field;
 	size_t n;
 	struct str block; /* the whole header with the CRLF of each field, without the empty line */
+	/*
+	 * Octets at its beginning that are no fields: lines "From somebody ...", as mailbox files
+	 * have them between messages. MTAs pass over them, too, or make a field of them.
+	 */
+	size_t mbox;
 	/* a line that is neither a field nor a continuation: the header ends before it */
 	bool malformed;
 };
 
 #define HEADER_FIELDS_MAX 1000
+#define HEADER_MBOX_MAX 4096 /* more than that is no header */
 
 /*
  * Splits what a message begins with. text: the beginning of a message. Returns DONE-like true when

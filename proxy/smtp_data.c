@@ -214,7 +214,7 @@ judge(const struct client *c)
 {
 	const struct data *d = c->data;
 	const struct header *h = &c->s->txn.message.header;
-	struct str first = message_at(c->data, 0);
+	struct str first = message_at(c->data, h->mbox);
 
 	if (d->spool_failed)
 		return &no_spool;

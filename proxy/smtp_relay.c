@@ -169,7 +169,8 @@ data_answered(struct client *c)
 static uint64_t
 size_on(const struct data *d)
 {
-	uint64_t size = d->front_fields.n + spool_size(d->spool);
+	/* What of the message has gone into the fields already is not counted twice. */
+	uint64_t size = d->front_fields.n + spool_size(d->spool) - d->offset;
 
 	for (size_t i = 0; i < d->holes.n; i++)
 		size -= d->holes.hole[i].to - d->holes.hole[i].from;
@@ -186,12 +187,19 @@ send_chunk(struct client *c)
 		relay_more(c);
 }
 
+/*
+ * Behind what stands before the first field, if there is such a thing: there it would end the
+ * header, and all fields of the message would become body.
+ */
 static void
 write_front_fields(struct client *c)
 {
+	const struct header *h = &c->s->txn.message.header;
 	struct buf *out = &c->data->front_fields;
 
 	buf_init(out, FIELDS_MAX);
+	buf_add(out, str_sub(h->block, 0, h->mbox));
+	c->data->offset = h->mbox;
 	received_write(c->s, clock_wall_ms() / 1000, out);
 	buf_add(out, gate_authres(c->gs));
 	for (const struct added_field *f = c->s->txn.added; f; f = f->next)

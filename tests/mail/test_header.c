@@ -48,7 +48,13 @@ test_splits(void **state)
 		{ "A", 0, 0, 0, true, true },
 		/* not a field: the header ends before it */
 		{ "A: b\r\nno field\r\n\r\n", 1, 6, 6, false, true },
-		{ "From a@b Mon Jan  1 00:00:00\r\nA: b\r\n\r\n", 0, 0, 0, false, true },
+		/* lines of mailbox files */
+		{ "From a@b Mon Jan  1 00:00:00\r\nA: b\r\n\r\n", 1, 38, 36, false, false },
+		{ "From a\r\n>From b\r\nA: b\r\n\r\n", 1, 25, 23, false, false },
+		{ "From a\r\n A: b\r\n\r\n", 0, 8, 8, false, true },
+		{ "A: b\r\nFrom a\r\n\r\n", 1, 6, 6, false, true },
+		{ "From: a\r\n\r\n", 1, 11, 9, false, false },
+		{ "From a", 0, 0, 0, true, true },
 		{ " A: b\r\n\r\n", 0, 0, 0, false, true },
 		{ ": b\r\n\r\n", 0, 0, 0, false, true },
 		{ "\xc3\xa4: b\r\n\r\n", 0, 0, 0, false, true },

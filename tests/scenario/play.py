@@ -45,15 +45,18 @@ class Taken:
         self.mail, self.rcpts, self.octets = mail, rcpts, octets
 
     def ours(self):
-        """Without the header fields in front that Postern adds."""
-        octets = self.octets
+        """Without the header fields that Postern adds: in front, or behind lines of mailbox files."""
+        octets, front = self.octets, b""
+        while re.match(b">*From ", octets) and b"\r\nReceived:" in octets:
+            end = octets.index(b"\r\n") + 2
+            front, octets = front + octets[:end], octets[end:]
         for name in (b"Received:", b"Authentication-Results:"):
             if octets.startswith(name):
                 end = octets.index(b"\r\n")
                 while octets[end + 2:end + 3] in (b" ", b"\t"):
                     end = octets.index(b"\r\n", end + 2)
                 octets = octets[end + 2:]
-        return octets
+        return front + octets
 
 
 class MTA:

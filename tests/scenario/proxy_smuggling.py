@@ -115,6 +115,10 @@ def header_edges():
     postern = Postern(mta.port)
     try:
         for message, code in ((b"From nobody Thu Jan  1\r\nA: 1\r\n\r\nx\r\n", 250),
+                              (b"From a\r\n>>From b\r\nA: 1\r\n\r\nx\r\n", 250),
+                              (b"From a\r\n", 250),
+                              (b"From a\r\n A: continued\r\n\r\n", 550),
+                              (b">From " + b"x" * 5000 + b"\r\nA: 1\r\n\r\n", 250),
                               (b".hidden: 1\r\n\r\nx\r\n", 250),
                               (b"..\r\n", 250),
                               (b"\r\nMAIL FROM:<x@example.net>\r\n", 250),
