@@ -137,16 +137,21 @@ command_path(struct command *c, struct err *e)
 
 	require(mail || c->verb == VERB_RCPT);
 	c->n_parameters = 0;
+	c->path_wrong = false;
 	if (!str_startscase(rest, word))
 		return err_set(e, ERR_SYNTAX, "syntax: %s",
 		    mail ? "MAIL FROM:<address>" : "RCPT TO:<address>");
 	rest = str_sub(rest, word.n, rest.n);
 	if (rest.n > 0 && rest.p[0] == ' ')
 		rest = str_sub(rest, 1, rest.n);
+	if (rest.n == 0)
+		return err_set(e, ERR_SYNTAX, "the address must be in angle brackets");
+	c->path_wrong = true;
 	if (!mailbox_take(&rest, mail, !mail, &c->path, e))
 		return false;
 	if (rest.n > 0 && rest.p[0] != ' ')
 		return err_set(e, ERR_SYNTAX, "a blank must follow the address");
+	c->path_wrong = false;
 	while (rest.n > 0) {
 		str_pop(&rest, ' ', &part);
 		if (part.n > 0 && !take_parameter(c, part, e))

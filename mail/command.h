@@ -45,6 +45,7 @@ struct command {
 	struct str rest; /* what follows it, trimmed of blanks at both ends */
 	/* of MAIL and RCPT only, after command_path() */
 	struct mailbox path;
+	bool path_wrong; /* it failed because of the address itself, not of what is around it */
 	struct parameter parameter[COMMAND_PARAMETERS];
 	size_t n_parameters;
 };

@@ -75,6 +75,17 @@ opened(struct client *c)
 		mta_command(c, buf_str(&c->asked), answered);
 }
 
+/* The MTA is still in the transaction that the client has left: it would answer for that one. */
+static void
+reset_answered(struct client *c)
+{
+	if (c->mta && backend_reply(c->mta)->code != 250)
+		mta_drop(c, "it refused RSET");
+	if (c->mta)
+		c->mta_dirty = false;
+	opened(c);
+}
+
 static void
 relay(struct client *c, const struct command *command)
 {
@@ -84,7 +95,9 @@ relay(struct client *c, const struct command *command)
 		buf_addc(&c->asked, ' ');
 		buf_add(&c->asked, command->rest);
 	}
-	if (c->mta)
+	if (c->mta && c->mta_dirty)
+		mta_command(c, STR("RSET"), reset_answered);
+	else if (c->mta)
 		opened(c);
 	else if (c->mta_lost)
 		away(c);

@@ -32,6 +32,9 @@ swallowed(struct client *c)
 
 	u->code = 0;
 	c->timed = false;
+	if (u->ends)
+		client_reset(c);
+	u->ends = false;
 	if (u->excused)
 		client_reply(c, code, u->enhanced, u->text);
 	else
@@ -110,6 +113,8 @@ bdat_command(struct client *c, struct command *command)
 			refuse_chunk(c, n, 503, "5.5.1", "CHUNKING is for those who said EHLO");
 		return;
 	case CLIENT_MAIL:
+		/* Who did not wait to hear so goes on with the next MAIL. */
+		c->unwanted.ends = last;
 		refuse_chunk(c, n, 554, "5.5.1", "No recipient was taken");
 		return;
 	case CLIENT_REFUSED:

@@ -110,7 +110,8 @@ static void
 run_helo(struct client *c, struct command *command)
 {
 	if (!mail_domain_ok(command->rest)) {
-		client_error(c, 501, "5.5.4", "Give your host's name, or its address in brackets");
+		/* A reply to HELO or EHLO has no enhanced code (RFC 2034 3). */
+		client_error(c, 501, "", "Give your host's name, or its address in brackets");
 		return;
 	}
 	if (arena_over(c->s->conn)) {

@@ -2,6 +2,8 @@
 
 #include "proxy/smtp_server.h"
 
+#define SIZE_DIGITS 20 /* RFC 1870 4 */
+
 /* The parameters of one command. */
 struct envelope {
 	unsigned needs;  /* set of enum extension */
@@ -9,6 +11,30 @@ struct envelope {
 };
 
 /* ---- parameters ---- */
+
+/* One that no variable holds is a number all the same. */
+static bool
+read_size(struct str digits, uint64_t *out)
+{
+	if (digits.n == 0 || digits.n > SIZE_DIGITS)
+		return false;
+	for (size_t i = 0; i < digits.n; i++)
+		if (!ascii_isdigit(digits.p[i]))
+			return false;
+	if (!str_to_u64(digits, UINT64_MAX, out))
+		*out = UINT64_MAX;
+	return true;
+}
+
+/* The limit that EHLO tells: of ours and the MTA's the smaller one. */
+static uint64_t
+largest(const struct client *c)
+{
+	struct abilities mta = pool_abilities(c->front->pool);
+	uint64_t ours = (uint64_t)c->core->message_size;
+
+	return mta.size && mta.size_max > 0 && mta.size_max < ours ? mta.size_max : ours;
+}
 
 static bool
 mail_size(struct client *c, struct str value)
@@ -22,11 +48,11 @@ mail_size(struct client *c, struct str value)
 		.why = "limit: size",
 	};
 
-	if (!str_to_u64(value, UINT64_MAX, &c->s->txn.size_declared)) {
+	if (!read_size(value, &c->s->txn.size_declared)) {
 		client_error(c, 501, "5.5.4", "SIZE wants a number");
 		return false;
 	}
-	if (c->s->txn.size_declared > (uint64_t)c->core->message_size) {
+	if (c->s->txn.size_declared > largest(c)) {
 		client_refuse(c, &too_big, client_reset);
 		return false;
 	}
@@ -134,7 +160,7 @@ envelope_mail(struct client *c, struct command *command)
 	struct err e;
 
 	if (!command_path(command, &e)) {
-		client_error(c, 501, "5.1.7", e.text);
+		client_error(c, 501, command->path_wrong ? "5.1.7" : "5.5.4", e.text);
 		return;
 	}
 	if (!limit_mail(c))
@@ -226,7 +252,7 @@ envelope_rcpt(struct client *c, struct command *command)
 	struct err e;
 
 	if (!command_path(command, &e))
-		client_error(c, 501, "5.1.3", e.text);
+		client_error(c, 501, command->path_wrong ? "5.1.3" : "5.5.4", e.text);
 	else if (command->path.utf8 && !(c->s->txn.needs & EXTENSION_SMTPUTF8))
 		refuse_utf8(c);
 	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)

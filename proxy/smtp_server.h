@@ -78,6 +78,7 @@ struct unwanted {
 	uint64_t left; /* of the present one */
 	int code;      /* 0: there is none */
 	const char *enhanced, *text;
+	bool ends;      /* the transaction is over behind it */
 	uint64_t total; /* octets, since the last MAIL */
 	bool
 	    excused; /* they were under way when the message was refused: no error of the client's */

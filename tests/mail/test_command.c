@@ -142,8 +142,40 @@ test_paths(void **state)
 			continue;
 		}
 		assert_true(ok);
+		assert_false(c.path_wrong);
 		assert_true(str_eq(c.path.address, str_of(cases[i].address)));
 		assert_int_equal(c.n_parameters, cases[i].parameters);
+	}
+}
+
+/* Whether it is the address that is wrong, which has a code of its own (RFC 3463 3.2, 3.6). */
+static void
+test_path_wrong(void **state)
+{
+	static const struct {
+		const char *line;
+		bool address;
+	} cases[] = {
+		{ "MAIL", false },
+		{ "MAIL TO:<a@b>", false },
+		{ "MAIL FROM:", false },
+		{ "MAIL FROM: ", false },
+		{ "MAIL FROM:<a@b", true },
+		{ "MAIL FROM:a@b", true },
+		{ "MAIL FROM:<a@b>x", true },
+		{ "MAIL FROM:<a@b> =", false },
+		{ "MAIL FROM:<a@b> A=1 A=2", false },
+		{ "RCPT TO:", false },
+		{ "RCPT TO:<>", true },
+		{ "RCPT TO:<a@b> A=", false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct command c;
+
+		command_parse(str_of(cases[i].line), &c);
+		assert_false(command_path(&c, NULL));
+		assert_int_equal(c.path_wrong, cases[i].address);
 	}
 }
 
@@ -195,6 +227,7 @@ main(void)
 		cmocka_unit_test(test_controls_are_not_trimmed),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_path_wrong),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_xtext),
 	};

@@ -170,6 +170,20 @@ def any_state(mta, postern):
     assert not mta.taken and not [line for line in mta.lines if b"evil" in line], mta.lines
 
 
+@case
+def nobody(mta, postern):
+    "a last chunk that is refused for want of a recipient ends its transaction, so that the next has its own sender"
+    mta.says["RCPT"] = lambda dialogue, line: b"550 5.1.1 no\r\n" if b"<nobody@" in line else None
+    c = Client(postern)
+    c.hello()
+    c.send(b"MAIL FROM:<first@example.net>\r\nRCPT TO:<nobody@example.org>\r\nBDAT 3\r\nabcBDAT 5 LAST\r\nhello"
+           b"MAIL FROM:<second@example.net>\r\nRCPT TO:<b@example.org>\r\n" + chunks(MESSAGE, 1000))
+    for code in (250, 550, 554, 554, 250, 250, 250):
+        c.expect(code)
+    c.close()
+    assert [t.mail for t in mta.taken] == [b"MAIL FROM:<second@example.net>"], mta.lines
+
+
 @with_options(rules='list everybody { 127.0.0.0/8 }\nat connect { reject 554 5.7.1 "no" if client in everybody }',
               offers=False)
 def refused(mta, postern):

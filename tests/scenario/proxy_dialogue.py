@@ -193,18 +193,31 @@ def helo_ends_transaction(mta, postern):
 
 
 @case
+def mail_syntax(mta, postern):
+    "what is wrong around an address has another code than what is wrong with it"
+    c = Client(postern)
+    assert b"5.5.4" not in c.say("EHLO a b", 501)
+    c.hello()
+    for wrong in ("", " FROM:", " FROM:<> =", " FROM:<> SIZE=1 SIZE=1", " FROM:<> SIZE=", " FROM:<> SIZE=-1",
+                  " FROM:<> SIZE=999999999999999999999"):
+        c.say("MAIL" + wrong, 501, b"5.5.4")
+    c.close()
+
+
+@case
 def mail_parameters(mta, postern):
     "parameters of MAIL and RCPT"
     offered(mta, postern, b"8BITMIME")
     c = Client(postern)
     c.hello()
     c.say("MAIL FROM:<a@example.net> SIZE=99999999999", 552, b"5.3.4")
-    c.say("MAIL FROM:<a@example.net> SIZE=x", 501)
+    c.say("MAIL FROM:<a@example.net> SIZE=99999999999999999999", 552, b"5.3.4")
+    c.say("MAIL FROM:<a@example.net> SIZE=x", 501, b"5.5.4")
     c.say("MAIL FROM:<a@example.net> BODY=BINARYMIME", 555)
     c.say("MAIL FROM:<a@example.net> RET=FULL", 555, b"5.5.4")
     c.say("MAIL FROM:<a@example.net> SMTPUTF8", 555)
-    c.say("MAIL FROM:a@example.net", 501)
-    c.say("MAIL FROM:<a@example.net", 501)
+    c.say("MAIL FROM:a@example.net", 501, b"5.1.7")
+    c.say("MAIL FROM:<a@example.net", 501, b"5.1.7")
     c.say(b"MAIL FROM:<\xc3\xa4@example.net>", 553, b"5.6.7")
     c.say("MAIL FROM:<a@example.net> SIZE=100 BODY=8BITMIME", 250)
     c.say("RCPT TO:<b@example.org> NOTIFY=NEVER", 555)

@@ -315,6 +315,35 @@ def asked_of_the_mta(mta, postern):
     assert len(mta.taken) == 1
 
 
+@with_options(ehlo=(b"SIZE 1000",))
+def size_of_theirs(mta, postern):
+    "a message that is too big for the mail server is refused at MAIL"
+    assert b"SIZE 1000" in offer(postern), offer(postern)
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net> SIZE=1001", 552, b"5.3.4")
+    c.say("MAIL FROM:<a@example.net> SIZE=1000", 250)
+    c.close()
+
+
+@with_options(ehlo=(b"ETRN",), settings=RELAY)
+def asked_behind_rset(mta, postern):
+    "a question is not asked within a transaction that the client has left"
+    mta.says["ETRN"] = lambda dialogue, line: b"503 in a transaction\r\n" if dialogue.mail else b"250 2.0.0 ok\r\n"
+    c = Client(postern)
+    c.hello()
+    c.envelope()
+    c.say("ETRN example.org", 503)
+    c.say("RSET", 250)
+    c.say("ETRN example.org", 250)
+    c.envelope()
+    mta.says["RSET"] = b"500 what?\r\n"
+    c.say("RSET", 250)
+    c.say("ETRN example.org", 451)
+    c.say("ETRN example.org", 250)
+    c.close()
+
+
 @with_options(settings=RELAY)
 def asked_too_often(mta, postern):
     "each no of the mail server to such a question counts as an error"
