@@ -16,7 +16,8 @@ nobase_dist_doc_DATA = \
 	docs/stages/volume.md \
 	docs/threat-model.md \
 	docs/tls.md \
-	docs/tproxy.md
+	docs/tproxy.md \
+	docs/transparency.md
 dist_doc_DATA += CHANGELOG.md README.md
 dist_man_MANS += docs/postern.1 docs/postern.conf.5 docs/posternd.8
 examplesdir = $(docdir)/examples

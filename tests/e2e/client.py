@@ -3,6 +3,7 @@
 import collections
 import re
 import socket
+import ssl
 
 # code: of the reply; text: its lines without the code, joined by LF; lines: as they came
 Reply = collections.namedtuple("Reply", "code text lines")
@@ -56,6 +57,21 @@ class Client:
     def say(self, line):
         self.write(line.encode() + b"\r\n")
         return self.reply()
+
+    def secure(self, context):
+        """The handshake, after a 220; nothing may have been read behind that."""
+        self.file.close()
+        self.socket = context.wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
+
+    def end_output(self):
+        """Says nothing more, and goes on listening; in the clear only."""
+        if isinstance(self.socket, ssl.SSLSocket):
+            return
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
     def ended(self):
         """Has the other side closed?"""

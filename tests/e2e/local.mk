@@ -10,7 +10,8 @@ e2e_tests = \
 	tests/e2e/proxy_postfix.py \
 	tests/e2e/servers.py \
 	tests/e2e/stages.py \
-	tests/e2e/tls_postfix.py
+	tests/e2e/tls_postfix.py \
+	tests/e2e/transparency.py
 TEST_EXTENSIONS += .py
 PY_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
@@ -22,6 +23,8 @@ EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/dovecot.py \
 	tests/e2e/elsewhere.c \
 	tests/e2e/exim.py \
+	tests/e2e/dotted_hostname.c \
+	tests/e2e/generator.py \
 	tests/e2e/lab.py \
 	tests/e2e/matrix.py \
 	tests/e2e/milter.lua \
