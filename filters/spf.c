@@ -1,8 +1,8 @@
 /*
  * spf: the stage. Two identities are checked (RFC 7208 2.3, 2.4): MAIL FROM, which for the null
  * sender is postmaster at the HELO name, and HELO by itself. The check is spf_check.h's; here the
- * session becomes its query, and its outcome facts. As a check whose answers are at hand takes
- * microseconds, each fact runs it anew rather than keeping anything.
+ * session becomes its query, and its outcome facts. The sender's outcome is kept for the transaction,
+ * as a refusal wants it once more for its words; that of HELO has one fact only.
  */
 #include "base/escape.h"
 #include "filters/spf_check.h"
@@ -41,15 +41,39 @@ sender_query(struct ask *ask)
 	return query;
 }
 
+/* The outcome for the sender, and what the answers that it rests on lacked. */
+struct state {
+	struct spf_outcome outcome;
+	unsigned failures;
+};
+
+/* NULL: an answer is missing. */
+static const struct spf_outcome *
+sender_outcome(struct ask *ask)
+{
+	struct spf_query query = sender_query(ask);
+	struct state *state = *ask->state;
+	struct spf_outcome outcome;
+
+	if (state == NULL) {
+		if (spf_check(ask->session->txn.arena, &query, &outcome) == PENDING)
+			return NULL;
+		state = ARENA_NEW(ask->session->txn.arena, struct state);
+		*state = (struct state){ outcome, ask->failures };
+		*ask->state = state;
+	}
+	ask->failures |= state->failures;
+	return &state->outcome;
+}
+
 static enum progress
 compute_spf(struct ask *ask, const struct fact_call *call, struct value *out)
 {
-	struct spf_query query = sender_query(ask);
-	struct spf_outcome outcome;
+	const struct spf_outcome *outcome = sender_outcome(ask);
 
-	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+	if (outcome == NULL)
 		return PENDING;
-	*out = value_symbol(spf_result_name(outcome.result));
+	*out = value_symbol(spf_result_name(outcome->result));
 	return DONE;
 }
 
@@ -79,14 +103,13 @@ compute_domain(struct ask *ask, const struct fact_call *call, struct value *out)
 static enum progress
 compute_mechanism(struct ask *ask, const struct fact_call *call, struct value *out)
 {
-	struct spf_query query = sender_query(ask);
-	struct spf_outcome outcome;
+	const struct spf_outcome *outcome = sender_outcome(ask);
 	char text[256];
 
-	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+	if (outcome == NULL)
 		return PENDING;
 	*out = value_text(
-	    arena_dup(ask->arena, str_of(escape_ascii(outcome.mechanism, text, sizeof(text)))));
+	    arena_dup(ask->arena, str_of(escape_ascii(outcome->mechanism, text, sizeof(text)))));
 	return DONE;
 }
 
@@ -117,19 +140,18 @@ own_words(struct arena *arena, const struct ip *client, const struct spf_outcome
 static enum progress
 compute_explanation(struct ask *ask, const struct fact_call *call, struct value *out)
 {
+	const struct spf_outcome *outcome = sender_outcome(ask);
 	struct spf_query query = sender_query(ask);
-	struct spf_outcome outcome;
 	char domain[256], text[SPF_EXPLANATION_MAX + 1];
 	struct str words;
 
-	if (spf_check(ask->arena, &query, &outcome) == PENDING ||
-	    spf_explain(ask->arena, &query, &outcome, &words) == PENDING)
+	if (outcome == NULL || spf_explain(ask->arena, &query, outcome, &words) == PENDING)
 		return PENDING;
 	if (words.n == 0)
-		*out = value_text(own_words(ask->arena, &query.client, &outcome));
+		*out = value_text(own_words(ask->arena, &query.client, outcome));
 	else
 		*out = value_text(arena_printf(ask->arena, "%s explains: %s",
-		    escape_ascii(outcome.exp_domain, domain, sizeof(domain)),
+		    escape_ascii(outcome->exp_domain, domain, sizeof(domain)),
 		    escape_ascii(words, text, sizeof(text))));
 	return DONE;
 }
