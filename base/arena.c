@@ -84,7 +84,6 @@ arena_reset(struct arena *arena)
 			free(b);
 	}
 	if (keep) {
-		memset(keep->data, 0, keep->used);
 		keep->used = 0;
 		keep->next = NULL;
 	}
@@ -115,15 +114,17 @@ add_block(struct arena *arena, size_t size)
 		want = BLOCK_MOST;
 	if (want < size)
 		want = size;
-	b = xcalloc(1, sizeof(*b) + want);
+	b = xmalloc(sizeof(*b) + want);
 	b->size = want;
+	b->used = 0;
 	b->next = arena->blocks;
 	arena->blocks = b;
 	return b;
 }
 
-void *
-arena_alloc(struct arena *arena, size_t size)
+/* The memory is as it was left. */
+static void *
+take(struct arena *arena, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	struct block *b = arena->blocks;
@@ -141,10 +142,26 @@ arena_alloc(struct arena *arena, size_t size)
 	return p;
 }
 
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	return memset(take(arena, size), 0, size);
+}
+
+/* For a text of n octets, with a NUL behind it. */
+static char *
+take_text(struct arena *arena, size_t n)
+{
+	char *p = take(arena, n + 1);
+
+	p[n] = '\0';
+	return p;
+}
+
 struct str
 arena_dup(struct arena *arena, struct str s)
 {
-	char *p = arena_alloc(arena, s.n + 1);
+	char *p = take_text(arena, s.n);
 
 	if (s.n)
 		memcpy(p, s.p, s.n);
@@ -154,7 +171,7 @@ arena_dup(struct arena *arena, struct str s)
 struct str
 arena_lower(struct arena *arena, struct str s)
 {
-	char *p = arena_alloc(arena, s.n + 1);
+	char *p = take_text(arena, s.n);
 
 	for (size_t i = 0; i < s.n; i++)
 		p[i] = ascii_lower(s.p[i]);
@@ -173,7 +190,7 @@ arena_printf(struct arena *arena, const char *format, ...)
 	n = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	require(n >= 0);
-	p = arena_alloc(arena, (size_t)n + 1);
+	p = take_text(arena, (size_t)n);
 	/* Printing costs more than copying, and most is short. */
 	if ((size_t)n < sizeof(text))
 		memcpy(p, text, (size_t)n);
