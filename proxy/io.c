@@ -21,14 +21,22 @@
 #include "base/die.h"
 #include "base/tls.h"
 
+#define READ_MOST 16384 /* at once */
+
 /*
  * WHY the output is sent by us: a bufferevent waits for the socket to become writable before each
  * write, which nearly every socket is at once. That took two epoll_ctl() and a round of the loop for
  * each reply. Now what was written in one turn goes out together right after it; only what the
  * socket does not take is left to the bufferevent, whose EV_WRITE is enabled only then.
+ *
+ * WHY the input is read by us, in the clear: a bufferevent asks the kernel how much there is before
+ * each read, and takes the socket off the epoll set whenever reading is off, which it is during
+ * each short wait. Ours stays there until something arrives that is not wanted yet, which is rare.
  */
 struct io {
 	struct bufferevent *bev;
+	struct event *readable; /* in the clear; NULL: nothing was to be read yet */
+	bool armed;             /* it is added */
 	struct event *deadline; /* made when first set */
 	struct event *flush;    /* active: there is output to be sent */
 	void (*on)(void *owner, enum io_event event);
@@ -41,9 +49,30 @@ struct io {
 	bool skipping;      /* within a line that is too long */
 	bool shaking;       /* the handshake is under way */
 	bool reading;       /* the owner wants input */
+	bool finishing;     /* the end of our output goes with the last of it */
 	bool full;          /* TLS: IO_INPUT_MAX waits to be taken */
 	bool ended;         /* nothing more comes: looking again would only tell so again */
 };
+
+static void on_input(evutil_socket_t fd, short what, void *arg);
+
+static void
+arm(struct io *io)
+{
+	if (io->readable == NULL)
+		io->readable = event_new(
+		    io->base, bufferevent_getfd(io->bev), EV_READ | EV_PERSIST, on_input, io);
+	if (io->readable == NULL || event_add(io->readable, NULL) != 0)
+		die("no memory for an event");
+	io->armed = true;
+}
+
+static void
+disarm(struct io *io)
+{
+	event_del(io->readable);
+	io->armed = false;
+}
 
 /*
  * A bufferevent of TLS that a high watermark stops in the middle of a record goes on when the socket
@@ -53,18 +82,24 @@ struct io {
 static void
 apply_reading(struct io *io)
 {
+	bool wanted = io->reading && !io->full && !io->ended;
+
 	if (io->shaking)
 		return;
-	if (io->reading && !io->full && !io->ended)
+	if (!io->ssl) {
+		if (wanted && !io->armed && !io->connecting)
+			arm(io);
+	} else if (wanted) {
 		bufferevent_enable(io->bev, EV_READ);
-	else
+	} else {
 		bufferevent_disable(io->bev, EV_READ);
+	}
 }
 
 static void
 look_whether_full(struct io *io)
 {
-	bool full = io->ssl && io_available(io) >= IO_INPUT_MAX;
+	bool full = io_available(io) >= IO_INPUT_MAX;
 
 	if (full == io->full)
 		return;
@@ -81,6 +116,18 @@ on_readable(struct bufferevent *bev, void *arg)
 	io->on(io->owner, IO_READABLE);
 }
 
+static void
+finish(struct io *io)
+{
+	evutil_socket_t fd = bufferevent_getfd(io->bev);
+
+	io->finishing = false;
+	if (io->ssl)
+		tls_goodbye(io->ssl);
+	if (fd >= 0)
+		(void)shutdown(fd, SHUT_WR);
+}
+
 /* The bufferevent has sent what the socket had not taken. */
 static void
 on_writable(struct bufferevent *bev, void *arg)
@@ -89,7 +136,28 @@ on_writable(struct bufferevent *bev, void *arg)
 
 	if (io_unsent(io) == 0 && !io->ssl)
 		bufferevent_disable(bev, EV_WRITE);
+	if (io_unsent(io) == 0 && io->finishing)
+		finish(io);
 	io->on(io->owner, IO_DRAINED);
+}
+
+/*
+ * Sends what it can. The last words wait in the kernel for our end of output, so that both are one
+ * packet.
+ */
+static int
+send_some(struct io *io, struct evbuffer *output)
+{
+	struct evbuffer_iovec piece;
+	ssize_t sent;
+
+	if (evbuffer_peek(output, -1, NULL, &piece, 1) != 1)
+		return evbuffer_write(output, bufferevent_getfd(io->bev));
+	sent = send(bufferevent_getfd(io->bev), piece.iov_base, piece.iov_len,
+	    MSG_NOSIGNAL | (io->finishing ? MSG_MORE : 0));
+	if (sent > 0)
+		evbuffer_drain(output, (size_t)sent);
+	return (int)sent;
 }
 
 /*
@@ -106,13 +174,16 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 	if (io->ssl || io->connecting || (bufferevent_get_enabled(io->bev) & EV_WRITE))
 		return;
 	evbuffer_unfreeze(output, 1);
-	sent = evbuffer_write(output, bufferevent_getfd(io->bev));
+	sent = send_some(io, output);
 	evbuffer_freeze(output, 1);
 	/* Also after an error, for the bufferevent to find it and to tell. */
-	if (evbuffer_get_length(output) > 0 || sent >= IO_OUTPUT_LOW)
+	if (evbuffer_get_length(output) > 0 || sent >= IO_OUTPUT_LOW) {
 		bufferevent_enable(io->bev, EV_WRITE);
-	else
-		io->on(io->owner, IO_DRAINED);
+		return;
+	}
+	if (io->finishing)
+		finish(io);
+	io->on(io->owner, IO_DRAINED);
 }
 
 static void
@@ -144,11 +215,20 @@ tls_words(struct io *io)
 }
 
 static void
+on_end(struct io *io)
+{
+	io->why = "end of input";
+	io->ended = true;
+	io->on(io->owner, IO_ENDED);
+}
+
+static void
 on_connected(struct io *io)
 {
 	if (!io->shaking) {
 		no_delay(io->bev);
 		io->connecting = false;
+		apply_reading(io);
 		io->on(io->owner, IO_CONNECTED);
 		return;
 	}
@@ -173,12 +253,41 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		io->why = error_words(EVUTIL_SOCKET_ERROR());
 		io->on(io->owner, IO_CLOSED);
 	} else if (what & BEV_EVENT_EOF) {
-		io->why = "end of input";
-		io->ended = true;
 		/* In TLS the end of input stops the output too, which can still go out. */
-		if (io->ssl)
-			bufferevent_enable(io->bev, EV_WRITE);
-		io->on(io->owner, IO_ENDED);
+		bufferevent_enable(io->bev, EV_WRITE);
+		on_end(io);
+	}
+}
+
+/* In the clear. */
+static void
+on_input(evutil_socket_t fd, short what, void *arg)
+{
+	/* WHY uninitialized: filling it would cost more than most of what is read. */
+	__attribute__((uninitialized)) char octets[READ_MOST];
+	struct io *io = arg;
+	struct evbuffer *input = bufferevent_get_input(io->bev);
+	ssize_t n;
+
+	if (!io->reading || io->full || io->ended) {
+		disarm(io);
+		return;
+	}
+	n = recv(fd, octets, sizeof(octets), 0);
+	if (n > 0) {
+		evbuffer_unfreeze(input, 0);
+		if (evbuffer_add(input, octets, (size_t)n) != 0)
+			die("no memory for input");
+		evbuffer_freeze(input, 0);
+		on_readable(io->bev, io);
+	} else if (n == 0) {
+		disarm(io);
+		on_end(io);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		io->ended = true;
+		disarm(io);
+		io->why = error_words(errno);
+		io->on(io->owner, IO_CLOSED);
 	}
 }
 
@@ -204,14 +313,11 @@ io_new(struct event_base *base, int fd, void (*on)(void *owner, enum io_event ev
 	if (io->bev == NULL)
 		die("no memory for a connection");
 	bufferevent_setcb(io->bev, on_readable, on_writable, on_event, io);
-	bufferevent_setwatermark(io->bev, EV_READ, 0, IO_INPUT_MAX);
 	bufferevent_setwatermark(io->bev, EV_WRITE, IO_OUTPUT_LOW, 0);
 	bufferevent_disable(io->bev, EV_READ | EV_WRITE);
 	io->flush = event_new(base, -1, 0, on_flush, io);
 	if (io->flush == NULL)
 		die("no memory for an event");
-	if (fd >= 0)
-		no_delay(io->bev);
 	return io;
 }
 
@@ -225,6 +331,8 @@ io_free(struct io **io)
 	if (i->deadline)
 		event_free(i->deadline);
 	event_free(i->flush);
+	if (i->readable)
+		event_free(i->readable);
 	if (i->ssl)
 		tls_goodbye(i->ssl);
 	bufferevent_free(i->bev);
@@ -269,6 +377,9 @@ io_tls(struct io *io, struct ssl_st *ssl)
 	evutil_socket_t fd = bufferevent_getfd(io->bev);
 
 	require(io->ssl == NULL && io_unsent(io) == 0 && io_available(io) == 0);
+	if (io->readable)
+		event_free(io->readable);
+	io->readable = NULL;
 	/* Callbacks of the old one that are due already find nothing to call. */
 	bufferevent_setcb(io->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(io->bev, EV_READ | EV_WRITE);
@@ -406,12 +517,9 @@ io_position(const struct io *io, uint64_t *sent, uint64_t *acknowledged)
 void
 io_finish(struct io *io)
 {
-	evutil_socket_t fd = bufferevent_getfd(io->bev);
-
-	if (io->ssl)
-		tls_goodbye(io->ssl);
-	if (fd >= 0)
-		(void)shutdown(fd, SHUT_WR);
+	io->finishing = true;
+	if (io_unsent(io) == 0)
+		finish(io);
 }
 
 void

@@ -80,7 +80,7 @@ size_t io_unsent(const struct io *io);
 bool io_position(const struct io *io, uint64_t *sent, uint64_t *acknowledged);
 /* The peer's end of input has arrived, whether it was read up to there or not. */
 bool io_peer_ended(const struct io *io);
-/* No more output: the peer sees the end of it. Call with nothing unsent. */
+/* No more output: the peer sees the end of it behind what is still unsent. */
 void io_finish(struct io *io);
 
 /* IO_TIMEOUT comes after ms, once, unless set anew; 0: none. */

@@ -1,6 +1,7 @@
 #include "proxy/proxy_front.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -378,11 +379,14 @@ proxy_front_listen(struct proxy_front *front, int fd, const struct listen *how, 
 	struct listener *listener = xcalloc(1, sizeof(*listener));
 	struct evconnlistener *ev = evconnlistener_new(gate_base(front->gate), on_accept, listener,
 	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
+	int yes = 1;
 
 	if (ev == NULL) {
 		free(listener);
 		return err_set(e, ERR_SYSTEM, "the loop does not take the listening socket");
 	}
+	/* Replies are small and awaited. Connections have it from the listening socket. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	evconnlistener_set_error_cb(ev, on_accept_error);
 	*listener = (struct listener){ .ev = ev, .front = front, .how = *how };
 	listener->next = front->listeners;

@@ -267,14 +267,17 @@ run(struct client *c)
 static void
 closing(struct client *c)
 {
+	/* Closing at once could make the kernel withdraw the last reply. */
+	if (!c->finished && !c->ended) {
+		c->finished = true;
+		io_finish(c->io);
+	}
 	if (io_unsent(c->io) > 0 && !c->broken)
 		return;
 	if (c->ended) {
 		client_set_state(c, CLIENT_GONE);
-	} else if (!c->finished) {
-		/* Closing at once could make the kernel withdraw the last reply. */
-		c->finished = true;
-		io_finish(c->io);
+	} else if (!c->lingers) {
+		c->lingers = true;
 		io_deadline(c->io, LINGER_MS);
 	}
 }

@@ -138,7 +138,8 @@ struct client {
 	bool limited;    /* it has met a limit */
 	bool ended;      /* the client's end of input was seen */
 	bool broken;     /* nothing we say will reach it */
-	bool finished;   /* our own end was sent */
+	bool finished;   /* our own end goes out behind the last reply */
+	bool lingers;    /* both have: the client's end is awaited */
 	struct ip peer;  /* who is connected, whomever it speaks for by XCLIENT */
 	struct peer counted; /* as whom it was counted */
 	bool peer_trusted;   /* and may say for whom */
