@@ -17,6 +17,7 @@ die(const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	log_flush_all();
 	log_error(NULL, "fatal: %s", text);
 	/* WHY: not exit(): its handlers would free what other threads still use. */
 	_exit(1);
@@ -31,6 +32,7 @@ panic_at(const char *file, int line, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	log_flush_all();
 	log_error(NULL, "panic: %s:%d: %s", file, line, text);
 	abort();
 }

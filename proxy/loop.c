@@ -26,6 +26,7 @@ struct loop {
 	struct proxy_front *proxy;
 	struct milter_front *milter;
 	struct event *draining; /* looks whether the last session is over */
+	struct event *lines;    /* active: there are lines for the log */
 	atomic_bool ended;
 };
 
@@ -176,8 +177,8 @@ loop_free(struct loop **loop)
 	proxy_front_free(&l->proxy);
 	milter_front_free(&l->milter);
 	gate_free(&l->gate);
-	if (l->draining)
-		event_free(l->draining);
+	event_free(l->draining);
+	event_free(l->lines);
 	drop_orders(queue_take(l->orders));
 	queue_free(&l->orders);
 	/*
@@ -205,12 +206,28 @@ open_fronts(
 	return sockets->milter < 0 || milter_front_listen(loop->milter, sockets->milter, e);
 }
 
+static void
+lines_wait(void *owner)
+{
+	struct loop *loop = owner;
+
+	event_active(loop->lines, EV_TIMEOUT, 0);
+}
+
+static void
+write_lines(evutil_socket_t fd, short what, void *arg)
+{
+	log_flush();
+}
+
 static void *
 run(void *arg)
 {
 	struct loop *loop = arg;
 
+	log_gather(lines_wait, loop);
 	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	log_gather_end();
 	atomic_store(&loop->ended, true);
 	return NULL;
 }
@@ -240,6 +257,9 @@ loop_start(const struct loop_shared *shared, struct config *config,
 		die("libevent gives no event base");
 	loop->orders = queue_new(loop->base, take_orders, loop);
 	loop->draining = event_new(loop->base, -1, EV_PERSIST, look_whether_over, loop);
+	loop->lines = event_new(loop->base, -1, 0, write_lines, loop);
+	if (!loop->draining || !loop->lines)
+		die("no memory for an event");
 	loop->gate = gate_new(loop->base, shared->db, config, e);
 	if (!loop->gate || !open_fronts(loop, shared->limits, sockets, e) || !start_thread(loop, e))
 		loop_free(&loop);

@@ -1,6 +1,8 @@
 /* The lines of the log and the two deaths, each in a child whose stderr is a pipe. */
 #include "base/log.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -104,6 +106,113 @@ test_a_long_line_is_cut(void **state)
 	assert_int_equal(out[2047], '\n');
 }
 
+static unsigned woken;
+
+static void
+wake(void *owner)
+{
+	assert_ptr_equal(owner, &woken);
+	woken++;
+}
+
+static void
+mark(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		abort();
+}
+
+static void
+write_gathered(void)
+{
+	log_gather(wake, &woken);
+	log_info("A1", "one");
+	log_info("A1", "two");
+	mark("nothing yet\n");
+	log_flush();
+	mark("both\n");
+	log_info("A1", "three");
+	log_error("A1", "four");
+	log_info("A1", "five");
+	log_gather_end();
+	log_info("A1", "six");
+	if (woken != 3)
+		abort();
+}
+
+static void
+test_gathered_lines_keep_their_order(void **state)
+{
+	char out[4096];
+
+	assert_int_equal(run(write_gathered, out, sizeof(out)), 0);
+	assert_string_equal(out,
+	    "nothing yet\npostern: info A1 one\npostern: info A1 two\nboth\n"
+	    "postern: info A1 three\npostern: error A1 four\n"
+	    "postern: info A1 five\npostern: info A1 six\n");
+}
+
+static void
+write_more_than_fits(void)
+{
+	log_gather(wake, &woken);
+	for (int i = 0; i < 1000; i++)
+		log_info("A1", "line=%d", i);
+	log_gather_end();
+}
+
+static void
+test_more_lines_than_fit_are_all_written(void **state)
+{
+	char out[40000], line[40];
+	const char *p = out;
+
+	assert_int_equal(run(write_more_than_fits, out, sizeof(out)), 0);
+	for (int i = 0; i < 1000; i++) {
+		int n = snprintf(line, sizeof(line), "postern: info A1 line=%d\n", i);
+
+		assert_memory_equal(p, line, (size_t)n);
+		p += n;
+	}
+	assert_int_equal(*p, '\0');
+}
+
+/* Its lines wait when another thread dies. */
+static void *
+gather_and_stay(void *arg)
+{
+	sem_t *gathered = arg;
+
+	log_gather(wake, &woken);
+	log_info("A1", "said before");
+	sem_post(gathered);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void
+die_beside_a_thread(void)
+{
+	pthread_t thread;
+	sem_t gathered;
+
+	if (sem_init(&gathered, 0, 0) != 0 ||
+	    pthread_create(&thread, NULL, gather_and_stay, &gathered) != 0)
+		abort();
+	sem_wait(&gathered);
+	die("now");
+}
+
+static void
+test_a_death_writes_what_others_gathered(void **state)
+{
+	char out[4096];
+
+	assert_int_equal(WEXITSTATUS(run(die_beside_a_thread, out, sizeof(out))), 1);
+	assert_string_equal(out, "postern: info A1 said before\npostern: error - fatal: now\n");
+}
+
 static void
 die_of_it(void)
 {
@@ -154,6 +263,9 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_a_line_stays_one_line),
 		cmocka_unit_test(test_a_long_line_is_cut),
+		cmocka_unit_test(test_gathered_lines_keep_their_order),
+		cmocka_unit_test(test_more_lines_than_fit_are_all_written),
+		cmocka_unit_test(test_a_death_writes_what_others_gathered),
 		cmocka_unit_test(test_deaths),
 		cmocka_unit_test(test_err),
 	};
