@@ -402,11 +402,22 @@ result_take(struct spf_run *run, SPF_response_t *response)
 void
 spf_eval(struct spf_run *run, const struct spf_frame *frame)
 {
+	char receiver[] = "us";
 	SPF_dns_server_t dns = {
 		.lookup = hook_lookup, .get_spf = hook_record, .name = "postern", .hook = run
 	};
-	SPF_server_t *server = SPF_server_new_dns(&dns, 0);
-	SPF_request_t *request = server ? SPF_request_new(server) : NULL;
+	/*
+	 * WHY not SPF_server_new_dns(): it asks for the host's name and compiles an explanation and a policy,
+	 * each time, for texts that nobody reads. Without them the library does as well.
+	 */
+	SPF_server_t server = {
+		.resolver = &dns,
+		.rec_dom = receiver,
+		.max_dns_mech = INT_MAX,
+		.max_dns_ptr = SPF_MAX_DNS_PTR,
+		.max_dns_mx = SPF_MAX_DNS_MX,
+	};
+	SPF_request_t *request = SPF_request_new(&server);
 	SPF_response_t *response = request ? SPF_response_new(request) : NULL;
 	const struct ip *client = &run->query->client;
 	struct in6_addr six;
@@ -415,7 +426,6 @@ spf_eval(struct spf_run *run, const struct spf_frame *frame)
 
 	if (response == NULL)
 		die("no memory for libspf2");
-	SPF_server_set_max_dns_mech(server, INT_MAX);
 	if (client->version == 6) {
 		memcpy(&six, client->b, sizeof(six));
 		SPF_request_set_ipv6(request, six);
@@ -427,7 +437,7 @@ spf_eval(struct spf_run *run, const struct spf_frame *frame)
 	if (SPF_request_set_env_from(request, "x@x") != 0)
 		die("no memory for libspf2");
 	request->cur_dom = "t";
-	record = compile(run, frame, server, response);
+	record = compile(run, frame, &server, response);
 	if (record != NULL) {
 		response->spf_record_exp = record;
 		SPF_record_interpret(record, request, response, 0);
@@ -436,5 +446,4 @@ spf_eval(struct spf_run *run, const struct spf_frame *frame)
 	}
 	SPF_response_free(response);
 	SPF_request_free(request);
-	SPF_server_free(server);
 }
