@@ -64,6 +64,20 @@ draft_free(struct draft *d)
 }
 
 static void
+tell_delay(struct cli *cli, int64_t ms)
+{
+	struct line line = { cli };
+	char text[80];
+
+	if (ms == 0)
+		return;
+	snprintf(text, sizeof(text), "\nthe reply is held back for %lld.%lld s",
+	    (long long)ms / 1000, (long long)ms / 100 % 10);
+	line_add(&line, text, COLOR_NONE);
+	line_end(&line);
+}
+
+static void
 tell(struct play *p, enum step step, const struct decision *decision)
 {
 	const struct session *s = p->session;
@@ -104,6 +118,7 @@ tell(struct play *p, enum step step, const struct decision *decision)
 		story_rules(p->cli, &r);
 		story_facts(p->cli, &r);
 		story_answers(p->cli, &r);
+		tell_delay(p->cli, decision->delay);
 		fputc('\n', p->cli->out);
 	}
 	draft_free(&d);

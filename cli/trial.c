@@ -234,6 +234,8 @@ trial_decide(struct trial *t, enum step step)
 			break;
 		}
 	} while (progress == PENDING);
+	if (t->decision.delay > t->config->core.delay_budget)
+		t->decision.delay = t->config->core.delay_budget;
 	failure_judge(&t->config->core, t->scratch, &t->decision);
 	decision_apply(&t->session, &t->decision);
 	t->took_us = clock_mono_us() - began_us;

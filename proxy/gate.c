@@ -128,8 +128,8 @@ gate_limit(struct gate *gate, const struct tally_kind *kind)
 
 /* ---- sessions ---- */
 
-static void
-due(struct gate_session *gs)
+void
+gate_due(struct gate_session *gs)
 {
 	struct gate *gate = gs->gate;
 
@@ -147,7 +147,7 @@ answer_arrived(void *owner)
 	struct gate_session *gs = owner;
 
 	if (gs->state == GATE_DECIDING)
-		due(gs);
+		gate_due(gs);
 }
 
 /* No look-alikes: an id is read out on the telephone. */
@@ -196,6 +196,7 @@ abandon_journalling(struct gate_session *gs)
 	if (gs->journalling)
 		gs->journalling->owner = NULL;
 	gs->journalling = NULL;
+	gate_delay_end(gs);
 	gs->state = GATE_IDLE;
 }
 
@@ -210,6 +211,7 @@ gate_close(struct gate_session **pgs)
 	abandon_journalling(gs);
 	if (gs->budget)
 		event_free(gs->budget);
+	gate_delay_free(gs);
 	if (gs->due) {
 		struct gate_session **p = &gs->gate->due;
 
@@ -312,12 +314,19 @@ count_and_log(struct gate_session *gs, const struct verdict *v)
 	    v->id[0] ? v->id : "-", escape_text(v->text, text, sizeof(text)));
 }
 
+/* What was decided is told, unless it is to be held back. */
 static enum progress
 finish(struct gate_session *gs, struct verdict *out)
 {
+	if (gate_delay_waits(gs)) {
+		gs->state = GATE_DELAYING;
+		return PENDING;
+	}
+	gate_delay_end(gs);
 	gs->state = GATE_IDLE;
 	*out = gs->verdict;
-	count_and_log(gs, out);
+	if (out->kind == VERDICT_TEMPFAIL || out->kind == VERDICT_REJECT)
+		count_and_log(gs, out);
 	return DONE;
 }
 
@@ -336,7 +345,7 @@ journalled(struct db_request *request)
 		} else {
 			memcpy(gs->verdict.id, request->record->id, sizeof(gs->verdict.id));
 		}
-		due(gs);
+		gate_due(gs);
 	}
 	db_request_free(&request);
 }
@@ -375,6 +384,7 @@ settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 
 	failure_judge(&gs->config->core, gs->gate->scratch, d);
 	v = d->verdict;
+	gate_delay_begin(gs, d->delay);
 	/* RFC 5321 3.1: in place of a greeting 421 it is that sends a client away for now. */
 	if (v.kind == VERDICT_TEMPFAIL && gs->step == STEP_CONNECT && s->front == FRONT_PROXY)
 		v.code = 421;
@@ -384,11 +394,10 @@ settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 	if (d->observed.kind == VERDICT_TEMPFAIL || d->observed.kind == VERDICT_REJECT)
 		gate_journal(gs, gate_record_observed(s, gs->step, d, &gs->story));
 	decision_apply(s, d);
-	gs->state = GATE_IDLE;
-	*out = v;
-	out->text = arena_dup(arena_of(gs, gs->step), v.text);
-	out->rule = arena_dup(arena_of(gs, gs->step), v.rule);
-	return DONE;
+	gs->verdict = v;
+	gs->verdict.text = arena_dup(arena_of(gs, gs->step), v.text);
+	gs->verdict.rule = arena_dup(arena_of(gs, gs->step), v.rule);
+	return finish(gs, out);
 }
 
 static void
@@ -409,7 +418,7 @@ on_budget(evutil_socket_t fd, short what, void *arg)
 	struct gate_session *gs = arg;
 
 	if (gs->state == GATE_DECIDING && give_up(gs) > 0)
-		due(gs);
+		gate_due(gs);
 }
 
 /* Once a decision: from its first waiting on. */
@@ -477,6 +486,7 @@ gate_decide(struct gate_session *gs, enum step step, struct verdict *out)
 	case GATE_JOURNALLING:
 		return PENDING;
 	case GATE_JOURNALLED:
+	case GATE_DELAYING:
 		return finish(gs, out);
 	default:
 		return decide(gs, out);

@@ -20,7 +20,7 @@ struct gate;
 struct gate_session; /* a session with its open questions */
 
 struct gate_counts { /* since start, one loop; the journal has the same, for admins */
-	uint64_t sessions, messages, accepted, tempfailed, rejected, deferred, limits;
+	uint64_t sessions, messages, accepted, tempfailed, rejected, deferred, left, limits;
 };
 
 struct gate *gate_new(struct event_base *base, struct db *db, struct config *config, struct err *e);
@@ -49,6 +49,17 @@ const struct config *gate_session_config(const struct gate_session *gs);
  * be sent (id appended by gate_reply()). Memory: the arena of the step's lifetime. PENDING: resume() will be called.
  */
 enum progress gate_decide(struct gate_session *gs, enum step step, struct verdict *out);
+/*
+ * gate_decide() is PENDING because rules of the step said `delay`: the verdict is there, and held back. While that
+ * lasts resume() is called each second, for the front to look whether the client is still there.
+ */
+bool gate_delayed(const struct gate_session *gs);
+/* And it is one that refuses. */
+bool gate_delayed_refusal(const struct gate_session *gs);
+/* Cuts the delay short. */
+void gate_hurry(struct gate_session *gs);
+/* The client did not wait for the end of it: a line in the log and the journal's entry. */
+void gate_left(struct gate_session *gs);
 /* A refusal that no rule gave: a limit, a failure, bad syntax worth a record. Journalled like the others; DONE or PENDING as above. why: "limit: recipients". */
 enum progress gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict,
     const char *why, struct verdict *out);

@@ -28,6 +28,16 @@ enum gate_state {
 	GATE_DECIDING,    /* rules lack answers */
 	GATE_JOURNALLING, /* the verdict is on its way to the disk */
 	GATE_JOURNALLED,
+	GATE_DELAYING, /* the verdict is held back */
+};
+
+/* How long the reply of a step is held back. */
+struct gate_delay {
+	struct event *timer; /* NULL: nobody was delayed yet */
+	int64_t ms;          /* 0: it is not */
+	int64_t until_us;    /* monotonic */
+	bool hurried;        /* it is not to be waited for */
+	int64_t spent_ms;    /* milter: before it answers MAIL */
 };
 
 struct gate_session {
@@ -44,6 +54,7 @@ struct gate_session {
 	struct verdict verdict;
 	struct db_request *journalling;
 	struct gate_story story;
+	struct gate_delay delay;
 	struct event *budget; /* ends the waiting for the DNS; NULL: nothing waited yet */
 	struct gate_session *due_next;
 	bool due;
@@ -53,5 +64,18 @@ struct gate_session {
 size_t gate_send_noted(struct gate_session *gs);
 /* An entry that nobody waits for. */
 void gate_journal(struct gate_session *gs, struct journal_record *record);
+
+/* It is resumed from the loop. */
+void gate_due(struct gate_session *gs);
+
+/* ---- gate_delay.c ---- */
+
+/* The rules of the present step have said so; from now on. */
+void gate_delay_begin(struct gate_session *gs, int64_t ms);
+/* Whether the verdict is still to be held back; then the session will be due. */
+bool gate_delay_waits(struct gate_session *gs);
+/* It is told or given up. */
+void gate_delay_end(struct gate_session *gs);
+void gate_delay_free(struct gate_session *gs);
 
 #endif

@@ -194,6 +194,20 @@ gate_record_backend(
 	return draft_finish(&draft);
 }
 
+struct journal_record *
+gate_record_left(struct session *s, enum step step, struct str text, const struct gate_story *story)
+{
+	struct draft draft;
+
+	draft_init(&draft);
+	draft_session(&draft, s, step, story);
+	draft.r.verdict = "left";
+	draft.r.text = text;
+	draft.r.rule = STR("delay");
+	write_trace(&draft.trace, NULL, story);
+	return draft_finish(&draft);
+}
+
 /* Of a step that was passed, only what had an effect; of `message`, all that was looked at. */
 void
 gate_story_add(

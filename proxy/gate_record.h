@@ -32,4 +32,8 @@ struct journal_record *gate_record_accepted(
     struct session *s, struct str reply, struct str rule, const struct gate_story *story);
 struct journal_record *gate_record_backend(
     struct session *s, enum step step, int code, struct str reply, const struct gate_story *story);
+/* The client went away before it was told anything. */
+struct journal_record *gate_record_left(
+    struct session *s, enum step step, struct str text, const struct gate_story *story);
+
 #endif

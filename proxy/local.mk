@@ -27,6 +27,7 @@ libpostern_a_SOURCES += \
 	proxy/smtp_data.c \
 	proxy/smtp_limits.c \
 	proxy/smtp_once.c \
+	proxy/smtp_delay.c \
 	proxy/smtp_envelope.c \
 	proxy/smtp_mta.c \
 	proxy/smtp_rcpt.c \
@@ -57,6 +58,7 @@ noinst_HEADERS += \
 libpostern_a_SOURCES += \
 	proxy/children.c proxy/children.h \
 	proxy/gate.c proxy/gate.h \
+	proxy/gate_delay.c \
 	proxy/gate_outcome.c proxy/gate_private.h \
 	proxy/gate_record.c proxy/gate_record.h \
 	proxy/inherit.c proxy/inherit.h \

@@ -254,6 +254,8 @@ decide(struct link *link)
 		progress = gate_decide(link->gs, link->step, &v);
 	if (progress == DONE)
 		decided(link, &v);
+	else if (link->front->draining)
+		gate_hurry(link->gs);
 }
 
 static void
@@ -687,6 +689,7 @@ milter_front_drain(struct milter_front *front)
 	front->draining = true;
 	for (struct link *link = front->links; link; link = next) {
 		next = link->next;
+		gate_hurry(link->gs);
 		if (over(link))
 			link_free(link);
 	}

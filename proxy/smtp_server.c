@@ -294,6 +294,7 @@ client_turn(struct client *c)
 {
 	once_sent(c);
 	run(c);
+	delay_turn(c);
 	if (c->state == CLIENT_TLS && !c->shaking)
 		tls_turn(c);
 	if (may_be_sent_away(c)) {
@@ -352,6 +353,8 @@ on_io(void *owner, enum io_event event)
 		once_ended(c);
 	if (event == IO_CLOSED)
 		c->broken = true;
+	if (c->broken)
+		delay_turn(c);
 	/* What is being handed on is carried through, for the MTA may have taken it already. */
 	if (c->broken && !(c->data && c->data->writing))
 		client_set_state(c, CLIENT_GONE);

@@ -5,7 +5,7 @@
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_mta.c the link to the MTA,
  * smtp_data.c the taking in of a message,
  * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_once.c that it is not handed on
- * twice, smtp_tls.c the handshake, smtp_time.c the deadlines, smtp_limits.c what a client may have of
+ * twice, smtp_delay.c the waiting that rules order, smtp_tls.c the handshake, smtp_time.c the deadlines, smtp_limits.c what a client may have of
  * what all share.
  *
  * A client waits for at most one thing: the gate (`gate_next` is then called) or the MTA
@@ -229,6 +229,11 @@ void envelope_mail(struct client *c, struct command *command);
 void envelope_rcpt(struct client *c, struct command *command);
 /* How many recipients a message of this client may have, as far as one can tell before its first. */
 uint64_t envelope_recipients(const struct client *c);
+
+/* ---- smtp_delay.c ---- */
+
+/* Looks after a client that rules delay; part of a turn. */
+void delay_turn(struct client *c);
 
 /* ---- smtp_tls.c ---- */
 

@@ -74,7 +74,7 @@ text_check(struct check *check, struct piece *text)
 static bool
 action_check(struct check *check, const struct rule *rule)
 {
-	if (action_ends(rule->action) || rule->step >= STEP_MAIL)
+	if (action_ends(rule->action) || rule->action == ACTION_DELAY || rule->step >= STEP_MAIL)
 		return true;
 	COMPLAIN(check->load, &rule->at,
 	    "`%s` is about a message: it works from mail on, where the same can be asked",

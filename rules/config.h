@@ -96,6 +96,7 @@ struct config_core {
 	int64_t backend_timeout_data, backend_timeout_end;
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
 	bool deliver_once;               /* a message that comes again is not delivered again */
+	int64_t delay_budget;            /* all delays of one step, ms */
 	int64_t mode;                    /* 0 enforce, 1 observe */
 	/* what a failure does to mail; see the words in core.c */
 	int64_t when_dns, when_store, when_stage; /* enum when */

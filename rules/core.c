@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "mail/list.h"
 #include "rules/load.h"
+#include "rules/rule.h"
 
 #define CORE(member) offsetof(struct config_core, member)
 #define SECONDS(n) ((n)*INT64_C(1000))
@@ -131,6 +132,9 @@ const struct setting config_settings[] = {
 	    "How long one DNS question may take." },
 	{ "dns budget", SETTING_DURATION, CORE(dns_budget), 100, SECONDS(300), "20s", NULL,
 	    "How long all DNS questions of one decision may take." },
+	{ "delay budget", SETTING_DURATION, CORE(delay_budget), 0, DELAY_MAX, "30s", NULL,
+	    "How long all delays of one step may take, whatever its rules add up to; 0: nobody is "
+	    "delayed. The milter holds back less, as mail servers wait for it only so long." },
 	{ "trust_anchor", SETTING_TEXT, CORE(trust_anchor), 0, 0, "\"/usr/share/dns/root.key\"",
 	    NULL,
 	    "The root's DNSSEC key; empty: nothing is validated. Not used by resolver forward." },

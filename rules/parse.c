@@ -45,7 +45,7 @@ const char *
 action_name(enum action action)
 {
 	static const char *const names[] = { "accept", "accept", "tempfail", "reject", "score",
-		"mark", "add header" };
+		"mark", "add header", "delay" };
 
 	return names[action];
 }
@@ -358,6 +358,19 @@ parse_score(struct cursor *c, struct rule *rule)
 }
 
 static bool
+parse_delay(struct cursor *c, struct rule *rule)
+{
+	if (c->t->kind == TOKEN_WORD && literal_duration(c->t->text, &rule->delay) &&
+	    rule->delay > 0 && rule->delay <= DELAY_MAX) {
+		c->t++;
+		return true;
+	}
+	COMPLAIN(
+	    c->load, c->t, "`delay` wants a duration such as 5s, up to 5m, not %s", SHOW(c->t));
+	return false;
+}
+
+static bool
 parse_mark(struct cursor *c, struct rule *rule)
 {
 	rule->name_at = *c->t;
@@ -404,7 +417,7 @@ static bool
 parse_action(struct cursor *c, struct rule *rule)
 {
 	static const char *const words[] = { "observe", "accept", "tempfail", "reject", "score",
-		"mark", "add" };
+		"mark", "add", "delay" };
 	struct suggestion near;
 
 	if (cursor_word(c, "accept")) {
@@ -427,6 +440,10 @@ parse_action(struct cursor *c, struct rule *rule)
 		rule->action = ACTION_MARK;
 		return parse_mark(c, rule);
 	}
+	if (cursor_word(c, "delay")) {
+		rule->action = ACTION_DELAY;
+		return parse_delay(c, rule);
+	}
 	if (token_is(c->t, "add") && token_is(c->t + 1, "header")) {
 		c->t += 2;
 		rule->action = ACTION_ADD_HEADER;
@@ -436,7 +453,8 @@ parse_action(struct cursor *c, struct rule *rule)
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		suggest(&near, str_of(words[i]));
 	COMPLAIN(c->load, c->t,
-	    "a rule begins with accept, tempfail, reject, score, mark or add header, not %s%s",
+	    "a rule begins with accept, tempfail, reject, score, mark, delay or add header, not "
+	    "%s%s",
 	    SHOW(c->t), suggest_end(&near));
 	return false;
 }

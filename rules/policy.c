@@ -211,6 +211,7 @@ defer(const struct ruleset *rules, struct decision *d)
 		d->score = 0;
 		d->marks = NULL;
 		d->added = NULL;
+		d->delay = 0;
 	} else if (d->observed.kind == VERDICT_ACCEPT) {
 		d->observed = v;
 	}

@@ -10,9 +10,10 @@
 #include "rules/load.h"
 #include "rules/ruleset.h"
 
-#define NESTING_MAX 64    /* parentheses and `not` in one condition */
-#define TEXT_MAX 400      /* octets of a text as written in a rule */
-#define EXPANSION_MAX 200 /* octets that one ${fact} may give */
+#define NESTING_MAX 64            /* parentheses and `not` in one condition */
+#define TEXT_MAX 400              /* octets of a text as written in a rule */
+#define EXPANSION_MAX 200         /* octets that one ${fact} may give */
+#define DELAY_MAX INT64_C(300000) /* ms, of a rule and of a step */
 
 enum operand_kind {
 	OPERAND_FACT,
@@ -85,6 +86,7 @@ enum action {
 	ACTION_SCORE,
 	ACTION_MARK,
 	ACTION_ADD_HEADER,
+	ACTION_DELAY,
 };
 
 struct rule {
@@ -97,6 +99,7 @@ struct rule {
 	int code;
 	char enhanced[12];
 	int64_t score;
+	int64_t delay;   /* ms */
 	struct str name; /* of the mark or the header field */
 	struct token name_at;
 	struct piece *text;

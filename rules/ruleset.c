@@ -63,6 +63,9 @@ act(struct evaluation *ev, const struct rule *rule, bool *over)
 		return DONE;
 	case ACTION_ADD_HEADER:
 		return add_field(ev, rule);
+	case ACTION_DELAY:
+		ev->out->delay += rule->delay;
+		return DONE;
 	default:
 		*over = true;
 		return fill_verdict(ev, rule, &ev->out->verdict);
@@ -86,13 +89,13 @@ watch(struct evaluation *ev, const struct rule *rule)
 
 /*
  * In mode observe the rules run as they would, to the first that ends the step, with score and
- * marks; only the refusal and the header fields are kept back. So a rehearsal asks, counts and
+ * marks; only the refusal, delays and the header fields are kept back. So a rehearsal asks, counts and
  * traces what the real thing would. Being let through is no refusal: `accept session` holds.
  */
 static enum progress
 rehearse(struct evaluation *ev, const struct rule *rule, bool *over)
 {
-	if (rule->action == ACTION_ADD_HEADER)
+	if (rule->action == ACTION_ADD_HEADER || rule->action == ACTION_DELAY)
 		return DONE;
 	if (!action_ends(rule->action) || rule->action == ACTION_ACCEPT_SESSION)
 		return act(ev, rule, over);

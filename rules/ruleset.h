@@ -13,11 +13,12 @@ struct ruleset;
 
 /* One rule that was looked at. */
 struct trace_entry {
-	struct str rule;    /* file:line */
-	struct str source;  /* the rule as written, one line */
-	bool hit;           /* its condition was true */
-	bool observed;      /* `observe` or mode observe: not enforced */
-	const char *action; /* "accept", "tempfail", "reject", "score", "mark", "add header" */
+	struct str rule;   /* file:line */
+	struct str source; /* the rule as written, one line */
+	bool hit;          /* its condition was true */
+	bool observed;     /* `observe` or mode observe: not enforced */
+	const char
+	    *action; /* "accept", "tempfail", "reject", "score", "mark", "add header", "delay" */
 	/*
 	 * The facts its condition asked for this time, in order (short-circuit: only those
 	 * needed).
@@ -43,6 +44,7 @@ struct decision {
 	int64_t score;
 	struct mark *marks;
 	struct added_field *added;
+	int64_t delay; /* ms: the reply is held back, whatever it is */
 };
 
 /*

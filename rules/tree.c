@@ -20,7 +20,7 @@ static bool
 begins_rule(const struct token *t)
 {
 	static const char *const words[] = { "observe", "accept", "tempfail", "reject", "mark",
-		"add" };
+		"add", "delay" };
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (token_is(t, words[i]))

@@ -4,6 +4,7 @@ client, HELO, sender or recipient of its own, so that all cells stand in one con
 
 import collections
 import re
+import time
 
 from client import Client, identifier
 from lab import message
@@ -46,7 +47,11 @@ def rules():
         if step == "mail":
             lines.append('    observe reject 550 5.7.8 "seen" if sender.domain = "watched.test"')
             lines.append('    score 3 if sender.domain = "watched.test"')
+        if step == "rcpt":
+            lines.append('    delay 500ms if sender.domain = "slow.test"')
         if step == "message":
+            lines.append('    reject 550 5.7.9 "strict" if recipient = "strict@example.org" '
+                         'and sender.domain = "evil.test"')
             lines.append('    add header "X-Score" "${score} of ${sender}" if score > 0')
             lines.append('    tempfail 451 4.6.1 "score ${score}" if score > 3')
         # The first that says something ends the step: this one comes too late to.
@@ -135,6 +140,31 @@ def beyond(tap, front, port, posternd, mta):
               [("accept", "reject")], "the entries with something observed")
 
 
+def apart(tap, front, port, posternd, mta):
+    """Recipients of one message with different verdicts, and a reply that is held back."""
+    with tap.case(f"{front}: recipients with different policies get each its own verdict"):
+        with Client(port) as c:
+            equal(c.say("MAIL FROM:<a@evil.test>").code, 250, "the reply to MAIL")
+            equal(c.say("RCPT TO:<lax@example.org>").code, 250, "the first recipient")
+            said = c.say("RCPT TO:<strict@example.org>")
+            equal(said.code, 452, "the second recipient")
+            matches(r"^4\.5\.3 .*This recipient's policy differs", said.text)
+            equal(posternd.entries()[identifier(said)]["verdict"], "defer", "the entry")
+            equal(c.data(message("a@evil.test", "lax@example.org", "apart")).code, 250, "the first")
+            said = c.send("a@evil.test", "strict@example.org",
+                          message("a@evil.test", "strict@example.org", "apart"))
+            equal((said.code, said.text[:12]), (550, "5.7.9 strict"), "the second")
+        mta.await_messages("lax@example.org")
+        equal(mta.messages("strict@example.org"), [], "what the second got")
+    with tap.case(f"{front}: a delay holds the reply back"):
+        with Client(port) as c:
+            equal(c.say("MAIL FROM:<a@slow.test>").code, 250, "the reply to MAIL")
+            began = time.monotonic()
+            equal(c.say("RCPT TO:<slow@example.org>").code, 250, "the reply to RCPT")
+            took = time.monotonic() - began
+            assert 0.5 <= took < 10, f"it took {took:.3f} s"
+
+
 def run(tap, front, port, posternd, mta, code_of=lambda cell: None):
     """All cells through one front: what is told, what is delivered, what is in the journal."""
     told = {}
@@ -154,6 +184,7 @@ def run(tap, front, port, posternd, mta, code_of=lambda cell: None):
             with tap.case(f"{front}: {cell.verdict} at {cell.step} is in the journal"):
                 check_entry(cell, said, entries, front, code_of(cell))
     beyond(tap, front, port, posternd, mta)
+    apart(tap, front, port, posternd, mta)
     with tap.case(f"{front}: what was accepted is in the journal"):
         accepted = [e["recipients"] for e in entries.values()
                     if e["verdict"] == "accept" and e["front"] == front]

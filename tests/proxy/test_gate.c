@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "filters/vocabulary.h"
 
@@ -124,6 +125,11 @@ static const char rules[] =
     "    reject 550 5.7.23 \"SPF: ${spf}\" if spf is fail\n"
     "    tempfail 451 4.4.3 \"SPF: ${spf}\" if spf is temperror\n"
     "}\n"
+    "at helo {\n"
+    "    delay 300ms if helo = \"slow.test\"\n"
+    "    delay 5m if helo = \"endless.test\"\n"
+    "    reject 550 5.7.1 \"Too late\" if helo = \"slow.test\"\n"
+    "}\n"
     "at rcpt {\n"
     "    tempfail 451 4.7.1 \"Greylisted\" if recipient = \"grey@example.org\" and greylist is waiting\n"
     "}\n"
@@ -147,7 +153,7 @@ load(struct fixture *f, uint16_t port)
 	fprintf(file,
 	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
 	    "listen proxy 127.0.0.1 port 2500\nresolver forward 127.0.0.1 port %u\n"
-	    "dns timeout 9s; dns budget 500ms\n%s",
+	    "dns timeout 9s; dns budget 500ms; delay budget 1m\n%s",
 	    f->folder, (unsigned)port, rules);
 	fclose(file);
 	config = config_load(path, &vocabulary, &complaints);
@@ -567,6 +573,109 @@ test_without_a_disk_what_needs_none_goes_on(void **state)
 	assert_string_equal(journal(f).id, v.id);
 }
 
+/* A refusal that is held back is in the journal all the while. */
+static void
+test_a_delay_holds_the_verdict_back(void **state)
+{
+	struct fixture *f = *state;
+	int64_t began = clock_mono_us();
+	struct verdict v;
+
+	session_helo(gate_session(f->gs), STR("slow.test"), true);
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+	assert_false(gate_delayed(f->gs));
+	wait_for_resume(f);
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+	assert_true(gate_delayed(f->gs));
+	assert_true(gate_delayed_refusal(f->gs));
+	assert_int_equal(journal(f).n, 1);
+	assert_int_equal(gate_counts(f->gate)->rejected, 0);
+	decide(f, STEP_HELO, &v);
+	assert_true(clock_mono_us() - began >= 300000);
+	assert_int_equal(v.code, 550);
+	assert_true(v.id[0]);
+	assert_false(gate_delayed(f->gs));
+	assert_int_equal(gate_counts(f->gate)->rejected, 1);
+	assert_int_equal(journal(f).n, 1);
+}
+
+/* It ticks each second for whoever looks after the client, and is over when it is cut short. */
+static void
+test_a_delay_can_be_cut_short(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	session_helo(gate_session(f->gs), STR("endless.test"), true);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+		assert_true(gate_delayed(f->gs));
+		assert_false(gate_delayed_refusal(f->gs));
+		if (i == 0)
+			wait_for_resume(f);
+	}
+	gate_hurry(f->gs);
+	wait_for_resume(f);
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), DONE);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	/* Nothing of it is left for the next step. */
+	gate_hurry(f->gs);
+	begin_mail(f, "<a@example.net>");
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+	gate_reset(f->gs);
+	assert_false(gate_delayed(f->gs));
+}
+
+static void
+test_who_gives_up_during_a_delay_is_journalled(void **state)
+{
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	session_helo(gate_session(f->gs), STR("endless.test"), true);
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+	gate_left(f->gs);
+	gate_close(&f->gs);
+	assert_int_equal(gate_counts(f->gate)->left, 1);
+	do {
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+		found = journal(f);
+	} while (!found.n);
+	assert_string_equal(found.verdict, "left");
+	assert_string_equal(found.rule, "delay");
+	assert_string_equal(found.text, "gave up after 0.0 s of a delay of 60.0 s");
+	assert_non_null(strstr(found.trace, "delay 5m"));
+	assert_int_equal(gate_counts(f->gate)->rejected, 0);
+}
+
+/* A mail server waits for a milter only so long, and for all that comes before MAIL at once. */
+static void
+test_a_milter_is_delayed_less(void **state)
+{
+	struct fixture *f = *state;
+	struct found found;
+	struct verdict v;
+
+	gate_close(&f->gs);
+	f->gs = gate_open(f->gate, FRONT_MILTER, resume, f);
+	for (int i = 0; i < 2; i++) {
+		session_helo(gate_session(f->gs), STR("endless.test"), true);
+		if (i == 1)
+			break;
+		assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
+		gate_left(f->gs);
+		gate_reset(f->gs);
+	}
+	/* The first has used up all there is before MAIL. */
+	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), DONE);
+	do {
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+		found = journal(f);
+	} while (!found.n);
+	assert_string_equal(found.text, "gave up after 0.0 s of a delay of 8.0 s");
+}
+
 int
 main(void)
 {
@@ -583,6 +692,12 @@ main(void)
 		TEST(test_greylists_through_the_store),
 		TEST(test_a_client_may_vanish_at_any_moment),
 		TEST(test_limits_are_journalled_like_rules),
+		cmocka_unit_test_setup_teardown(
+		    test_a_delay_holds_the_verdict_back, set_up, tear_down),
+		TEST(test_a_delay_can_be_cut_short),
+		cmocka_unit_test_setup_teardown(
+		    test_who_gives_up_during_a_delay_is_journalled, set_up, tear_down),
+		TEST(test_a_milter_is_delayed_less),
 		TEST(test_without_a_disk_what_needs_none_goes_on),
 	};
 

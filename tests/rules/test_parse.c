@@ -169,26 +169,28 @@ test_actions(void **state)
 	}
 	assert_string_equal(action_name(ACTION_ACCEPT_SESSION), "accept");
 	assert_string_equal(action_name(ACTION_ADD_HEADER), "add header");
+	assert_string_equal(action_name(ACTION_DELAY), "delay");
 }
 
 static const struct {
 	const char *text, *said;
 } mistakes[] = {
 	{ "observe",
-	    "2:8: a rule begins with accept, tempfail, reject, score, mark or add "
-	    "header, not the end of the line" },
+	    "2:8: a rule begins with accept, tempfail, reject, score, mark, delay or add header, not the end of the line" },
 	{ "observe observe accept",
-	    "2:9: a rule begins with accept, tempfail, reject, score, mark or add header, "
+	    "2:9: a rule begins with accept, tempfail, reject, score, mark, delay or add header, "
 	    "not `observe`" },
 	{ "acept",
-	    "2:1: a rule begins with accept, tempfail, reject, score, mark or add "
-	    "header, not `acept`; did you mean `accept`?" },
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark, delay or add header, not `acept`; did you mean `accept`?" },
 	{ "add \"X\" \"y\"",
-	    "2:1: a rule begins with accept, tempfail, reject, score, mark "
-	    "or add header, not `add`" },
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark, delay or add header, not `add`" },
 	{ "\"accept\"",
-	    "2:1: a rule begins with accept, tempfail, reject, score, mark or "
-	    "add header, not \"accept\"" },
+	    "2:1: a rule begins with accept, tempfail, reject, score, mark, delay or add header, not \"accept\"" },
+	{ "delay", "2:6: `delay` wants a duration such as 5s, up to 5m, not the end of the line" },
+	{ "delay 5", "2:7: `delay` wants a duration such as 5s, up to 5m, not `5`" },
+	{ "delay 0", "2:7: `delay` wants a duration such as 5s, up to 5m, not `0`" },
+	{ "delay 301s", "2:7: `delay` wants a duration such as 5s, up to 5m, not `301s`" },
+	{ "delay 5s x", "2:10: `if` or the end of the rule belongs here, not `x`" },
 	{ "accept sesion",
 	    "2:8: `if` or the end of the rule belongs here, not `sesion`; "
 	    "did you mean `session`?" },

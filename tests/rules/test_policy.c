@@ -72,8 +72,8 @@ static const struct row rows[] = {
 	    "at rcpt { accept session if box is \"x\" }\n" AT_MESSAGE("box is \"x\""), "box=a",
 	    "box=x", "accept", NULL },
 	{ "marks and score of who is deferred",
-	    "at rcpt { score 5\n mark m }\n" AT_MESSAGE("box is \"x\""), "box=a", "box=x", "defer",
-	    "r.conf:3 of message asks box: yes here, no for b0@example.org" },
+	    "at rcpt { score 5\n mark m; delay 5s }\n" AT_MESSAGE("box is \"x\""), "box=a", "box=x",
+	    "defer", "r.conf:3 of message asks box: yes here, no for b0@example.org" },
 };
 
 struct world {
@@ -183,6 +183,7 @@ test_rows(void **state)
 			assert_string_equal(w.d.verdict.enhanced, "4.5.3");
 			assert_true(str_eq(w.d.verdict.rule, STR("policy")));
 			assert_int_equal(w.d.score, 0);
+			assert_int_equal(w.d.delay, 0);
 			assert_null(w.d.marks);
 		}
 		world_free(&w);

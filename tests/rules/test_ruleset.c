@@ -84,6 +84,8 @@ print_decision(const struct decision *d, struct buf *out)
 	}
 	if (d->score != 0)
 		buf_printf(out, "; score %lld", (long long)d->score);
+	if (d->delay != 0)
+		buf_printf(out, "; delay %lld", (long long)d->delay);
 	for (const struct mark *m = d->marks; m != NULL; m = m->next)
 		buf_printf(out, "; mark %.*s", STR_ARG(m->name));
 	for (const struct added_field *f = d->added; f != NULL; f = f->next)
@@ -167,6 +169,32 @@ run(const struct one *cases, size_t n)
 	{ \
 		step, condition, facts, "accept", NULL \
 	}
+
+/* They add up, and the rules go on behind them. */
+static void
+test_delays(void **state)
+{
+	static const struct one cases[] = {
+		{ STEP_CONNECT, "at connect { delay 5s }", "", "accept; delay 5000",
+		    "r.conf:1 delay hit" },
+		{ STEP_HELO, "at helo { delay 5s if helo is \"a\"\n delay 1500ms\n accept }",
+		    "helo=a", "accept r.conf:3; delay 6500",
+		    "r.conf:1 delay hit helo=a\nr.conf:2 delay hit\nr.conf:3 accept hit" },
+		{ STEP_HELO, "at helo { delay 5s if helo is \"a\" }", "helo=b", "accept",
+		    "r.conf:1 delay helo=b" },
+		{ STEP_MAIL, "at mail { delay 5m\n reject 550 5.7.1 \"no\" }", "",
+		    "reject 550 5.7.1 \"no\" r.conf:2; delay 300000", NULL },
+		{ STEP_MAIL, "at mail { accept if spf is pass\n delay 5s }", "spf=pass",
+		    "accept r.conf:1", "r.conf:1 accept hit spf=pass" },
+		{ STEP_RCPT, "at rcpt { observe delay 5s\n delay 1s }", "", "accept; delay 1000",
+		    "r.conf:1 delay hit observed\nr.conf:2 delay hit" },
+		{ STEP_MESSAGE, "mode observe\nat message { delay 5s }", "", "accept",
+		    "r.conf:2 delay hit observed" },
+		{ STEP_MAIL, "at mail { delay 5s if spf is fail }", "spf=PENDING", "pending", "" },
+	};
+
+	run(cases, COUNT(cases));
+}
 
 /* What each comparison says of each type. */
 static void
@@ -611,6 +639,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_delays),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_lazy),
 		cmocka_unit_test(test_observe),
