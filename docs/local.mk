@@ -7,6 +7,7 @@ nobase_dist_doc_DATA = \
 	docs/backends.md \
 	docs/journal.md \
 	docs/language.md \
+	docs/limits.md \
 	docs/operation.md \
 	docs/rfc.md \
 	docs/stages/dkim.md \

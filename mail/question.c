@@ -74,7 +74,8 @@ answers_get(struct answers *a, struct arena *arena, const struct question *q)
 		return row->state == ANSWER_HERE ? row : NULL;
 	if (q->kind == QUESTION_DNS && !dns_name_ok(q->name))
 		return &no_such_name;
-	if (a->total >= ANSWERS_MAX)
+	/* What is over its memory already takes no answers in. */
+	if (a->total >= ANSWERS_MAX || arena_over(arena))
 		return &over_budget;
 	answers_note(a, arena, q);
 	return NULL;

@@ -77,8 +77,8 @@ struct answers {
 };
 
 /*
- * total questions of one session's table; beyond it DNS questions answer DNS_TEMPFAIL ("budget"),
- * store ones `failed`.
+ * total questions of one session's table; beyond it, and once the arena is over its limit, DNS questions answer
+ * DNS_TEMPFAIL ("budget"), store ones `failed`.
  */
 #define ANSWERS_MAX 512
 

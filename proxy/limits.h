@@ -31,6 +31,19 @@ size_t limits_sessions(const struct limits *limits);
  */
 bool limits_stressed(const struct limits *limits);
 
+/*
+ * The most memory that a worker of this configuration takes, in octets, whatever its clients do; what it is
+ * made of stands in limits.c, and in words in docs/limits.md.
+ */
+struct limits_ceiling {
+	uint64_t fixed;    /* whatever the number of sessions */
+	uint64_t session;  /* each */
+	uint64_t sessions; /* how many */
+	uint64_t held;     /* by messages in memory */
+	uint64_t total;
+};
+struct limits_ceiling limits_ceiling(const struct config_core *core);
+
 struct peers *limits_peers(struct limits *limits);
 struct spool_total *limits_held(struct limits *limits);
 

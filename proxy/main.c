@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "filters/vocabulary.h"
+#include "proxy/limits.h"
 #include "proxy/master.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/postern/postern.conf"
@@ -22,7 +23,7 @@ struct options {
 
 static const char usage[] =
     "usage: posternd [-f] [-v] [-c FILE]    run the mail gate (-f: in the foreground, log to stderr)\n"
-    "       posternd -n [-c FILE]           check the file and exit\n"
+    "       posternd -n [-v] [-c FILE]      check the file and exit (-v: tell what memory it allows)\n"
     "       posternd -V                     print the version\n"
     "FILE is " DEFAULT_CONFIG " unless given. -v logs details.\n";
 
@@ -127,6 +128,23 @@ absolute(const char *path)
 	return full ? full : strdup(path);
 }
 
+static unsigned long long
+mib(uint64_t octets)
+{
+	return (octets + (1 << 20) - 1) >> 20;
+}
+
+static void
+print_ceiling(const struct config_core *core)
+{
+	struct limits_ceiling c = limits_ceiling(core);
+
+	printf("memory: at most %llu MiB: %llu MiB, %llu MiB of messages, and %llu KiB for each of "
+	       "%llu sessions\n",
+	    mib(c.total), mib(c.fixed), mib(c.held), (unsigned long long)(c.session >> 10),
+	    (unsigned long long)c.sessions);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -146,6 +164,8 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (o.check) {
 		printf("%s: fine\n", o.config);
+		if (o.verbose)
+			print_ceiling(&start.config->core);
 		config_release(&start.config);
 		return EXIT_SUCCESS;
 	}

@@ -238,6 +238,17 @@ wait_for_signals(struct worker *w)
 	event_free(w->beat_timer);
 }
 
+static void
+log_ceiling(const struct config_core *core)
+{
+	struct limits_ceiling c = limits_ceiling(core);
+
+	log_info(NULL, "event=ceiling fixed=%llu session=%llu sessions=%llu held=%llu total=%llu",
+	    (unsigned long long)c.fixed, (unsigned long long)c.session,
+	    (unsigned long long)c.sessions, (unsigned long long)c.held,
+	    (unsigned long long)c.total);
+}
+
 int
 worker_run(struct config *config, const struct sockets *sockets, const struct worker_tie *tie)
 {
@@ -263,6 +274,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	w.shared.db = db_start(&settings, &e);
 	started = w.shared.db && start_loops(&w, sockets, &e);
 	if (started) {
+		log_ceiling(&config->core);
 		log_info(NULL, "event=ready loops=%zu revision=%s", w.n_loops, config->revision);
 		wait_for_signals(&w);
 	} else {

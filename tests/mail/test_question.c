@@ -145,6 +145,22 @@ test_budget(void **state)
 	assert_int_equal(a.total, ANSWERS_MAX);
 }
 
+/* What takes too much memory already asks no more; what it has asked it has. */
+static void
+test_memory(void **state)
+{
+	struct answers a = { 0 };
+	struct arena *arena = arena_new(1000);
+	struct question before = count("before", 1, 0), after = dns("a.example", DNS_A);
+
+	assert_null(answers_get(&a, arena, &before));
+	arena_alloc(arena, 2000);
+	assert_null(answers_get(&a, arena, &before));
+	assert_true(answer_is_over(answers_get(&a, arena, &after)));
+	assert_int_equal(a.total, 1);
+	arena_free(&arena);
+}
+
 int
 main(void)
 {
@@ -153,6 +169,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_answers_once_they_are_here, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names_that_are_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

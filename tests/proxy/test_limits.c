@@ -108,6 +108,20 @@ test_threads(void **state)
 	limits_free(&crowd.limits);
 }
 
+/* The table in docs/limits.md. */
+static void
+test_ceiling(void **state)
+{
+	const struct config_core core = {
+		.sessions = 10000, .threads = 2, .header_size = 128 << 10, .memory_held = 256 << 20
+	};
+	struct limits_ceiling c = limits_ceiling(&core);
+
+	assert_int_equal(c.fixed, (uint64_t)(96 + 2 * 64 + 64) << 20);
+	assert_int_equal(c.session, 3328 << 10);
+	assert_int_equal(c.total, c.fixed + 10000 * c.session + core.memory_held);
+}
+
 int
 main(void)
 {
@@ -115,6 +129,7 @@ main(void)
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_stress),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_ceiling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
