@@ -67,7 +67,8 @@ const struct setting config_settings[] = {
 	{ "sessions_per_client", SETTING_NUMBER, CORE(sessions_per_client), 1, 1000000, "100", NULL,
 	    "Connections at a time of one client: an IPv4 address, or an IPv6 network of 64 bits." },
 	{ "sessions_per_network", SETTING_NUMBER, CORE(sessions_per_network), 1, 1000000, "1000",
-	    NULL, "Connections at a time of one network." },
+	    NULL,
+	    "Connections at a time of one network; by default no less than sessions_per_client." },
 	{ "network ipv4", SETTING_NUMBER, CORE(network_ipv4), 8, 32, "24", NULL,
 	    "How many bits of an IPv4 address are its network, for sessions_per_network." },
 	{ "network ipv6", SETTING_NUMBER, CORE(network_ipv6), 16, 64, "48", NULL,
@@ -218,6 +219,10 @@ core_finish(struct load *load)
 	if (core->runtime[0] == '\0')
 		core->runtime = core->database;
 	core->bare_newline_normalise = core->bare_newline == 1;
+	/* Who allows a client more than the default of a network means it. */
+	if (given_find(load, core_row("sessions_per_network")) == NULL &&
+	    core->sessions_per_network < core->sessions_per_client)
+		core->sessions_per_network = core->sessions_per_client;
 	if (core->header_size >= core->message_memory &&
 	    given_find(load, core_row("header_size")) != NULL)
 		complain_row(load, core_row("header_size"), "must be less than `message_memory`");

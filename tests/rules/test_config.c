@@ -226,6 +226,26 @@ test_defaults(void **state)
 }
 
 static void
+test_network(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t network;
+	} cases[] = {
+		{ "sessions_per_client 999\n", 1000 },
+		{ "sessions_per_client 5000\n", 5000 },
+		{ "sessions_per_client 5000\nsessions_per_network 20\n", 20 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *config = load_text(cases[i].text);
+
+		assert_int_equal(config->core.sessions_per_network, cases[i].network);
+		config_release(&config);
+	}
+}
+
+static void
 test_settings(void **state)
 {
 	struct config *config = load_text("timeout command 1m data block 2m data end 3m\n"
@@ -418,6 +438,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_real_stages, setup, teardown),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test_setup_teardown(test_revision, setup, teardown),
