@@ -31,9 +31,17 @@ buf_clear(struct buf *b)
 		b->p[0] = '\0';
 }
 
-/* Makes room for n more octets and a NUL. */
-static bool
-reserve(struct buf *b, size_t n)
+void
+buf_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->n);
+	buf_clear(b);
+}
+
+/* And for a NUL. */
+bool
+buf_reserve(struct buf *b, size_t n)
 {
 	size_t want;
 
@@ -58,7 +66,7 @@ reserve(struct buf *b, size_t n)
 bool
 buf_add(struct buf *b, struct str s)
 {
-	if (!reserve(b, s.n))
+	if (!buf_reserve(b, s.n))
 		return false;
 	if (s.n)
 		memcpy(b->p + b->n, s.p, s.n);
@@ -82,14 +90,14 @@ buf_printf(struct buf *b, const char *format, ...)
 	int n;
 
 	/* Mostly there is room already, and once is enough. */
-	reserve(b, b->max - b->n < PRINTF_ROOM ? b->max - b->n : PRINTF_ROOM);
+	buf_reserve(b, b->max - b->n < PRINTF_ROOM ? b->max - b->n : PRINTF_ROOM);
 	room = b->cap - b->n;
 	va_start(ap, format);
 	va_copy(again, ap);
 	n = vsnprintf(b->p + b->n, room, format, ap);
 	va_end(ap);
 	require(n >= 0);
-	fits = reserve(b, (size_t)n);
+	fits = buf_reserve(b, (size_t)n);
 	if (fits && (size_t)n >= room)
 		vsnprintf(b->p + b->n, (size_t)n + 1, format, again);
 	if (fits)

@@ -20,6 +20,10 @@ void buf_init(struct buf *b, size_t max);
 void buf_free(struct buf *b);
 /* Empties it and clears over; keeps the memory. */
 void buf_clear(struct buf *b);
+/* The same, after overwriting what it holds: for secrets. */
+void buf_wipe(struct buf *b);
+/* Memory for n more octets now, so that adding them leaves no copy where it was. False: over. */
+bool buf_reserve(struct buf *b, size_t n);
 bool buf_add(struct buf *b, struct str s);
 bool buf_addc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -10,8 +10,10 @@ nobase_dist_doc_DATA = \
 	docs/limits.md \
 	docs/operation.md \
 	docs/rfc.md \
+	docs/submission.md \
 	docs/stages/dkim.md \
 	docs/stages/greylist.md \
+	docs/stages/guessing.md \
 	docs/stages/listed.md \
 	docs/stages/spf.md \
 	docs/stages/volume.md \

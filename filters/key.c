@@ -37,3 +37,19 @@ key_network(struct arena *arena, const struct ip *ip, int64_t bits4, int64_t bit
 	return arena_printf(
 	    arena, "%s/%d", IP_TEXT(&network), (int)(ip->version == 4 ? bits4 : bits6));
 }
+
+struct str
+key_auth_client(struct arena *arena, const struct ip *ip)
+{
+	struct ip network = ip_network(ip, 32, 64);
+
+	return arena_printf(
+	    arena, "auth:failed:client:%s%s", IP_TEXT(&network), ip->version == 6 ? "/64" : "");
+}
+
+struct str
+key_auth_account(struct arena *arena, struct str account)
+{
+	return key_bound(arena,
+	    arena_printf(arena, "auth:failed:account:%.*s", STR_ARG(arena_lower(arena, account))));
+}

@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	filters/geo.c \
 	filters/greylist.c \
 	filters/helo.c \
+	filters/guessing.c \
 	filters/key.c filters/key.h \
 	filters/listed.c \
 	filters/plugin.c \

@@ -4,6 +4,7 @@
  */
 #include "filters/stage.h"
 
+extern const struct stage guessing_stage;
 extern const struct stage dkim_stage;
 extern const struct stage geo_stage;
 extern const struct stage greylist_stage;
@@ -20,5 +21,6 @@ const struct stage *const stages[] = {
 	&dkim_stage,
 	&greylist_stage,
 	&volume_stage,
+	&guessing_stage,
 };
 const size_t n_stages = sizeof(stages) / sizeof(stages[0]);

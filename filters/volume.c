@@ -56,7 +56,8 @@ who_text(struct ask *ask, enum volume_who who)
 	case VOLUME_SENDER:
 		return arena_lower(ask->arena, s->txn.sender.domain);
 	case VOLUME_ACCOUNT:
-		return s->account;
+		/* Lists of plans have no case, and most mail servers: who changes it is the same. */
+		return arena_lower(ask->arena, s->account);
 	case VOLUME_COUNT:
 		break;
 	}

@@ -5,6 +5,7 @@
 #define ENVID_MAX 100 /* RFC 3461 4.4 */
 #define ORCPT_MAX 500 /* RFC 3461 4.2 */
 #define BY_DIGITS 9   /* RFC 2852 4 */
+#define AUTH_MAX 500  /* RFC 4954 3 */
 
 static const struct {
 	unsigned extension;
@@ -20,6 +21,7 @@ static const struct {
 	{ EXTENSION_EXPN, "EXPN" },
 	{ EXTENSION_HELP, "HELP" },
 	{ EXTENSION_ETRN, "ETRN" },
+	{ EXTENSION_AUTH, "AUTH" },
 };
 #define N_KEYWORDS (sizeof keywords / sizeof *keywords)
 
@@ -141,6 +143,13 @@ mt_priority_ok(struct str value)
 	    !(minus && value.p[1] == '0');
 }
 
+/* "<>", or an address in xtext (RFC 4954 5); the former is well-formed as the latter. */
+static bool
+auth_ok(struct str value)
+{
+	return value.n <= AUTH_MAX && xtext_printable(value);
+}
+
 static bool
 no_value(struct str value)
 {
@@ -184,6 +193,8 @@ static const struct parameter_row {
 	    "BY is a number of seconds, a semicolon and a mode" },
 	{ VERB_MAIL, "MT-PRIORITY", EXTENSION_MT_PRIORITY, NULL, mt_priority_ok,
 	    "MT-PRIORITY is a number from -9 to 9" },
+	{ VERB_MAIL, "AUTH", EXTENSION_AUTH, NULL, auth_ok,
+	    "AUTH is <>, or an address in xtext, of at most 500 octets" },
 	{ VERB_MAIL, "SMTPUTF8", EXTENSION_SMTPUTF8, NULL, no_value, "SMTPUTF8 has no value" },
 };
 

@@ -21,7 +21,8 @@ enum extension {
 	EXTENSION_VRFY = 1 << 6, /* RFC 5321 3.5 */
 	EXTENSION_EXPN = 1 << 7,
 	EXTENSION_HELP = 1 << 8,
-	EXTENSION_ETRN = 1 << 9, /* RFC 1985 */
+	EXTENSION_ETRN = 1 << 9,  /* RFC 1985 */
+	EXTENSION_AUTH = 1 << 10, /* RFC 4954 */
 };
 
 /* The one whose keyword this is; 0: none that is carried. */

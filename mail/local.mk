@@ -12,6 +12,7 @@ nobase_pkginclude_HEADERS += \
 	mail/plan.h \
 	mail/question.h \
 	mail/reply.h \
+	mail/sasl.h \
 	mail/session.h \
 	mail/utf8.h \
 	mail/value.h \
@@ -29,6 +30,7 @@ libpostern_a_SOURCES += \
 	mail/plan.c \
 	mail/question.c \
 	mail/reply.c \
+	mail/sasl.c \
 	mail/session.c \
 	mail/session_facts.c \
 	mail/utf8.c \

@@ -2,7 +2,7 @@
 
 #include "base/die.h"
 
-#define LINE_MOST 4096
+#define LINE_MOST (12288 + 4) /* a challenge of RFC 4954 4; who reads others sets less */
 #define RAW_MOST (64 * 1024)
 #define PREFIX 4 /* code and separator */
 
@@ -16,6 +16,7 @@ reply_init(struct reply *r)
 void
 reply_free(struct reply *r)
 {
+	buf_wipe(&r->raw);
 	buf_free(&r->raw);
 	*r = (struct reply){ 0 };
 }
@@ -23,7 +24,8 @@ reply_free(struct reply *r)
 void
 reply_clear(struct reply *r)
 {
-	buf_clear(&r->raw);
+	/* A server may repeat what it was told in AUTH. */
+	buf_wipe(&r->raw);
 	r->code = 0;
 	r->lines = 0;
 	r->complete = false;

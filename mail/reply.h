@@ -7,7 +7,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define REPLY_LINE_MAX 512 /* RFC 5321 4.5.3.1.5, with CRLF; longer ones are taken up to 4096 */
+#define REPLY_LINE_MAX \
+	512 /* RFC 5321 4.5.3.1.5, with CRLF; longer ones are taken, up to a challenge of AUTH */
 #define REPLY_LINES_MAX 128
 
 /*

@@ -86,6 +86,21 @@ session_secure(struct session *s, const struct session_tls *tls)
 	};
 }
 
+void
+session_authenticate(struct session *s, struct str account, struct str mechanism)
+{
+	forget_helo_facts(&s->facts);
+	s->account = arena_dup(s->conn, account);
+	s->auth_mechanism = arena_dup(s->conn, mechanism);
+}
+
+bool
+session_authenticated(const struct session *s)
+{
+	return s->account.n > 0 ||
+	    (s->auth_mechanism.n > 0 && !str_eq(s->auth_mechanism, STR("ANONYMOUS")));
+}
+
 /* A copy whose slices point into a copy of the address. */
 static struct mailbox
 mailbox_dup(struct arena *arena, const struct mailbox *m)

@@ -89,13 +89,14 @@ struct session {
 	struct str helo;         /* as given; "" before */
 	bool esmtp;              /* EHLO */
 	struct session_tls tls;
-	struct str account;     /* authenticated as; "" none */
-	struct str hostname;    /* ours: authserv-id */
-	bool trusted;           /* client is in `trust` */
-	bool rules_over;        /* accept session was said */
-	bool stressed;          /* sessions were running short when it began */
-	struct answers answers; /* asked at connect and helo */
-	struct facts facts;     /* LIFE_SESSION, LIFE_HELO */
+	struct str account;        /* authenticated as; "" none, or not known */
+	struct str auth_mechanism; /* with which; "" none, or not known */
+	struct str hostname;       /* ours: authserv-id */
+	bool trusted;              /* client is in `trust` */
+	bool rules_over;           /* accept session was said */
+	bool stressed;             /* sessions were running short when it began */
+	struct answers answers;    /* asked at connect and helo */
+	struct facts facts;        /* LIFE_SESSION, LIFE_HELO */
 	const struct fact_table *table;
 	size_t n_stages;
 	const struct plans *plans; /* the configuration's, or NULL */
@@ -115,6 +116,13 @@ void session_free(struct session *s);
 void session_helo(struct session *s, struct str name, bool esmtp);
 /* TLS began: forgets what was said in the clear. Its texts are copied. */
 void session_secure(struct session *s, const struct session_tls *tls);
+/*
+ * The client has proven who it is: account "" when that cannot be known. Forgets the facts of LIFE_HELO. Its texts
+ * are copied. With two empty ones, it is nobody again.
+ */
+void session_authenticate(struct session *s, struct str account, struct str mechanism);
+/* It is somebody: ANONYMOUS (RFC 4505) makes nobody of anybody. */
+bool session_authenticated(const struct session *s);
 /* Begins a transaction with its sender. */
 void session_mail(struct session *s, const struct mailbox *sender);
 /* Adds a recipient, which becomes current. */

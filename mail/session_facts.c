@@ -164,6 +164,20 @@ compute_account(struct ask *ask, const struct fact_call *call, struct value *out
 }
 
 static enum progress
+compute_auth_mechanism(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_text(arena_dup(ask->arena, ask->session->auth_mechanism));
+	return DONE;
+}
+
+static enum progress
+compute_authenticated(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_bool(session_authenticated(ask->session));
+	return DONE;
+}
+
+static enum progress
 compute_errors(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	*out = value_number(ask->session->n_errors);
@@ -311,7 +325,16 @@ static const char *const fronts[] = { "proxy", "milter", NULL };
 /* clang-format off: rows */
 const struct fact_def session_facts[] = {
 	{ "account", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE, compute_account,
-	    "The name the client has authenticated as; empty when it has not." },
+	    "The name the client has authenticated as; empty when it has not, or when its "
+	    "mechanism does not tell." },
+	{ "auth.mechanism", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_auth_mechanism,
+	    "The SASL mechanism with which the client has authenticated, in capitals; empty when it "
+	    "has not." },
+	{ "authenticated", VALUE_BOOL, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
+	    compute_authenticated,
+	    "Whether the mail server has authenticated the client, known by name or not; not as "
+	    "ANONYMOUS." },
 	{ "client.ip", VALUE_IP, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_client_ip,
 	    "The client's address." },
 	{ "client.name", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_SESSION, COST_DNS,

@@ -1,5 +1,7 @@
 #include "proxy/abilities.h"
 
+#include "mail/sasl.h"
+
 static const struct {
 	const char *word;
 	enum xclient_attribute attribute;
@@ -51,6 +53,28 @@ read_word(struct str word, char *out, size_t size)
 }
 
 static void
+add_mechanism(char *list, size_t size, struct str word)
+{
+	size_t n = strlen(list);
+
+	if (!sasl_mechanism_ok(word) || !sasl_relayable(word) || sasl_lists(str_of(list), word) ||
+	    n + 1 + word.n >= size)
+		return;
+	if (n > 0)
+		list[n++] = ' ';
+	str_copy(word, list + n, size - n);
+}
+
+static void
+read_mechanisms(struct str words, struct abilities *a)
+{
+	struct str word;
+
+	while (str_pop(&words, ' ', &word))
+		add_mechanism(a->auth, sizeof(a->auth), word);
+}
+
+static void
 read_extension(unsigned extension, struct str rest, struct abilities *a)
 {
 	uint64_t seconds;
@@ -58,6 +82,8 @@ read_extension(unsigned extension, struct str rest, struct abilities *a)
 	a->extensions |= extension;
 	if (extension == EXTENSION_DELIVERBY && str_to_u64(rest, 999999999, &seconds))
 		str_copy(rest, a->by_least, sizeof(a->by_least));
+	else if (extension == EXTENSION_AUTH)
+		read_mechanisms(rest, a);
 	else if (extension == EXTENSION_MT_PRIORITY)
 		read_word(rest, a->priorities, sizeof(a->priorities));
 }
@@ -105,6 +131,8 @@ abilities_read(const struct reply *reply)
 	/* It can be sent in no other way. */
 	if (!a.chunking)
 		a.extensions &= ~(unsigned)EXTENSION_BINARYMIME;
+	if (a.auth[0] == '\0')
+		a.extensions &= ~(unsigned)EXTENSION_AUTH;
 	return a;
 }
 
@@ -125,6 +153,20 @@ longer_time(const char *a, const char *b, char *out, size_t size)
 	str_copy(str_of(x > y ? a : b), out, size);
 }
 
+static void
+common_mechanisms(struct abilities *c, const struct abilities *b)
+{
+	struct str all = str_of(b->auth), word;
+	char list[sizeof(c->auth)] = "";
+
+	while (str_pop(&all, ' ', &word))
+		if (sasl_lists(str_of(c->auth), word))
+			add_mechanism(list, sizeof(list), word);
+	str_copy(str_of(list), c->auth, sizeof(c->auth));
+	if (list[0] == '\0')
+		c->extensions &= ~(unsigned)EXTENSION_AUTH;
+}
+
 struct abilities
 abilities_common(const struct abilities *a, const struct abilities *b)
 {
@@ -141,6 +183,7 @@ abilities_common(const struct abilities *a, const struct abilities *b)
 	c.extensions = a->extensions & b->extensions;
 	c.xclient = a->xclient & b->xclient;
 	longer_time(a->by_least, b->by_least, c.by_least, sizeof(c.by_least));
+	common_mechanisms(&c, b);
 	if (strcmp(a->priorities, b->priorities) != 0)
 		c.extensions &= ~(unsigned)EXTENSION_MT_PRIORITY;
 	return c;
@@ -153,6 +196,8 @@ write_extension(const struct abilities *mta, unsigned one, struct buf *out)
 
 	if (one == EXTENSION_DELIVERBY)
 		argument = mta->by_least;
+	else if (one == EXTENSION_AUTH)
+		argument = mta->auth;
 	else if (one == EXTENSION_MT_PRIORITY)
 		argument = mta->priorities;
 	buf_printf(out, "250-%s%s%s\r\n", extension_keyword(one), *argument ? " " : "", argument);

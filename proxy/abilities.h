@@ -33,6 +33,7 @@ struct abilities {
 	unsigned extensions; /* set of enum extension (mail/extension.h) */
 	char by_least[10];   /* DELIVERBY's shortest time, "" none */
 	char priorities[33]; /* MT-PRIORITY's profile, "" none */
+	char auth[401];      /* mechanisms that can be relayed, with blanks between */
 	uint64_t rcpt_max;   /* LIMITS (RFC 9422); 0: it names none */
 	unsigned xclient;    /* set of enum xclient_attribute; 0: not offered */
 };

@@ -8,12 +8,14 @@
 #include "base/escape.h"
 #include "base/tls.h"
 #include "mail/command.h"
+#include "mail/sasl.h"
 #include "mail/utf8.h"
 #include "proxy/backend_link.h"
 
 #define IDLE_MS 30000      /* between transactions */
 #define KEEPALIVE_MS 60000 /* inside one: under any MTA's own timeout */
 #define REPLY_LINE_LONGEST 4096
+#define CHALLENGE_LONGEST (SASL_LINE_MAX + 4) /* with its "334 " */
 
 void
 link_lose(struct backend_link *link, const char *format, ...)
@@ -45,6 +47,7 @@ awaits_reply(const struct backend_link *link)
 	case LINK_XCLIENT:
 	case LINK_EHLO_AS_CLIENT:
 	case LINK_COMMAND:
+	case LINK_AUTH:
 	case LINK_NOOP:
 	case LINK_END:
 		return true;
@@ -63,6 +66,13 @@ link_send(struct backend_link *link, struct str line, enum link_state state)
 	link->state = state;
 }
 
+/* The MTA waits for what the client says to its challenge: any line would be taken for that. */
+static bool
+in_dialogue(const struct backend_link *link)
+{
+	return link->bound && link->reply.code == 334;
+}
+
 struct backend_link *
 backend_open(const struct backend_order *order)
 {
@@ -75,7 +85,7 @@ backend_open(const struct backend_order *order)
 	link->order.tls = tls_client_use(order->tls);
 	reply_init(&link->reply);
 	buf_init(&link->queued, LINK_COMMAND_LONGEST);
-	buf_init(&link->line, REPLY_LINE_LONGEST);
+	buf_init(&link->line, CHALLENGE_LONGEST);
 	link_connect(link);
 	return link;
 }
@@ -87,7 +97,7 @@ backend_free(struct backend_link **link)
 
 	if (l == NULL)
 		return;
-	if (l->state == LINK_IDLE || l->leave)
+	if ((l->state == LINK_IDLE && !in_dialogue(l)) || l->leave)
 		io_farewell(&l->io, STR("QUIT\r\n"));
 	else
 		io_free(&l->io);
@@ -105,7 +115,7 @@ static void
 become_idle(struct backend_link *link)
 {
 	link->state = LINK_IDLE;
-	io_deadline(link->io, link->hold ? KEEPALIVE_MS : IDLE_MS);
+	io_deadline(link->io, in_dialogue(link) ? 0 : link->hold ? KEEPALIVE_MS : IDLE_MS);
 }
 
 void
@@ -186,10 +196,12 @@ on_reply(struct backend_link *link)
 static bool
 read_reply(struct backend_link *link)
 {
+	size_t longest = link->state == LINK_AUTH ? CHALLENGE_LONGEST : REPLY_LINE_LONGEST;
 	struct err e;
+	bool taken;
 
 	for (;;) {
-		switch (io_take_line(link->io, REPLY_LINE_LONGEST, &link->line)) {
+		switch (io_take_line(link->io, longest, &link->line)) {
 		case IO_LINE_NONE:
 			return false;
 		case IO_LINE:
@@ -198,11 +210,12 @@ read_reply(struct backend_link *link)
 			link_lose(link, "its reply has a line that does not end in CR LF");
 			return false;
 		case IO_LINE_LONG:
-			link_lose(link, "its reply has a line of more than %d octets",
-			    REPLY_LINE_LONGEST);
+			link_lose(link, "its reply has a line of more than %zu octets", longest);
 			return false;
 		}
-		if (!reply_take(&link->reply, buf_str(&link->line), &e)) {
+		taken = reply_take(&link->reply, buf_str(&link->line), &e);
+		buf_wipe(&link->line);
+		if (!taken) {
 			link_lose(link, "it sent what is no reply: %s", e.text);
 			return false;
 		}
@@ -305,12 +318,6 @@ backend_usable(const struct backend_link *link)
 	return link->state != LINK_LOST && link->state != LINK_SPOILED;
 }
 
-void
-backend_mark_bound(struct backend_link *link)
-{
-	link->bound = true;
-}
-
 bool
 backend_bound(const struct backend_link *link)
 {
@@ -362,6 +369,45 @@ backend_command(struct backend_link *link, struct str command)
 		return;
 	}
 	link_send(link, command, LINK_COMMAND);
+}
+
+void
+backend_auth(struct backend_link *link, struct str line)
+{
+	struct buf whole;
+
+	require(link->state == LINK_IDLE);
+	for (size_t i = 0; i < line.n; i++)
+		require((unsigned char)line.p[i] >= 0x20 && (unsigned char)line.p[i] < 0x7f);
+	buf_init(&whole, SASL_LINE_MAX);
+	require(buf_reserve(&whole, line.n + 2));
+	buf_add(&whole, line);
+	buf_add(&whole, STR("\r\n"));
+	reply_clear(&link->reply);
+	io_write_secret(link->io, buf_str(&whole));
+	buf_wipe(&whole);
+	buf_free(&whole);
+	io_deadline(link->io, link->order.core->backend_timeout_command);
+	link->bound = true;
+	link->state = LINK_AUTH;
+}
+
+bool
+backend_idle(const struct backend_link *link)
+{
+	return link->state == LINK_IDLE;
+}
+
+bool
+backend_login_offered(const struct backend_link *link)
+{
+	return link->login_offered;
+}
+
+bool
+backend_login_told(const struct backend_link *link)
+{
+	return link->login_told;
 }
 
 void

@@ -71,10 +71,9 @@ struct backend_link *backend_open(const struct backend_order *order);
 void backend_free(struct backend_link **link);
 bool backend_usable(const struct backend_link *link);
 /*
- * A client has authenticated itself on it: it is that client's for good, and no link to another server can
+ * A client has said AUTH on it: it is that client's for good, and no link to another server can
  * take its place.
  */
-void backend_mark_bound(struct backend_link *link);
 bool backend_bound(const struct backend_link *link);
 /* What the MTA offered in this very session. */
 const struct abilities *backend_abilities(const struct backend_link *link);
@@ -96,7 +95,18 @@ const char *backend_why(const struct backend_link *link);
  */
 void backend_command(struct backend_link *link, struct str command);
 /*
- * A transaction is open there: the link is kept alive by NOOP, however long the client takes.
+ * The same for AUTH and for what the client says in its dialogue, of which nothing stays in memory. While the MTA
+ * waits for the client (334), nothing else can be said, and the link waits as long as the owner lets it.
+ * backend_idle() has to say yes: a keepalive may be under way.
+ */
+void backend_auth(struct backend_link *link, struct str line);
+bool backend_idle(const struct backend_link *link);
+/* XCLIENT: the MTA takes LOGIN; it was told the account of the session. */
+bool backend_login_offered(const struct backend_link *link);
+bool backend_login_told(const struct backend_link *link);
+/*
+ * A transaction is open there, or the client is authenticated: the link is kept alive by NOOP,
+ * however long the client takes.
  * Otherwise it is given up after half a minute of silence.
  */
 void backend_hold(struct backend_link *link, bool hold);

@@ -119,6 +119,8 @@ introduced(struct backend_link *link)
 		return;
 	}
 	buf_init(&line, LINK_COMMAND_LONGEST);
+	link->login_offered = link->abilities.xclient & XCLIENT_LOGIN;
+	link->login_told = link->login_offered && link->order.session->account.n > 0;
 	handoff_xclient(link->order.session, link->abilities.xclient, &line);
 	link_send(link, buf_str(&line), LINK_XCLIENT);
 	buf_free(&line);

@@ -23,6 +23,7 @@ enum link_state {
 	LINK_EHLO_AS_CLIENT, /* waits for the reply to EHLO after XCLIENT */
 	LINK_IDLE,
 	LINK_COMMAND, /* waits for the reply to the owner's command */
+	LINK_AUTH,    /* the same, to one of the dialogue of AUTH */
 	LINK_NOOP,    /* waits for the reply to a keepalive */
 	LINK_STREAM,  /* after 354 */
 	LINK_END,     /* after the final dot: waits for the reply */
@@ -44,6 +45,8 @@ struct backend_link {
 	bool secured;      /* the handshake was made */
 	bool clear;        /* it failed before, and that was no condition */
 	bool hold;
+	bool login_offered; /* an attribute of XCLIENT */
+	bool login_told;
 	bool bound;         /* to the client that authenticated itself on it */
 	const char *cannot; /* why no connection could be tried; NULL: it was */
 	bool unreachable;   /* no connection came about */

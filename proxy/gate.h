@@ -75,6 +75,9 @@ void gate_accepted(struct gate_session *gs, struct str reply);
 void gate_accepted_before(struct gate_session *gs, struct str reply);
 /* The MTA refused the message, or could not be had: journalled with its reply (not waited for). */
 void gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply);
+/* The MTA did not authenticate the client: journalled (not waited for), with its codes alone, as its text might hold what the client said. */
+void gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
+    struct str account);
 /* Our Authentication-Results for the message, from facts already known; memory of the transaction. */
 struct str gate_authres(struct gate_session *gs);
 /* RSET, HELO, end of message: cancels what is open and ends the transaction (session_reset). */

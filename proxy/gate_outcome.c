@@ -107,3 +107,19 @@ gate_backend_refused(struct gate_session *gs, enum step step, int code, struct s
 	    step_name(step), code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
 	gate_journal(gs, gate_record_backend(s, step, code, reply, &gs->story));
 }
+
+void
+gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
+    struct str account)
+{
+	struct verdict v = {
+		.kind = VERDICT_REJECT,
+		.code = code,
+		.text = STR("Authentication failed"),
+		.rule = arena_printf(gs->gate->scratch, "backend: AUTH %.*s", STR_ARG(mechanism)),
+	};
+
+	str_copy(enhanced, v.enhanced, sizeof(v.enhanced));
+	gs->session.n_refused++;
+	gate_journal(gs, gate_record_auth(&gs->session, &v, account, &gs->story));
+}

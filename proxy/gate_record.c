@@ -242,3 +242,17 @@ gate_story_add(
 	}
 	buf_free(&b);
 }
+
+struct journal_record *
+gate_record_auth(
+    struct session *s, const struct verdict *v, struct str account, const struct gate_story *story)
+{
+	struct draft draft;
+
+	draft_init(&draft);
+	draft_session(&draft, s, STEP_HELO, story);
+	draft_verdict(&draft, v);
+	draft.r.account = account;
+	write_trace(&draft.trace, NULL, story);
+	return draft_finish(&draft);
+}

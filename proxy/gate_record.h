@@ -35,5 +35,7 @@ struct journal_record *gate_record_backend(
 /* The client went away before it was told anything. */
 struct journal_record *gate_record_left(
     struct session *s, enum step step, struct str text, const struct gate_story *story);
-
+/* A failed authentication as `account`, which is nobody's yet. */
+struct journal_record *gate_record_auth(
+    struct session *s, const struct verdict *v, struct str account, const struct gate_story *story);
 #endif

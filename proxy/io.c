@@ -425,10 +425,24 @@ io_available(const struct io *io)
 	return evbuffer_get_length(bufferevent_get_input(io->bev));
 }
 
+static void
+drain_wiped(struct evbuffer *input, size_t n)
+{
+	struct evbuffer_iovec piece;
+
+	while (n > 0 && evbuffer_peek(input, (ev_ssize_t)n, NULL, &piece, 1) > 0) {
+		size_t now = piece.iov_len < n ? piece.iov_len : n;
+
+		explicit_bzero(piece.iov_base, now);
+		evbuffer_drain(input, now);
+		n -= now;
+	}
+}
+
 static enum io_line
 take_long(struct io *io, struct evbuffer *input, bool ended, size_t n)
 {
-	evbuffer_drain(input, n);
+	drain_wiped(input, n);
 	look_whether_full(io);
 	io->skipping = !ended;
 	return ended ? IO_LINE_LONG : IO_LINE_NONE;
@@ -440,19 +454,20 @@ io_take_line(struct io *io, size_t max, struct buf *out)
 	struct evbuffer *input = bufferevent_get_input(io->bev);
 	struct evbuffer_ptr lf = evbuffer_search(input, "\n", 1, NULL);
 	size_t n = lf.pos < 0 ? evbuffer_get_length(input) : (size_t)lf.pos + 1;
-	const char *p;
 	bool clean;
 
 	if (io->skipping || n > max)
 		return take_long(io, input, lf.pos >= 0, n);
 	if (lf.pos < 0)
 		return IO_LINE_NONE;
-	p = (const char *)evbuffer_pullup(input, (ev_ssize_t)n);
-	clean = n >= 2 && p[n - 2] == '\r' && memchr(p, '\r', n) == p + n - 2 &&
-	    memchr(p, '\0', n) == NULL;
 	buf_clear(out);
-	buf_add(out, (struct str){ p, clean ? n - 2 : n - 1 });
-	evbuffer_drain(input, n);
+	require(buf_reserve(out, n));
+	evbuffer_copyout(input, out->p, n);
+	clean = n >= 2 && out->p[n - 2] == '\r' && memchr(out->p, '\r', n) == out->p + n - 2 &&
+	    memchr(out->p, '\0', n) == NULL;
+	out->n = clean ? n - 2 : n - 1;
+	out->p[out->n] = '\0';
+	drain_wiped(input, n);
 	look_whether_full(io);
 	return clean ? IO_LINE : IO_LINE_BARE;
 }
@@ -479,6 +494,26 @@ io_write(struct io *io, struct str octets)
 	if (bufferevent_write(io->bev, octets.p, octets.n) < 0)
 		die("no memory for output");
 	/* What is written inside of TLS is the bufferevent's alone to send. */
+	if (!io->ssl)
+		event_active(io->flush, EV_TIMEOUT, 0);
+}
+
+static void
+wipe_and_free(const void *octets, size_t n, void *owner)
+{
+	explicit_bzero(owner, n);
+	free(owner);
+}
+
+void
+io_write_secret(struct io *io, struct str octets)
+{
+	char *copy = xmalloc(octets.n);
+
+	memcpy(copy, octets.p, octets.n);
+	if (evbuffer_add_reference(
+		bufferevent_get_output(io->bev), copy, octets.n, wipe_and_free, copy) < 0)
+		die("no memory for output");
 	if (!io->ssl)
 		event_active(io->flush, EV_TIMEOUT, 0);
 }

@@ -65,13 +65,18 @@ bool io_pending(const struct io *io);
 
 void io_read(struct io *io, bool on);
 size_t io_available(const struct io *io);
-/* Takes a line of at most max octets, its end included, without its end. */
+/*
+ * Takes a line of at most max octets, its end included, without its end. Nothing of it stays behind here:
+ * it may be a password.
+ */
 enum io_line io_take_line(struct io *io, size_t max, struct buf *out);
 /* The first piece of the input, as it lies in memory; io_drop() gives it up. */
 struct str io_peek(struct io *io);
 void io_drop(struct io *io, size_t n);
 
 void io_write(struct io *io, struct str octets);
+/* The same; overwritten here once they are sent. */
+void io_write_secret(struct io *io, struct str octets);
 size_t io_unsent(const struct io *io);
 /*
  * How many octets were handed to the system so far, and how many of these the peer's system has acknowledged,

@@ -22,10 +22,12 @@ libpostern_a_SOURCES += \
 	proxy/proxy_header.c \
 	proxy/received.c \
 	proxy/smtp_ask.c \
+	proxy/smtp_auth.c \
 	proxy/smtp_bdat.c \
 	proxy/smtp_command.c \
 	proxy/smtp_data.c \
 	proxy/smtp_limits.c \
+	proxy/smtp_guess.c \
 	proxy/smtp_once.c \
 	proxy/smtp_delay.c \
 	proxy/smtp_envelope.c \

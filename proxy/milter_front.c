@@ -300,6 +300,23 @@ take_connect(struct link *link, const struct link_frame *f)
 	begin_step(link, STEP_CONNECT);
 }
 
+/* The MTA tells it with every HELO. */
+static void
+take_tls(struct link *link, const struct link_frame *f)
+{
+	struct session *s = gate_session(link->gs);
+	const struct session_tls tls = { .on = true,
+		.version = f->field[0],
+		.cipher = f->field[1],
+		.client_cert = f->field[2] };
+
+	if (s->tls.on && str_eq(s->tls.version, tls.version) && str_eq(s->tls.cipher, tls.cipher) &&
+	    str_eq(s->tls.client_cert, tls.client_cert))
+		return;
+	end_message(link);
+	session_secure(s, &tls);
+}
+
 static void
 take_helo(struct link *link, const struct link_frame *f)
 {
@@ -340,8 +357,8 @@ take_mail(struct link *link, const struct link_frame *f)
 		answer(link, &link->refused);
 		return;
 	}
-	if (!str_eq(s->account, f->field[1]))
-		s->account = arena_dup(s->conn, f->field[1]);
+	if (!str_eq(s->account, f->field[1]) || !str_eq(s->auth_mechanism, f->field[3]))
+		session_authenticate(s, f->field[1], f->field[3]);
 	sender = path_of(s, f->field[0], true);
 	session_mail(s, &sender);
 	s->txn.size_declared = number(f->field[2]);
@@ -474,6 +491,9 @@ take_frame(struct link *link, const struct link_frame *f)
 	switch (f->type) {
 	case LINK_CONNECT:
 		take_connect(link, f);
+		return true;
+	case LINK_TLS:
+		take_tls(link, f);
 		return true;
 	case LINK_HELO:
 		take_helo(link, f);

@@ -12,8 +12,9 @@
 enum link_type {
 	/* to the loop */
 	LINK_CONNECT = 'C', /* name, ip, port, server ip */
+	LINK_TLS = 'T',     /* version, cipher, the name of a verified certificate; before HELO */
 	LINK_HELO = 'H',    /* name */
-	LINK_MAIL = 'M',    /* path, account, size; a verdict is due */
+	LINK_MAIL = 'M',    /* path, account, size, mechanism of AUTH; a verdict is due */
 	LINK_RCPT = 'R',    /* path, queue id; a verdict is due */
 	LINK_UNKNOWN = 'U', /* path: the MTA refuses it */
 	LINK_FIELD = 'L',   /* name, value with LF for line ends */

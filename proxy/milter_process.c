@@ -53,6 +53,7 @@ struct milter {
 	bool lead_space; /* header values come and go with the blank after the colon */
 	struct buf out, in;
 	char *name, *ip, *port, *server, *helo; /* told again on a new link */
+	char *tls, *cipher, *certificate;       /* likewise; tls NULL: there is none */
 };
 
 static struct milter *
@@ -137,6 +138,11 @@ tell(struct milter *m, const struct link_frame *frame)
 static bool
 tell_helo(struct milter *m)
 {
+	if (m->tls &&
+	    !tell(m,
+		&(struct link_frame){
+		    LINK_TLS, 3, { str_of(m->tls), str_of(m->cipher), str_of(m->certificate) } }))
+		return false;
 	return tell(m, &(struct link_frame){ LINK_HELO, 1, { str_of(m->helo) } });
 }
 
@@ -311,8 +317,10 @@ symbol(SMFICTX *ctx, const char *name)
 static void
 want_symbols(SMFICTX *ctx)
 {
-	char mail[] = "{auth_authen}", rcpt[] = "i {rcpt_mailer}", end[] = "i";
+	char helo[] = "{tls_version} {cipher} {verify} {cn_subject} {cert_subject}";
+	char mail[] = "{auth_authen} {auth_type}", rcpt[] = "i {rcpt_mailer}", end[] = "i";
 
+	smfi_setsymlist(ctx, SMFIM_HELO, helo);
 	smfi_setsymlist(ctx, SMFIM_ENVFROM, mail);
 	smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt);
 	smfi_setsymlist(ctx, SMFIM_EOM, end);
@@ -377,11 +385,38 @@ on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
 	return quiet(m);
 }
 
+static char *
+keep(char *old, struct str now)
+{
+	free(old);
+	return xstrdup(now.p ? now.p : "");
+}
+
+/*
+ * Only a certificate that the MTA has verified tells a name; Postfix, which does not say whether it has, tells none. Sendmail
+ * has the common name beside the whole subject.
+ */
+static void
+keep_tls(SMFICTX *ctx, struct milter *m)
+{
+	struct str version = symbol(ctx, "{tls_version}"), name = symbol(ctx, "{cn_subject}");
+
+	if (version.n == 0)
+		return;
+	if (name.n == 0)
+		name = symbol(ctx, "{cert_subject}");
+	m->tls = keep(m->tls, version);
+	m->cipher = keep(m->cipher, symbol(ctx, "{cipher}"));
+	m->certificate =
+	    keep(m->certificate, str_eq(symbol(ctx, "{verify}"), STR("OK")) ? name : STR(""));
+}
+
 static sfsistat
 on_helo(SMFICTX *ctx, char *name)
 {
 	struct milter *m = milter_of(ctx);
 
+	keep_tls(ctx, m);
 	free(m->helo);
 	m->helo = xstrdup(name ? name : "");
 	tell_helo(m);
@@ -401,8 +436,9 @@ on_mail(SMFICTX *ctx, char **args)
 	/* A link that broke in an earlier message is made anew. */
 	if (!open_link(m) ||
 	    !tell(m,
-		&(struct link_frame){
-		    LINK_MAIL, 3, { str_of(args[0]), symbol(ctx, "{auth_authen}"), size } }))
+		&(struct link_frame){ LINK_MAIL, 4,
+		    { str_of(args[0]), symbol(ctx, "{auth_authen}"), size,
+			symbol(ctx, "{auth_type}") } }))
 		return SMFIS_TEMPFAIL;
 	result = await_verdict(m, VERDICT_MS);
 	set_open(m, result == SMFIS_CONTINUE);
@@ -503,6 +539,9 @@ on_close(SMFICTX *ctx)
 	free(m->port);
 	free(m->server);
 	free(m->helo);
+	free(m->tls);
+	free(m->cipher);
+	free(m->certificate);
 	free(m);
 	return SMFIS_CONTINUE;
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
+#include "mail/sasl.h"
 #include "proxy/proxied.h"
 
 #define REPLY_LONGEST (16 * 1024)
@@ -159,7 +160,7 @@ proxy_front_new(struct gate *gate, struct limits *limits, struct err *e)
 	if (!pool_empty(front->pool))
 		pause_accepting(front, PROBE_MS);
 	add_timer(front->watch, WATCH_MS);
-	buf_init(&front->line, COMMAND_MAIL_MAX);
+	buf_init(&front->line, SASL_LINE_MAX);
 	buf_init(&front->out, REPLY_LONGEST);
 	return front;
 }

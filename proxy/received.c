@@ -36,15 +36,17 @@ only_recipient(const struct session *s)
 	return only;
 }
 
-/* RFC 5321 4.4, RFC 6531 4.3. */
+/* RFC 5321 4.4, RFC 3848, RFC 6531 4.3. */
 static const char *
 protocol(const struct session *s)
 {
+	static const char *const utf8[] = { "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA" };
+	static const char *const plain[] = { "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" };
+	int how = s->tls.on + 2 * session_authenticated(s);
+
 	if (s->txn.needs & EXTENSION_SMTPUTF8)
-		return s->tls.on ? "UTF8SMTPS" : "UTF8SMTP";
-	if (s->esmtp)
-		return s->tls.on ? "ESMTPS" : "ESMTP";
-	return "SMTP";
+		return utf8[how];
+	return s->esmtp ? plain[how] : "SMTP";
 }
 
 /* UTF-8 was looked at by mailbox_take(); without SMTPUTF8 there can be none. */

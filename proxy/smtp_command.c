@@ -2,6 +2,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "proxy/smtp_server.h"
+#include "mail/sasl.h"
 #include "proxy/xclient.h"
 
 #define IN(state) (1u << (state))
@@ -74,6 +75,8 @@ reply_helo(struct client *c)
 	if (tls_offered(c))
 		ours[n++] = "STARTTLS";
 	mta.extensions = ask_carried(c, mta.extensions);
+	if (!auth_offered(c))
+		mta.extensions &= ~(unsigned)EXTENSION_AUTH;
 	ours[n++] = "CHUNKING";
 	if (c->peer_trusted)
 		ours[n++] = XCLIENT_OFFER;
@@ -123,8 +126,8 @@ run_helo(struct client *c, struct command *command)
 		client_reset(c);
 	else
 		gate_reset(c->gs);
-	/* The MTA was told another name. */
-	if (!str_eq(c->s->helo, command->rest))
+	/* The MTA was told another name; where the client is authenticated, it keeps that one. */
+	if (!c->bound && !str_eq(c->s->helo, command->rest))
 		mta_drop(c, NULL);
 	session_helo(c->s, command->rest, command->verb == VERB_EHLO);
 	helo_decide(c);
@@ -258,7 +261,7 @@ static const struct verb_row verbs[VERB_COUNT] = {
 	[VERB_EXPN] = { ANY, 0, NULL, ask_command },
 	[VERB_HELP] = { ANY, 0, NULL, ask_command },
 	[VERB_ETRN] = { ANY, 0, NULL, ask_command },
-	[VERB_AUTH] = { ANY, 0, NULL, run_not_offered },
+	[VERB_AUTH] = { READY, 0, "Say EHLO first, and not within a transaction", auth_command },
 	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, "Not within a transaction",
 	    run_starttls },
 	[VERB_BDAT] = { ANY | IN(CLIENT_REFUSED), 0, NULL, bdat_command },
@@ -313,19 +316,40 @@ refuse_long(struct client *c)
 	client_error(c, line_length.code, line_length.enhanced, line_length.text);
 }
 
+/* With its CRLF. */
+static size_t
+line_longest(enum verb verb)
+{
+	switch (verb) {
+	case VERB_MAIL:
+	case VERB_RCPT:
+		return COMMAND_MAIL_MAX;
+	case VERB_AUTH:
+		return SASL_LINE_MAX;
+	default:
+		return COMMAND_LINE_MAX;
+	}
+}
+
 void
 command_line(struct client *c, enum io_line kind, struct str line)
 {
 	struct command command;
 	bool eight_bit, clean;
+	size_t longest;
 
 	once_said(c);
 	if (kind == IO_LINE_LONG) {
 		refuse_long(c);
 		return;
 	}
-	clean = octets_ok(line, &eight_bit);
 	command_parse(line, &command);
+	longest = line_longest(command.verb);
+	if (line.n + 2 > COMMAND_MAIL_MAX && longest < line.n + 2) {
+		refuse_long(c);
+		return;
+	}
+	clean = octets_ok(line, &eight_bit);
 	if (command.verb == VERB_FOREIGN)
 		command_foreign(c, "another protocol");
 	else if (str_eqcase(command.name, STR("PROXY")))
@@ -339,8 +363,7 @@ command_line(struct client *c, enum io_line kind, struct str line)
 		client_error(c, 500, "5.5.2", "Control octets in a command");
 	else if (eight_bit && command.verb != VERB_MAIL && command.verb != VERB_RCPT)
 		client_error(c, 500, "5.5.2", "A command is ASCII");
-	else if (line.n + 2 > COMMAND_LINE_MAX && command.verb != VERB_MAIL &&
-	    command.verb != VERB_RCPT)
+	else if (line.n + 2 > longest)
 		refuse_long(c);
 	else
 		run_row(c, &command);

@@ -87,6 +87,7 @@ static bool
 take_parameter(struct client *c, enum verb verb, const struct parameter *p, struct envelope *out)
 {
 	unsigned needs;
+	struct str value = p->value;
 	struct err e;
 	enum parameter_kind kind = extension_parameter(verb, p, &needs, &e);
 
@@ -105,12 +106,15 @@ take_parameter(struct client *c, enum verb verb, const struct parameter *p, stru
 	}
 	if (needs == 0)
 		return true;
+	/* RFC 4954 5: who has proven nothing speaks for nobody. */
+	if ((needs & EXTENSION_AUTH) && !session_authenticated(c->s))
+		value = STR("<>");
 	out->needs |= needs;
 	buf_addc(&out->text, ' ');
 	buf_add(&out->text, p->keyword);
-	if (p->value.p) {
+	if (value.p) {
 		buf_addc(&out->text, '=');
-		buf_add(&out->text, p->value);
+		buf_add(&out->text, value);
 	}
 	return true;
 }

@@ -8,6 +8,7 @@ mta_drop(struct client *c, const char *why)
 {
 	if (c->mta == NULL)
 		return;
+	auth_link_lost(c);
 	if (why)
 		log_warn(c->s->id, "event=backend-lost why=\"%s\"", why);
 	if (c->mta_mail)
@@ -34,7 +35,7 @@ mta_event(void *owner, enum backend_event event)
 	if (event == BACKEND_LOST && backend_unreachable(c->mta))
 		pool_failed(c->member, backend_why(c->mta));
 	if (event == BACKEND_LOST)
-		mta_drop(c, next || c->mta_mail ? backend_why(c->mta) : NULL);
+		mta_drop(c, next || c->mta_mail || c->bound ? backend_why(c->mta) : NULL);
 	c->mta_next = NULL;
 	if (next)
 		next(c);

@@ -173,7 +173,7 @@ rset_answered(struct client *c)
 static void
 opened_for_rcpt(struct client *c)
 {
-	if (c->mta == NULL)
+	if (c->mta == NULL || !auth_holds(c))
 		rcpt_away(c);
 	else
 		send_mail(c);

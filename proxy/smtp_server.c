@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "mail/sasl.h"
 #include "proxy/xclient.h"
 
 #define OUTPUT_MAX (32 * 1024) /* unread replies: no more commands are run */
@@ -31,8 +32,9 @@ static const unsigned came_from[CLIENT_STATES] = {
 	[CLIENT_TLS] = IN(CLIENT_CONNECT) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
 	[CLIENT_GREETED] =
 	    IN(CLIENT_CONNECT) | IN(CLIENT_TLS) | IN(CLIENT_GREETED) | IN(CLIENT_READY),
-	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_READY) | IN(CLIENT_MAIL) | IN(CLIENT_RCPT) |
-	    IN(CLIENT_CHUNKS) | IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
+	[CLIENT_AUTH] = IN(CLIENT_READY),
+	[CLIENT_READY] = IN(CLIENT_GREETED) | IN(CLIENT_AUTH) | IN(CLIENT_READY) | IN(CLIENT_MAIL) |
+	    IN(CLIENT_RCPT) | IN(CLIENT_CHUNKS) | IN(CLIENT_DATA) | IN(CLIENT_MESSAGE),
 	[CLIENT_MAIL] = IN(CLIENT_READY),
 	[CLIENT_RCPT] = IN(CLIENT_MAIL) | IN(CLIENT_RCPT),
 	[CLIENT_CHUNKS] = IN(CLIENT_DATA),
@@ -54,7 +56,7 @@ client_set_state(struct client *c, enum client_state state)
 static bool
 waits(const struct client *c)
 {
-	return c->gate_next || c->mta_next || c->once_look;
+	return c->gate_next || c->mta_next || c->once_look || c->guess_look;
 }
 
 /* Commands of it that could be run are left where they are. */
@@ -155,7 +157,7 @@ client_reset(struct client *c)
 		c->mta_dirty = true;
 		c->mta_mail = false;
 		if (c->mta)
-			backend_hold(c->mta, false);
+			backend_hold(c->mta, c->bound);
 	}
 	c->mta_lost = false;
 	client_set_state(c, CLIENT_READY);
@@ -168,6 +170,8 @@ client_close(struct client *c, const char *why)
 	c->gate_next = NULL;
 	c->mta_next = NULL;
 	once_cancel(c);
+	guess_cancel(c);
+	auth_free(&c->auth);
 	mta_drop(c, NULL);
 	client_set_state(c, CLIENT_CLOSING);
 	io_deadline(c->io, CLOSING_MS);
@@ -188,6 +192,8 @@ client_free(struct client *c)
 	front_leave(c->front);
 	peers_leave(limits_peers(c->front->limits), &c->counted);
 	once_leave(c);
+	guess_cancel(c);
+	auth_free(&c->auth);
 	data_free(&c->data);
 	backend_free(&c->mta);
 	buf_free(&c->asked);
@@ -203,6 +209,14 @@ may_be_sent_away(const struct client *c)
 {
 	return c->front->draining && !waits(c) &&
 	    (c->state == CLIENT_GREETED || c->state == CLIENT_READY);
+}
+
+/* Between commands: on any other link it would be a stranger. */
+static bool
+must_be_sent_away(const struct client *c)
+{
+	return c->auth_lost && !waits(c) && c->state >= CLIENT_GREETED &&
+	    c->state <= CLIENT_CHUNKS && c->state != CLIENT_AUTH;
 }
 
 /* ---- turns ---- */
@@ -241,11 +255,20 @@ run_once(struct client *c)
 			return bdat_swallow(c);
 		if (foreign(c))
 			return true;
-		kind = io_take_line(c->io, COMMAND_MAIL_MAX, &c->front->line);
+		kind = io_take_line(c->io, SASL_LINE_MAX, &c->front->line);
 		if (kind == IO_LINE_NONE)
 			return false;
 		c->timed = false;
 		command_line(c, kind, buf_str(&c->front->line));
+		buf_wipe(&c->front->line);
+		return true;
+	case CLIENT_AUTH:
+		kind = io_take_line(c->io, SASL_LINE_MAX, &c->front->line);
+		if (kind == IO_LINE_NONE)
+			return false;
+		c->timed = false;
+		auth_line(c, kind, buf_str(&c->front->line));
+		buf_wipe(&c->front->line);
 		return true;
 	case CLIENT_DATA:
 		return data_take(c);
@@ -297,6 +320,10 @@ client_turn(struct client *c)
 	delay_turn(c);
 	if (c->state == CLIENT_TLS && !c->shaking)
 		tls_turn(c);
+	if (must_be_sent_away(c)) {
+		client_reply(c, 421, "4.3.0", "The mail server behind went away, log in again");
+		client_close(c, "mail server lost after AUTH");
+	}
 	if (may_be_sent_away(c)) {
 		client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
 		client_close(c, "shutdown");
@@ -381,7 +408,9 @@ copy_client(struct session *to, const struct session *from)
 	to->server_port = from->server_port;
 	to->client_name = arena_dup(to->conn, from->client_name);
 	to->reverse_name = arena_dup(to->conn, from->reverse_name);
-	to->account = arena_dup(to->conn, from->account);
+	/* What it has proven is not of whom it speaks for. */
+	if (from->auth_mechanism.n == 0)
+		to->account = arena_dup(to->conn, from->account);
 	to->stressed = from->stressed;
 	/* Whomever it speaks for, it does so in here. */
 	if (from->tls.on)
@@ -404,6 +433,7 @@ client_become(struct client *c, struct str attributes, struct err *e)
 	    IP_TEXT(&s->client_ip));
 	s->trusted =
 	    list_has(config->trusted, &(struct value){ .type = VALUE_IP, .ip = s->client_ip });
+	auth_forget(c);
 	mta_drop(c, NULL);
 	gate_close(&c->gs);
 	c->gs = gs;

@@ -4,6 +4,7 @@
  * smtp_envelope.c MAIL and RCPT with their parameters,
  * smtp_rcpt.c a recipient's way through rules and MTA, smtp_mta.c the link to the MTA,
  * smtp_data.c the taking in of a message,
+ * smtp_auth.c AUTH, smtp_guess.c limits for those who guess at it,
  * smtp_bdat.c that of its chunks, smtp_relay.c its handing on, smtp_once.c that it is not handed on
  * twice, smtp_delay.c the waiting that rules order, smtp_tls.c the handshake, smtp_time.c the deadlines, smtp_limits.c what a client may have of
  * what all share.
@@ -32,6 +33,7 @@ enum client_state {
 	CLIENT_CONNECT, /* the rules of connect are asked; nothing was said yet */
 	CLIENT_TLS,     /* the TLS handshake; nothing is said but by it */
 	CLIENT_GREETED, /* 220 was said, no HELO yet */
+	CLIENT_AUTH,    /* the mail server has challenged it: the next line is the answer */
 	CLIENT_READY,   /* HELO was taken; no transaction */
 	CLIENT_MAIL,    /* a transaction without a recipient */
 	CLIENT_RCPT,    /* a transaction with recipients */
@@ -121,6 +123,8 @@ struct proxy_front {
 	struct buf out;  /* the reply that is being written */
 };
 
+struct auth;
+
 struct client {
 	struct client *next, **at; /* in front->clients */
 	struct proxy_front *front;
@@ -155,6 +159,14 @@ struct client {
 	bool mta_mail;              /* the MTA took MAIL of this transaction */
 	bool mta_dirty;             /* it must hear RSET before the next MAIL */
 	bool mta_lost;              /* with recipients of this transaction */
+	struct auth *auth;          /* the dialogue of AUTH, as long as it lasts */
+	bool bound;                 /* the MTA has authenticated the client on this very link */
+	bool portable;              /* and another one can be told so */
+	bool auth_lost;             /* it has forgotten: nothing is left but 421 */
+	int64_t n_auth_failures;
+	struct db_request *guess_look;
+	void (*guess_pass)(struct client *c);
+	void (*guess_refuse)(struct client *c);
 	struct data *data;
 	struct unwanted unwanted;
 	struct buf asked; /* a command that is relayed as it is */
@@ -311,6 +323,33 @@ void data_free(struct data **data);
 void ask_command(struct client *c, struct command *command);
 /* Of what the MTA has, what the configuration lets through. */
 unsigned ask_carried(const struct client *c, unsigned extensions);
+
+/* ---- smtp_auth.c ---- */
+
+/* This client may have it, if the MTA does. */
+bool auth_offered(const struct client *c);
+void auth_command(struct client *c, struct command *command);
+/* The client's answer, in state AUTH. */
+void auth_line(struct client *c, enum io_line kind, struct str line);
+void auth_free(struct auth **auth);
+/* Who it was authenticated as is of the past. */
+void auth_forget(struct client *c);
+/* The link goes away. */
+void auth_link_lost(struct client *c);
+/* The MTA knows on this link, which was opened, as whom the client is authenticated; else it is dropped. */
+bool auth_holds(struct client *c);
+
+/* ---- smtp_guess.c ---- */
+
+/* Calls pass(c), or refuse(c) when the client has failed too often of late. */
+void guess_check(
+    struct client *c, void (*pass)(struct client *c), void (*refuse)(struct client *c));
+/* Neither is called any more. */
+void guess_cancel(struct client *c);
+/* An authentication failed; account: the one that was tried, or "". */
+void guess_count(struct client *c, struct str account);
+/* The client was told: ends the session if it was one too many. */
+void guess_failed(struct client *c);
 
 /* ---- smtp_bdat.c ---- */
 

@@ -98,6 +98,7 @@ void
 tls_secured(struct client *c)
 {
 	/* The mail server was told what was said in the clear. */
+	auth_forget(c);
 	mta_drop(c, NULL);
 	note_outcome(c);
 	c->offered = 0;

@@ -88,6 +88,10 @@ struct config_core {
 	int64_t stress_sessions;               /* percent of sessions; 0: never */
 	int64_t stress_timeout, stress_errors; /* ms; the most under stress */
 	int64_t data_rate, data_rate_over;     /* octets a second; ms */
+	int64_t auth;                          /* 0 relay, 1 off */
+	bool auth_in_clear;
+	int64_t auth_failures;                            /* a connection */
+	int64_t auth_failures_minute, auth_failures_hour; /* a client */
 	/* client side, ms */
 	int64_t timeout_proxy_header, timeout_tls, timeout_greeting, timeout_command,
 	    timeout_data_block, timeout_data_end, timeout_message, timeout_session;

@@ -13,6 +13,7 @@
 #define DAYS(n) SECONDS((n)*INT64_C(86400))
 #define MEGA(n) ((n)*INT64_C(1048576))
 
+static const char *const carrying[] = { "relay", "off", NULL };
 static const char *const verbs[] = { "refuse", "relay", NULL };
 static const char *const modes[] = { "enforce", "observe", NULL };
 static const char *const failures[] = { "tempfail", "pass", NULL };
@@ -62,6 +63,18 @@ const struct setting config_settings[] = {
 	    "Whether ETRN is asked of the mail server, which may start a queue run; else 502." },
 	{ "help", SETTING_WORD, CORE(help), 0, 0, "refuse", verbs,
 	    "Whether HELP is asked of the mail server; else Postern answers itself." },
+	{ "auth", SETTING_WORD, CORE(auth), 0, 0, "relay", carrying,
+	    "Whether clients can authenticate with the mail server (AUTH), if that offers it." },
+	{ "auth in clear", SETTING_SWITCH, CORE(auth_in_clear), 0, 0, "off", NULL,
+	    "Whether AUTH is offered without TLS too, where anybody on the way reads the password." },
+	{ "auth_failures", SETTING_NUMBER, CORE(auth_failures), 1, 1000, "3", NULL,
+	    "Authentications of a connection that fail until it is closed." },
+	{ "auth_failures_per_minute", SETTING_NUMBER, CORE(auth_failures_minute), 1, 1000000, "20",
+	    NULL,
+	    "Authentications of a client (an IPv6 client is its /64) that fail in a minute until its "
+	    "next ones are refused without asking the mail server. Not for clients in trust." },
+	{ "auth_failures_per_hour", SETTING_NUMBER, CORE(auth_failures_hour), 1, 1000000, "100",
+	    NULL, "The same in an hour." },
 	{ "sessions", SETTING_NUMBER, CORE(sessions), 1, 1000000, "10000", NULL,
 	    "Connections at a time." },
 	{ "sessions_per_client", SETTING_NUMBER, CORE(sessions_per_client), 1, 1000000, "100", NULL,

@@ -2,6 +2,7 @@
 e2e_tests = \
 	tests/e2e/clients.py \
 	tests/e2e/lmtp_dovecot.py \
+	tests/e2e/auth_postfix.py \
 	tests/e2e/milter_postfix.py \
 	tests/e2e/milter_protocol.py \
 	tests/e2e/milter_sendmail.py \

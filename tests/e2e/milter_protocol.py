@@ -28,6 +28,8 @@ at connect {
     accept if listed("bl.test") or client.name = "x"
 }
 at mail {
+    reject 550 5.7.9 "${tls.version} ${tls.cipher} <${tls.client_cert}> ${account} by ${auth.mechanism}" if sender = "macros@other.test" and tls
+    reject 550 5.7.9 "${account} in clear" if sender = "macros@other.test"
     mark asked if spf is fail or rate(client, messages, 1h) > 10000
 }
 at rcpt {
@@ -146,6 +148,38 @@ def abilities(tap, w):
                 matches(rb"^i[ac]$", mta.message())
 
 
+def macros(tap, w):
+    tls = [b"{tls_version}", b"TLSv1.3", b"{cipher}", b"TLS_AES_256_GCM_SHA384"]
+    subject = [b"{cert_subject}", b"/O=Example/CN=peer.example", b"{cn_subject}", b"peer.example"]
+    who = [b"{auth_authen}", b"alice", b"{auth_type}", b"SCRAM-SHA-256"]
+    for name, at_helo, at_mail, said in (
+            ("no macros", [], [], b"5.7.9  in clear"),
+            ("an account in the clear", [], who, b"5.7.9 alice in clear"),
+            ("TLS", tls, [], b"5.7.9 TLSv1.3 TLS_AES_256_GCM_SHA384 <>  by "),
+            ("TLS and an account", tls, who,
+             b"5.7.9 TLSv1.3 TLS_AES_256_GCM_SHA384 <> alice by SCRAM-SHA-256"),
+            ("a verified certificate", tls + subject + [b"{verify}", b"OK"], [], b"<peer.example>"),
+            ("one with a common name alone", tls + [b"{cert_subject}", b"peer", b"{verify}", b"OK"], [],
+             b"<peer>"),
+            ("one that was not verified", tls + subject + [b"{verify}", b"FAIL"], [], b"<>"),
+            ("one of which nothing is told", tls + subject, [], b"<>")):
+        with tap.case(f"macros: {name}"):
+            with Mta(w.milter) as mta:
+                mta.write(b"C", b"client.test\x004\x04\xd2192.0.2.7\x00")
+                # As with STARTTLS: HELO in the clear before, which counts no more.
+                for macros_of_helo in ([], at_helo):
+                    if macros_of_helo:
+                        mta.write(b"D", b"H" + b"".join(m + b"\0" for m in macros_of_helo))
+                    mta.write(b"H", b"client.test\x00")
+                for _ in range(2):
+                    if at_mail:
+                        mta.write(b"D", b"M" + b"".join(m + b"\0" for m in at_mail))
+                    mta.write(b"M", b"<macros@other.test>\x00")
+                    kind, text = mta.read()
+                    equal(kind, b"y", "the reply")
+                    assert said in text, text
+
+
 # Names and frames; None: what comes before is a good session. Each is one that no MTA sends.
 def disorders():
     mail, rcpt = (b"M", b"<a@other.test>\x00"), (b"R", b"<bob@example.org>\x00")
@@ -250,7 +284,7 @@ def main():
     with Lab() as lab:
         w = World(lab, build)
         tap.on_failure = lambda: w.posternd.text()[-6000:]
-        for part in (conformance, abilities, disorder):
+        for part in (conformance, abilities, macros, disorder):
             part(tap, w)
         with tap.case("it ends with exit code 0"):
             equal(w.posternd.stop(), 0, "the exit code")

@@ -324,6 +324,17 @@ answer_noted(struct world *w, struct answers *answers)
 	return n + n_dns;
 }
 
+void
+world_count(struct world *w, const struct question *q)
+{
+	struct answer answer = { .question = *q };
+	struct store_ask one = { .question = &answer.question, .answer = &answer };
+	struct err e;
+
+	if (!store_sqlite.ask(w->store, &one, 1, w->now * 1000, &e))
+		fail_msg("%s", e.text);
+}
+
 static size_t
 answer_all(struct world *w)
 {

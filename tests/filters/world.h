@@ -57,6 +57,9 @@ void world_accepted(struct world *world);
 /* A whole message to so many recipients. */
 void world_message(struct world *world, const char *sender, unsigned recipients);
 
+/* As if somebody else had asked the store. */
+void world_count(struct world *world, const struct question *q);
+
 struct fact_call world_call(struct world *world, const char *text);
 struct value world_fact(struct world *world, enum step step, const char *text);
 /* The value printed; "(none)" for none. */

@@ -123,3 +123,7 @@ fuzz_programs += tests/fuzz/fuzz_xclient
 tests_fuzz_fuzz_xclient_SOURCES = tests/fuzz/fuzz_xclient.c $(fuzz_main)
 tests_fuzz_fuzz_xclient_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/xclient
+fuzz_programs += tests/fuzz/fuzz_sasl
+tests_fuzz_fuzz_sasl_SOURCES = tests/fuzz/fuzz_sasl.c $(fuzz_main)
+tests_fuzz_fuzz_sasl_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/sasl

@@ -12,6 +12,7 @@ check_PROGRAMS += \
 	tests/mail/test_plan \
 	tests/mail/test_question \
 	tests/mail/test_reply \
+	tests/mail/test_sasl \
 	tests/mail/test_session \
 	tests/mail/test_session_facts \
 	tests/mail/test_utf8 \

@@ -27,6 +27,7 @@ test_keywords(void **state)
 		{ "EXPN", EXTENSION_EXPN },
 		{ "HELP", EXTENSION_HELP },
 		{ "ETRN", EXTENSION_ETRN },
+		{ "AUTH", EXTENSION_AUTH },
 		{ "CHUNKING", 0 },
 		{ "STARTTLS", 0 },
 		{ "REQUIRETLS", 0 },
@@ -53,6 +54,7 @@ static const char notify[] = "NOTIFY is NEVER, or some of SUCCESS, FAILURE and D
 static const char orcpt[] = "ORCPT is a type, a semicolon and xtext, of at most 500 octets";
 static const char by[] = "BY is a number of seconds, a semicolon and a mode";
 static const char priority[] = "MT-PRIORITY is a number from -9 to 9";
+static const char auth[] = "AUTH is <>, or an address in xtext, of at most 500 octets";
 static const char body[] = "BODY is 7BIT, 8BITMIME or BINARYMIME";
 
 static const struct {
@@ -65,6 +67,11 @@ static const struct {
 	{ "MAIL FROM:<> BODY=BinaryMIME", NULL, EXTENSION_BINARYMIME },
 	{ "MAIL FROM:<> BODY=9BIT", body, 0 },
 	{ "MAIL FROM:<> BODY", body, 0 },
+	{ "MAIL FROM:<> AUTH=<>", NULL, EXTENSION_AUTH },
+	{ "MAIL FROM:<> auth=e+3Dmc2@example.com", NULL, EXTENSION_AUTH },
+	{ "MAIL FROM:<> AUTH=a+0Ab@example.com", auth, EXTENSION_AUTH },
+	{ "MAIL FROM:<> AUTH=a+b@example.com", auth, EXTENSION_AUTH },
+	{ "MAIL FROM:<> AUTH", auth, EXTENSION_AUTH },
 	{ "MAIL FROM:<> RET=FULL", NULL, EXTENSION_DSN },
 	{ "MAIL FROM:<> ret=hdrs", NULL, EXTENSION_DSN },
 	{ "MAIL FROM:<> RET=BODY", ret, EXTENSION_DSN },
@@ -150,9 +157,10 @@ static void
 test_unknown(void **state)
 {
 	static const char *const lines[] = { "MAIL FROM:<> NOTIFY=NEVER",
-		"MAIL FROM:<> ORCPT=rfc822;a", "MAIL FROM:<> REQUIRETLS", "MAIL FROM:<> AUTH=<>",
-		"MAIL FROM:<> HOLDFOR=1", "RCPT TO:<a@b> RET=FULL", "RCPT TO:<a@b> BODY=7BIT",
-		"RCPT TO:<a@b> RRVS=2014-04-03T23:01:00Z", "RCPT TO:<a@b> X" };
+		"MAIL FROM:<> ORCPT=rfc822;a", "MAIL FROM:<> REQUIRETLS",
+		"MAIL FROM:<> SUBMITTER=a", "MAIL FROM:<> HOLDFOR=1", "RCPT TO:<a@b> RET=FULL",
+		"RCPT TO:<a@b> BODY=7BIT", "RCPT TO:<a@b> RRVS=2014-04-03T23:01:00Z",
+		"RCPT TO:<a@b> X" };
 
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		struct command c;

@@ -130,7 +130,7 @@ test_refuses(void **state)
 static void
 test_is_bounded(void **state)
 {
-	static char line[4096];
+	static char line[12292];
 	struct err e = { 0 };
 
 	memset(line, 'x', sizeof line);
@@ -140,8 +140,8 @@ test_is_bounded(void **state)
 	assert_false(reply_take(*state, STR("250 x"), &e));
 	assert_string_equal(e.text, "a reply of more than 128 lines");
 	reply_clear(*state);
-	assert_false(reply_take(*state, (struct str){ line, 4095 }, &e));
-	assert_string_equal(e.text, "a reply line of more than 4096 octets");
+	assert_false(reply_take(*state, (struct str){ line, 12291 }, &e));
+	assert_string_equal(e.text, "a reply line of more than 12292 octets");
 	for (size_t i = 0; i < 16; i++)
 		assert_true(reply_take(*state, (struct str){ line, 4094 }, &e));
 	assert_false(reply_take(*state, STR("250 x"), &e));

@@ -86,6 +86,30 @@ test_declared_size(void **state)
 	}
 }
 
+static void
+test_authenticated(void **state)
+{
+	static const struct {
+		const char *account, *mechanism;
+		bool yes;
+	} cases[] = {
+		{ "", "", false },
+		{ "jane", "PLAIN", true },
+		{ "jane", "", true },
+		{ "", "GSSAPI", true },
+		{ "", "ANONYMOUS", false },
+	};
+	struct session *s = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		session_authenticate(s, str_of(cases[i].account), str_of(cases[i].mechanism));
+		session_mail(s, &(struct mailbox){ .null = true });
+		assert_int_equal(get(s, STEP_MAIL, "authenticated").number, cases[i].yes);
+		assert_true(
+		    str_eq(get(s, STEP_MAIL, "auth.mechanism").text, str_of(cases[i].mechanism)));
+	}
+}
+
 /* An account that changes during a transaction does not change what was said of it. */
 static void
 test_account_is_kept(void **state)
@@ -155,6 +179,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing_given, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_declared_size, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_authenticated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_account_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_from_domains, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -42,7 +42,7 @@ test_offer(void **state)
 		{ "250-mta\n250-8bitmime\n250 size 10", "10", "8BITMIME\n", "100" },
 		/* The greeting is no ability. */
 		{ "250-8BITMIME 8BITMIME\n250 X", "1000", "", "100" },
-		{ "250-mta\n250-STARTTLS\n250-AUTH PLAIN\n250-REQUIRETLS\n250-PRDR\n250-BURL\n"
+		{ "250-mta\n250-STARTTLS\n250-REQUIRETLS\n250-PRDR\n250-BURL\n"
 		  "250-XCLIENT ADDR\n250-X-DSN\n250 8BITMIMEX",
 		    "1000", "", "100" },
 		{ "250-mta\n250-DSN\n250 dsn", "1000", "DSN\n", "100" },
@@ -59,6 +59,11 @@ test_offer(void **state)
 		{ "250-mta\n250-BINARYMIME\n250 CHUNKING", "1000", "BINARYMIME\n", "100" },
 		{ "250-mta\n250 BINARYMIME", "1000", "", "100" },
 		{ "250-mta\n250 CHUNKING", "1000", "", "100" },
+		{ "250-mta\n250 AUTH PLAIN LOGIN", "1000", "AUTH PLAIN LOGIN\n", "100" },
+		{ "250-mta\n250-AUTH  plain EXTERNAL x!y\n250 AUTH PLAIN SCRAM-SHA-1-PLUS X_Y",
+		    "1000", "AUTH plain X_Y\n", "100" },
+		{ "250-mta\n250 AUTH EXTERNAL", "1000", "", "100" },
+		{ "250-mta\n250-AUTH\n250 AUTH=PLAIN", "1000", "", "100" },
 		{ "250-mta\n250 LIMITS RCPTMAX=20 MAILMAX=5", "1000", "", "20" },
 		{ "250-mta\n250 limits mailmax=5 rcptmax=1", "1000", "", "1" },
 		{ "250-mta\n250 LIMITS RCPTMAX=500", "1000", "", "100" },
@@ -130,6 +135,8 @@ test_common(void **state)
 		{ "250-a\n250 MT-PRIORITY MIXER", "250-a\n250 MT-PRIORITY MIXER",
 		    EXTENSION_MT_PRIORITY, 0 },
 		{ "250-a\n250 MT-PRIORITY MIXER", "250-a\n250 MT-PRIORITY NSEP", 0, 0 },
+		{ "250-a\n250 AUTH PLAIN LOGIN", "250-b\n250 AUTH X LOGIN", EXTENSION_AUTH, 0 },
+		{ "250-a\n250 AUTH PLAIN", "250-b\n250 AUTH LOGIN", 0, 0 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -83,8 +83,20 @@ test_received(void **state)
 	    "\tby mx.example.org with ESMTPS id abcdefghjkm.1\r\n"
 	    "\t(TLSv1.3 X_Y);\r\n"
 	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
-	s.esmtp = false;
+	session_authenticate(&s, STR(""), STR("GSSAPI"));
+	assert_received(&s, 0,
+	    "Received: from mail.example.net (real.example.net [IPv6:2001:db8::1])\r\n"
+	    "\tby mx.example.org with ESMTPSA id abcdefghjkm.1\r\n"
+	    "\t(TLSv1.3 X_Y);\r\n"
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
 	s.tls.on = false;
+	session_authenticate(&s, STR("alice"), STR(""));
+	assert_received(&s, 0,
+	    "Received: from mail.example.net (real.example.net [IPv6:2001:db8::1])\r\n"
+	    "\tby mx.example.org with ESMTPA id abcdefghjkm.1;\r\n"
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
+	session_authenticate(&s, STR(""), STR("ANONYMOUS"));
+	s.esmtp = false;
 	/* Nothing that a client says leaves its line. */
 	s.helo = STR("a\r\nb\x1b\x80");
 	assert_received(&s, 1772323200,

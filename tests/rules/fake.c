@@ -127,6 +127,7 @@ check_zone(const struct fact_call *call, struct err *e)
 
 static const struct fact_def session[] = {
 	{ .name = "account", .type = VALUE_TEXT, AT_MAIL },
+	{ .name = "authenticated", .type = VALUE_BOOL, AT_MAIL },
 	{ .name = "box", .type = VALUE_TEXT, AT_EACH },
 	{ .name = "box.limit", .type = VALUE_NUMBER, AT_EACH },
 	{ .name = "client.ip", .type = VALUE_IP, AT_ALL },

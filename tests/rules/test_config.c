@@ -173,10 +173,14 @@ test_real_stages(void **state)
 	struct config_vocabulary v = stage_vocabulary(arena);
 	struct complaints c = { 0 };
 	struct config *config;
+	struct buf all;
 
+	buf_init(&all, 8192);
+	buf_add(&all, str_of(manual));
+	buf_add(&all, STR("at mail { mark guesser if auth.failures(client, 1h) > 9 }\n"));
 	write_file(folder, "partners.list", "");
 	for (int i = 0; i < 2; i++) {
-		write_file(folder, "postern.conf", i == 0 ? manual : "");
+		write_file(folder, "postern.conf", i == 0 ? all.p : "");
 		config = config_load(PATH(folder, "postern.conf"), &v, &c);
 		if (config == NULL)
 			fail_msg("%s:%u: %s", c.item[0].file, c.item[0].line, c.item[0].text);
@@ -185,6 +189,7 @@ test_real_stages(void **state)
 		config_release(&config);
 		complaints_free(&c);
 	}
+	buf_free(&all);
 	arena_free(&arena);
 }
 

@@ -558,44 +558,47 @@ test_default_rules(void **state)
 		    "own name in HELO\" default.rules:12",
 		    NULL },
 		{ STEP_HELO, "hostname \"mx.example\"", "helo=mail.example", "accept", NULL },
-		{ STEP_MAIL, "", "account=; spf.helo=fail; client.ip=192.0.2.1; helo=big.example",
+		{ STEP_MAIL, "",
+		    "authenticated=0; spf.helo=fail; client.ip=192.0.2.1; helo=big.example",
 		    "reject 550 5.7.23 \"SPF: 192.0.2.1 may not call itself big.example; see the SPF "
 		    "record of that name\" default.rules:20",
 		    NULL },
-		{ STEP_MAIL, "", "account=anna; spf.helo=fail; spf=fail; client.name=",
+		{ STEP_MAIL, "", "authenticated=1; spf.helo=fail; spf=fail; client.name=",
 		    "accept default.rules:16", NULL },
-		{ STEP_MAIL, "", "account=; spf=fail; client.name=mail.forwarder.example", "accept",
-		    NULL },
+		{ STEP_MAIL, "", "authenticated=0; spf=fail; client.name=mail.forwarder.example",
+		    "accept", NULL },
 		{ STEP_MAIL, "",
-		    "account=; spf=fail; client.name=; client.ip=192.0.2.1; spf.domain=bank.example",
+		    "authenticated=0; spf=fail; client.name=; client.ip=192.0.2.1; spf.domain=bank.example",
 		    "reject 550 5.7.23 \"SPF: 192.0.2.1 may not send for bank.example, and has no name in "
 		    "the DNS\" default.rules:23",
 		    NULL },
 		/* the DNS did not answer: nobody is refused for that */
-		{ STEP_MAIL, "", "account=; spf=temperror; spf.helo=temperror; client.name=NONE",
+		{ STEP_MAIL, "",
+		    "authenticated=0; spf=temperror; spf.helo=temperror; client.name=NONE",
 		    "accept", NULL },
-		{ STEP_RCPT, "", "account=anna; quota=over; quota.plan=home; quota.free=3600",
+		{ STEP_RCPT, "", "authenticated=1; quota=over; quota.plan=home; quota.free=3600",
 		    "tempfail 452 4.7.1 \"The plan home is used up; there is room again in 1h at the "
 		    "latest\" default.rules:27",
 		    NULL },
-		{ STEP_RCPT, "", "account=anna; quota=near", "accept default.rules:28", NULL },
-		{ STEP_RCPT, "", "account=; unknown_share(client, 1h)=81; client.ip=192.0.2.1",
+		{ STEP_RCPT, "", "authenticated=1; quota=near", "accept default.rules:28", NULL },
+		{ STEP_RCPT, "",
+		    "authenticated=0; unknown_share(client, 1h)=81; client.ip=192.0.2.1",
 		    "tempfail 450 4.7.1 \"Too many unknown recipients from 192.0.2.1: clean the list of "
 		    "recipients, and try again in an hour\" default.rules:31",
 		    NULL },
 		{ STEP_RCPT, "",
-		    "account=; client.name=; greylist=waiting; greylist.wait=240; client.ip=192.0.2.1",
+		    "authenticated=0; client.name=; greylist=waiting; greylist.wait=240; client.ip=192.0.2.1",
 		    "tempfail 451 4.7.1 \"Greylisted, as 192.0.2.1 has no name in the DNS: try again in "
 		    "4m\" default.rules:34",
 		    NULL },
 		/* who has a name costs no question to the store's greylist */
-		{ STEP_RCPT, "", "account=; client.name=a.example; greylist=PENDING", "accept",
-		    NULL },
-		{ STEP_MESSAGE, "", "account=; from.count=2",
+		{ STEP_RCPT, "", "authenticated=0; client.name=a.example; greylist=PENDING",
+		    "accept", NULL },
+		{ STEP_MESSAGE, "", "authenticated=0; from.count=2",
 		    "reject 550 5.6.0 \"The message has 2 From fields: exactly one is allowed (RFC 5322 "
 		    "3.6)\" default.rules:41",
 		    NULL },
-		{ STEP_MESSAGE, "", "account=; from.count=1", "accept", NULL },
+		{ STEP_MESSAGE, "", "authenticated=0; from.count=1", "accept", NULL },
 	};
 
 	run(cases, COUNT(cases));
