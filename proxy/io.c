@@ -278,6 +278,8 @@ on_input(evutil_socket_t fd, short what, void *arg)
 		evbuffer_unfreeze(input, 0);
 		if (evbuffer_add(input, octets, (size_t)n) != 0)
 			die("no memory for input");
+		/* It may be a password. */
+		explicit_bzero(octets, (size_t)n);
 		evbuffer_freeze(input, 0);
 		on_readable(io->bev, io);
 	} else if (n == 0) {
