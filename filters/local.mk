@@ -9,6 +9,7 @@ libpostern_a_SOURCES += \
 	filters/dkim_pubkey.c filters/dkim_pubkey.h \
 	filters/dkim_run.c filters/dkim_run.h \
 	filters/dkim_tags.c filters/dkim_tags.h \
+	filters/early.c \
 	filters/geo.c \
 	filters/greylist.c \
 	filters/helo.c \

@@ -6,6 +6,7 @@
 
 extern const struct stage guessing_stage;
 extern const struct stage dkim_stage;
+extern const struct stage early_stage;
 extern const struct stage geo_stage;
 extern const struct stage greylist_stage;
 extern const struct stage helo_stage;
@@ -14,6 +15,7 @@ extern const struct stage spf_stage;
 extern const struct stage volume_stage;
 
 const struct stage *const stages[] = {
+	&early_stage,
 	&geo_stage,
 	&helo_stage,
 	&listed_stage,

@@ -66,6 +66,13 @@ struct transaction {
 	void **stage_state;  /* one pointer a stage */
 };
 
+/* Whether the client has waited for the greeting, and for the answer to EHLO. */
+enum turn {
+	TURN_UNKNOWN, /* nobody watched: the milter front */
+	TURN_KEPT,
+	TURN_BROKEN,
+};
+
 /* The client's side of the connection, if it is secured. */
 struct session_tls {
 	bool on;
@@ -88,6 +95,7 @@ struct session {
 	struct str reverse_name; /* by XCLIENT: not confirmed by a forward look-up */
 	struct str helo;         /* as given; "" before */
 	bool esmtp;              /* EHLO */
+	enum turn turn;
 	struct session_tls tls;
 	struct str account;        /* authenticated as; "" none, or not known */
 	struct str auth_mechanism; /* with which; "" none, or not known */

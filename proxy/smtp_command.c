@@ -26,11 +26,31 @@ struct verb_row {
 
 /* ---- connect ---- */
 
+/*
+ * It is ours to speak now. TLS may have octets of its own under way. What was heard once stays: a new HELO
+ * does not mend it.
+ */
+static void
+watch_turn(struct client *c)
+{
+	const struct config *config = gate_session_config(c->gs);
+	const struct fact_entry *fact = fact_find(&config->facts, STR("client.early"));
+
+	/* Looking costs a system call. */
+	if (!fact || !config->part_used[fact->stage])
+		return;
+	if (io_pending(c->io) && !io_ssl(c->io))
+		c->s->turn = TURN_BROKEN;
+	else if (c->s->turn == TURN_UNKNOWN)
+		c->s->turn = TURN_KEPT;
+}
+
 static void
 greet_decided(struct client *c, const struct verdict *v)
 {
 	if (!verdict_refuses(v)) {
 		c->rules_over = c->s->rules_over;
+		watch_turn(c);
 		client_set_state(c, CLIENT_GREETED);
 		buf_printf(&c->front->out, "220 %s ESMTP\r\n", c->core->hostname);
 		io_write(c->io, buf_str(&c->front->out));
@@ -130,6 +150,8 @@ run_helo(struct client *c, struct command *command)
 	if (!c->bound && !str_eq(c->s->helo, command->rest))
 		mta_drop(c, NULL);
 	session_helo(c->s, command->rest, command->verb == VERB_EHLO);
+	if (c->s->esmtp)
+		watch_turn(c);
 	helo_decide(c);
 }
 

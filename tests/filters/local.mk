@@ -2,6 +2,7 @@
 EXTRA_DIST += tests/filters/world.c tests/filters/world.h
 check_PROGRAMS += \
 	tests/filters/test_docs \
+	tests/filters/test_early \
 	tests/filters/test_geo \
 	tests/filters/test_greylist \
 	tests/filters/test_helo \
@@ -11,6 +12,7 @@ check_PROGRAMS += \
 	tests/filters/test_table \
 	tests/filters/test_volume
 world = tests/filters/world.c tests/filters/world.h
+tests_filters_test_early_SOURCES = tests/filters/test_early.c $(world)
 tests_filters_test_geo_SOURCES = tests/filters/test_geo.c tests/filters/mmdb.c \
 	tests/filters/mmdb.h $(world)
 tests_filters_test_helo_SOURCES = tests/filters/test_helo.c $(world)

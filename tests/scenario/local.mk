@@ -5,6 +5,7 @@ scenario_tests = \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_bdat.sh \
 	tests/scenario/proxy_delay.sh \
+	tests/scenario/proxy_early.sh \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
