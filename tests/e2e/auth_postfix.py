@@ -55,7 +55,6 @@ smtpd_tls_auth_only = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = cyrus
 smtpd_sasl_path = smtpd
-cyrus_sasl_config_path = {folder}
 smtpd_sasl_local_domain = mta.example.org
 smtpd_sasl_security_options = noanonymous
 smtpd_sasl_authenticated_header = yes
@@ -85,14 +84,7 @@ def certificate(lab, name):
 
 
 def postfix(lab, db, cert, name="postfix", milters=""):
-    """Debian's looks for smtpd.conf in a folder of its own configuration."""
-    folder = lab.path(name, "conf", "sasl")
-    mta = lab.postfix(name=name, milters=milters, extra=POSTFIX.format(cert=cert, folder=folder))
-    os.makedirs(folder, mode=0o755)
-    lab.write(os.path.join(name, "conf", "sasl", "smtpd.conf"), SASL % db)
-    mta.stop()
-    mta.start()
-    return mta
+    return lab.postfix(name=name, milters=milters, extra=POSTFIX.format(cert=cert), sasl=SASL % db)
 
 
 class World:

@@ -14,8 +14,9 @@ LIMIT = 20  # seconds without an octet
 class Client:
     """A connection. greet: also reads the greeting and says EHLO."""
 
-    def __init__(self, port, source="127.0.0.1", greet=True, xclient="", helo="client.test"):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT,
+    def __init__(self, port, source="127.0.0.1", greet=True, xclient="", helo="client.test",
+                 host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=LIMIT,
                                                source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")

@@ -1,7 +1,8 @@
 """Real clients in front of posternd, with Postfix behind: swaks, curl, msmtp, openssl s_client, Python's
-smtplib and nodemailer. Each sends in the clear, by STARTTLS, in TLS at once, and a large message, and
-each message has to arrive octet for octet. The last lines say how each of them ended."""
+smtplib and nodemailer. Each sends in the clear, by STARTTLS, in TLS at once, authenticated, and a large
+message, and each has to arrive octet for octet. The last lines say how each of them ended."""
 
+import base64
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import accounts  # noqa: E402
 import lab as servers  # noqa: E402
 from certificate import certificate, openssl  # noqa: E402
 from lab import Lab, free_port, message  # noqa: E402
@@ -33,7 +35,8 @@ threads 1
 at connect { }
 """
 
-PLAIN, STARTTLS, IMPLICIT, LARGE = WAYS = "plain", "STARTTLS", "implicit TLS", "STARTTLS, 10 MB"
+PLAIN, STARTTLS, IMPLICIT, AUTH, LARGE = WAYS = (
+    "plain", "STARTTLS", "implicit TLS", "STARTTLS, AUTH", "STARTTLS, 10 MB")
 
 
 class World:
@@ -42,7 +45,7 @@ class World:
         self.folder = lab.folder
         authority = certificate(lab, "authority.test")
         self.ca = authority + ".pem"
-        self.postfix = lab.postfix()
+        self.postfix = lab.postfix(extra=accounts.POSTFIX, sasl=accounts.cyrus(lab)[0])
         self.ports = {"plain": free_port(), "tls": free_port()}
         self.posternd = lab.posternd(os.path.join(build, "posternd"), SETTINGS % {
             **self.ports, "ours": certificate(lab, "mx.example.org", authority),
@@ -74,6 +77,8 @@ class World:
 def swaks(w, way, recipient, data):
     tls = "--tls-on-connect" if way == IMPLICIT else "--tls"
     more = [] if way == PLAIN else [tls, "--tls-verify", "--tls-ca-path", w.ca]
+    if way == AUTH:
+        more += ["--auth", "PLAIN", "--auth-user", accounts.USER, "--auth-password", accounts.PASSWORD]
     said, code = servers.swaks(w.port(way), SENDER, recipient, data, more)
     equal(code, 0, "its exit code: " + said[-2000:])
 
@@ -81,6 +86,8 @@ def swaks(w, way, recipient, data):
 def curl(w, way, recipient, data):
     scheme = "smtps" if way == IMPLICIT else "smtp"
     more = [] if way == PLAIN else ["--ssl-reqd"]
+    if way == AUTH:
+        more += ["--user", f"{accounts.USER}:{accounts.PASSWORD}"]
     w.run("curl", "-sS", f"{scheme}://127.0.0.1:{w.port(way)}/client.test", "--cacert", w.ca,
           "--mail-from", SENDER, "--mail-rcpt", recipient, "--upload-file", w.file(data), *more)
 
@@ -90,13 +97,18 @@ def msmtp(w, way, recipient, data):
     config = w.file(f"account default\nhost 127.0.0.1\nport {w.port(way)}\nfrom {SENDER}\n"
                     f"domain client.test\ntls {tls}\ntls_trust_file {w.ca}\n"
                     f"tls_starttls {'off' if way == IMPLICIT else 'on'}\n".encode())
+    if way == AUTH:
+        with open(config, "a", encoding="ascii") as f:
+            f.write(f"auth on\nuser {accounts.USER}\npassword {accounts.PASSWORD}\n")
     w.run("msmtp", "-C", config, recipient, text=data.replace(b"\r\n", b"\n"))
 
 
 def s_client(w, way, recipient, data):
     more = [] if way == IMPLICIT else ["-starttls", "smtp"]
     stuffed = re.sub(rb"(?m)^\.", b"..", data.replace(b"\r\n", b"\n"))
-    dialogue = (f"EHLO client.test\nMAIL FROM:<{SENDER}> BODY=8BITMIME\nRCPT TO:<{recipient}>\nDATA\n".encode()
+    auth = base64.b64encode(f"\0{accounts.USER}\0{accounts.PASSWORD}".encode()).decode()
+    auth = f"AUTH PLAIN {auth}\n" if way == AUTH else ""
+    dialogue = (f"EHLO client.test\n{auth}MAIL FROM:<{SENDER}> BODY=8BITMIME\nRCPT TO:<{recipient}>\nDATA\n".encode()
                 + stuffed + b".\nQUIT\n")
     said = openssl("s_client", "-quiet", "-crlf", "-ign_eof", "-verify_return_error", "-CAfile", w.ca,
                    "-verify_hostname", "mx.example.org", "-servername", "mx.example.org", *more,
@@ -111,8 +123,10 @@ def python(w, way, recipient, data):
     else:
         client = smtplib.SMTP("127.0.0.1", w.port(way), "client.test", timeout=LIMIT)
     with client:
-        if way in (STARTTLS, LARGE):
+        if way not in (PLAIN, IMPLICIT):
             client.starttls(context=context)
+        if way == AUTH:
+            client.login(accounts.USER, accounts.PASSWORD)
         equal(client.sendmail(SENDER, [recipient], data, ["BODY=8BITMIME"]), {}, "the refusals")
 
 
@@ -120,8 +134,10 @@ def nodemailer(w, way, recipient, data):
     with open(w.ca, encoding="ascii") as f:
         ca = f.read()
     transport = {"host": "127.0.0.1", "port": w.port(way), "secure": way == IMPLICIT,
-                 "requireTLS": way in (STARTTLS, LARGE), "ignoreTLS": way == PLAIN,
+                 "requireTLS": way not in (PLAIN, IMPLICIT), "ignoreTLS": way == PLAIN,
                  "name": "client.test", "tls": {"ca": ca, "servername": "mx.example.org"}}
+    if way == AUTH:
+        transport["auth"] = {"user": accounts.USER, "pass": accounts.PASSWORD}
     w.run("node", os.path.join(HERE, "nodemailer.js"), json.dumps(
         {"transport": transport, "envelope": {"from": SENDER, "to": recipient}, "file": w.file(data)}),
           env={"NODE_PATH": node_path(w.build)})
@@ -182,8 +198,10 @@ def send(w, client, function, way):
     assert mark, stored[0][:2000]
     wanted = data.replace(b"\r\n", b"\n")
     assert mark + rest == wanted, f"the octets differ: {(mark + rest)[:1000]!r} of {len(mark + rest)}, {len(wanted)}"
-    matches(r"by mx\.example\.org with " + ("ESMTP id" if way == PLAIN else "ESMTPS id"),
-            above.decode("latin-1"), "our field")
+    kind = {PLAIN: "ESMTP", AUTH: "ESMTPSA"}.get(way, "ESMTPS")
+    matches(rf"by mx\.example\.org with {kind} id", above.decode("latin-1"), "our field")
+    if way == AUTH:
+        matches(rf"\(Authenticated sender: {accounts.USER}", above.decode("latin-1"), "Postfix's field")
 
 
 def main():
@@ -194,7 +212,7 @@ def main():
         tap.on_failure = w.logs
         for client, function, missing, ways in CLIENTS:
             for way in ways:
-                why = missing(w, way)
+                why = missing(w, way) or (accounts.missing() if way == AUTH else None)
                 if why:
                     ends[client, way] = "skipped"
                     tap.skip(f"{client} {way}", why)

@@ -232,7 +232,7 @@ class Postfix(Mailboxes):
     TELLS_UNKNOWN = True   # to milters: whom it refuses itself
 
     def __init__(self, lab, domains=("example.org",), milters="", name="postfix", extra="",
-                 xclient=True, greeting_port=None, host="127.0.0.1"):
+                 xclient=True, greeting_port=None, host="127.0.0.1", sasl=""):
         self.host, self.port = host, greeting_port or free_port()
         self.folder = lab.path(name)
         self.conf = os.path.join(self.folder, "conf")
@@ -248,6 +248,9 @@ class Postfix(Mailboxes):
         self.write("conf/main.cf", self.main_cf(domains, milters, xclient) + extra)
         self.write("conf/master.cf", self.master_cf())
         self.write("conf/dynamicmaps.cf", "")
+        # Where Debian's looks for it.
+        os.makedirs(os.path.join(self.conf, "sasl"))
+        self.write("conf/sasl/smtpd.conf", sasl)
         self.start()
 
     def main_cf(self, domains, milters, xclient):
@@ -372,7 +375,7 @@ class Sendmail(Mailboxes):
     TELLS_UNKNOWN = False  # not built that way, although it says it can (SMFIP_RCPT_REJ)
 
     def __init__(self, lab, unpacked, elsewhere, domains=("example.org",), milters=(),
-                 name="sendmail", port=None, host="127.0.0.1", extra="", env=()):
+                 name="sendmail", port=None, host="127.0.0.1", extra=""):
         self.host, self.port = host, port or free_port()
         self.folder = lab.path(name)
         user = pwd.getpwnam("nobody")
@@ -390,7 +393,7 @@ class Sendmail(Mailboxes):
             [os.path.join(unpacked, "usr/libexec/sendmail/sendmail"), "-bD", "-q1s", "-C", config,
              "-X", os.path.join(self.folder, "transcript")],
             os.path.join(self.folder, "sendmail.log"), env={"RES_OPTIONS": "timeout:1 attempts:1",
-                 "LD_PRELOAD": os.path.abspath(elsewhere), **dict(env)})
+                 "LD_PRELOAD": os.path.abspath(elsewhere)})
         until(lambda: answers(self.port, host) or not self.process.running(), what="Sendmail")
         if not self.process.running():
             raise RuntimeError(f"Sendmail ended: {self.process.text()}")

@@ -19,6 +19,7 @@ PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/e2e/run.sh
 TESTS += $(e2e_tests)
 EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/README.md \
+	tests/e2e/accounts.py \
 	tests/e2e/certificate.py \
 	tests/e2e/client.py \
 	tests/e2e/dovecot.py \

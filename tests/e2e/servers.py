@@ -4,14 +4,19 @@ What Debian's build of a server offers is written down here and looked at, so th
 feature that a server lacks shows that it is not offered on its behalf either. The last lines say how
 each of them ended."""
 
+import base64
 import os
 import re
+import shutil
 import ssl
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "scenario")]
 
+import accounts  # noqa: E402
 import exim  # noqa: E402
+import proxy_tproxy  # noqa: E402
 from certificate import certificate  # noqa: E402
 from client import Client  # noqa: E402
 from lab import Lab, Process, answers, free_port, message, until  # noqa: E402
@@ -55,8 +60,9 @@ class Missing(Exception):
 
 
 class Row:
-    """offers: what EHLO of Debian's build has; handoff: how it is told of the client; in_tls and
-    sees_client: what its field and its log say then; decodes_envid: whether its notifications
+    """offers: what EHLO of Debian's build has; withheld: what else it has, and we keep back from
+    clients in the clear; handoff: how it is told of the client; in_tls,
+    knows_account and sees_client: what its field and its log say then; decodes_envid: whether its notifications
     do, as RFC 3464 wants it."""
 
     decodes_envid = True
@@ -64,55 +70,76 @@ class Row:
 
 class PostfixRow(Row):
     name = "Postfix"
-    offers = {"PIPELINING", "STARTTLS", "CHUNKING", "SMTPUTF8", "DSN", "8BITMIME"}
+    offers = {"PIPELINING", "STARTTLS", "CHUNKING", "SMTPUTF8", "DSN", "8BITMIME", "AUTH"}
+    withheld = {"AUTH", "VRFY", "ETRN"}
     handoff = "xclient"
     in_tls = r"using TLSv1\.3 with cipher"
+    knows_account = r"\(Authenticated sender: alice"
     sees_client = r"client=\S+\[127\.0\.0\.77\]"
 
-    def start(self, lab, build, base):  # pylint: disable=unused-argument
+    def start(self, lab, build, base, host="127.0.0.1"):  # pylint: disable=unused-argument
+        if not shutil.which("postfix"):
+            raise Missing("postfix is missing")
         return lab.postfix(
-            domains=DOMAINS,
+            domains=DOMAINS, host=host,
             extra=f"smtpd_tls_cert_file = {base}.pem\nsmtpd_tls_key_file = {base}.key\n"
-                  "smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\n")
+                  "smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\n"
+                  + accounts.POSTFIX,
+            sasl=accounts.cyrus(lab)[0])
 
 
 class SendmailRow(Row):
     name = "Sendmail"
     # Debian builds it without USE_EAI; there is no CHUNKING in 8.17.
-    offers = {"PIPELINING", "STARTTLS", "DSN", "8BITMIME"}
+    offers = {"PIPELINING", "STARTTLS", "DSN", "8BITMIME", "AUTH"}
+    withheld = {"AUTH", "EXPN", "VERB", "ETRN", "HELP"}
     handoff = ""
     in_tls = r"version=TLSv1\.3"
+    knows_account = r"\(authenticated bits=0\)"
     sees_client = None
 
-    def start(self, lab, build, base):
+    def start(self, lab, build, base, host="127.0.0.1"):
         folder, preload = unpacked("sendmail", "usr/libexec/sendmail/sendmail", build)
-        if not folder:
-            raise Missing(preload)
+        if not folder or not shutil.which("m4"):
+            raise Missing("m4 is missing" if folder else preload)
         return lab.sendmail(
-            unpacked=folder, elsewhere=preload, domains=DOMAINS,
+            unpacked=folder, elsewhere=preload, domains=DOMAINS, host=host,
             extra=f"define(`confSERVER_CERT', `{base}.pem')\ndefine(`confSERVER_KEY', `{base}.key')\n"
                   f"define(`confCACERT', `{base}.pem')\n"
-                  f"define(`confCACERT_PATH', `{os.path.dirname(base)}')\n")
+                  f"define(`confCACERT_PATH', `{os.path.dirname(base)}')\n"
+                  + accounts.SENDMAIL.format(folder=accounts.cyrus(lab)[1]))
 
 
 class EximRow(Row):
     name = "Exim"
-    offers = {"PIPELINING", "STARTTLS", "CHUNKING", "SMTPUTF8", "DSN", "8BITMIME"}
+    offers = {"PIPELINING", "STARTTLS", "CHUNKING", "SMTPUTF8", "DSN", "8BITMIME", "AUTH"}
+    withheld = {"AUTH", "PIPECONNECT", "HELP"}
     handoff = "proxy-protocol v2"
     in_tls = r"with esmtps\s+\(TLS1\.3\)"
+    knows_account = r"with esmtpa\s"
     decodes_envid = False
     sees_client = r"<= a@other\.test H=\S+ \[127\.0\.0\.77\]"
 
-    def start(self, lab, build, base):
+    def start(self, lab, build, base, host="127.0.0.1"):
         folder, preload = unpacked("exim", exim.PROGRAM, build)
         why = preload if not folder else exim.cannot_start(folder, preload)
         if why:
             raise Missing(why)
         os.chmod(base + ".key", 0o644)  # Exim reads it as nobody
         return lab.add(exim.Exim(
-            lab, folder, preload, domains=DOMAINS,
+            lab, folder, preload, domains=DOMAINS, host=host,
             extra=f"tls_certificate = {base}.pem\ntls_privatekey = {base}.key\n"
-                  "tls_advertise_hosts = *\n"))
+                  "tls_advertise_hosts = *\n", authenticators=accounts.EXIM))
+
+
+def stored(mta, recipient, data):
+    """The message has to be there once, and octet for octet below what was added above; that."""
+    found = mta.await_messages(recipient)
+    equal(len(found), 1, f"the number of messages for {recipient}")
+    first = data[:data.index(b"\r\n")] + b"\n"
+    above, mark, rest = found[0].partition(first)
+    equal(mark + rest, data.replace(b"\r\n", b"\n"), f"what came to {recipient}")
+    return above.decode("utf-8", "replace")
 
 
 class World:
@@ -141,26 +168,14 @@ class World:
     def logs(self):
         return "".join(p.text()[-3000:] for p in self.started) + self.mta.text()[-3000:]
 
-    def stored(self, recipient, data):
-        """The message as it was delivered, from its own first field on, and what is above."""
-        found = self.mta.await_messages(recipient)
-        equal(len(found), 1, f"the number of messages for {recipient}")
-        first = data[:data.index(b"\r\n")] + b"\n"
-        above, mark, rest = found[0].partition(first)
-        assert mark, found[0]
-        return mark + rest, above.decode("utf-8", "replace")
-
     def arrives_the_same(self, play, data, name, straight=True):
         """Plays play(port, recipient), which has to send the message, straight and through us; what
         it returned and the messages have to be equal. The fields above the one that came through us."""
-        recipients = [f"{name}-{where}@example.org" for where in ("straight", "through")]
-        outcomes = [play(port, recipient) for port, recipient in zip((self.mta.port, self.port), recipients)
-                    if straight or port == self.port]
-        if straight:
-            equal(outcomes[1], outcomes[0], "what was said through us, beside straight,")
-            equal(self.stored(recipients[0], data)[0], data.replace(b"\r\n", b"\n"), "what came straight")
-        body, above = self.stored(recipients[1], data)
-        equal(body, data.replace(b"\r\n", b"\n"), "what came through us")
+        ways = [("straight", self.mta.port), ("through", self.port)][0 if straight else 1:]
+        recipients = [f"{name}-{way}@example.org" for way, _ in ways]
+        outcomes = [play(port, to) for (_, port), to in zip(ways, recipients)]
+        equal(outcomes[-1], outcomes[0], "what was said through us, beside straight,")
+        above = [stored(self.mta, to, data) for to in recipients][-1]
         matches(r"^Received: from \S+ \(.*by mx\.example\.org", above, "our field")
         return above
 
@@ -323,6 +338,46 @@ def dsn(w):
     return "yes"
 
 
+def auth(w):
+    """The server judges, and knows who it is; in the clear we do not offer it."""
+    offers(w, "AUTH", False)
+    data = message(SENDER, "b@example.org", "auth")
+
+    def encoded(text):
+        return base64.b64encode(text.encode()).decode()
+
+    def login(c, mechanism, password):
+        if mechanism == "PLAIN":
+            return [c.say("AUTH PLAIN " + encoded(f"\0{accounts.USER}\0{password}")).code]
+        return [c.say("AUTH LOGIN").code, c.say(encoded(accounts.USER)).code,
+                c.say(encoded(password)).code]
+    for mechanism, codes in (("PLAIN", []), ("LOGIN", [334, 334])):
+        def play(port, recipient, mechanism=mechanism, codes=codes):
+            with in_tls(w, port) as c:
+                matches(r"^AUTH (?=.*\bPLAIN\b)(?=.*\bLOGIN\b)", c.say("EHLO client.test").text)
+                equal(login(c, mechanism, "wrong"), codes + [535], "the replies to a wrong password")
+                equal(login(c, mechanism, accounts.PASSWORD), codes + [235], "the replies")
+                return c.send(SENDER, recipient, data).code
+        above = w.arrives_the_same(play, data, "auth-" + mechanism.lower())
+        matches(r"by mx\.example\.org with ESMTPSA id", above, "our field")
+        matches(w.row.knows_account, above, "the server's field")
+    return "yes"
+
+
+# What we say of our own, whatever the server says; XCLIENT as this client is trusted.
+OURS = {"PIPELINING", "ENHANCEDSTATUSCODES", "CHUNKING", "SIZE", "LIMITS", "STARTTLS", "XCLIENT"}
+
+
+def others(w):
+    """All other words of EHLO: kept back, or offered by both. And REQUIRETLS is not taken."""
+    straight, through = offered(w.mta.port), offered(w.port)
+    equal(straight - through, w.row.withheld, "what is kept back")
+    equal(through - straight - OURS, set(), "what only we offer")
+    with Client(w.port) as c:
+        equal(c.say(f"MAIL FROM:<{SENDER}> REQUIRETLS").code, 555, "the reply")
+    return "yes"
+
+
 def haproxy(w):
     """HAProxy in front tells us of the client, and we tell the server, if it can be told."""
     front = free_port()
@@ -332,8 +387,7 @@ def haproxy(w):
     data = message(SENDER, "b@example.org", "haproxy")
     with Client(front, source="127.0.0.77") as c:
         equal(c.send(SENDER, "haproxy@example.org", data).code, 250, "the reply")
-    body, above = w.stored("haproxy@example.org", data)
-    equal(body, data.replace(b"\r\n", b"\n"), "what came")
+    above = stored(w.mta, "haproxy@example.org", data)
     matches(r"^Received: from client\.test \((\S+ )?\[127\.0\.0\.77\]\)\s+by mx\.example\.org", above, "our field")
     if not w.row.sees_client:
         return "yes, to us"
@@ -341,31 +395,74 @@ def haproxy(w):
     return "yes"
 
 
+TPROXY = """hostname "mx.example.org"
+database "{folder}"
+listen proxy 10.77.1.1 port 25
+backend 10.77.2.2 port %d tproxy
+resolver forward 127.0.0.1 port 9
+threads 1
+at connect { }
+"""
+
+
+def no_name_servers(namespace):
+    """The machine's are out of reach there; whoever asks them is to hear so at once."""
+    with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as f:
+        for address in re.findall(r"(?m)^nameserver\s+([0-9.]+)$", f.read()):
+            if not address.startswith("127."):
+                proxy_tproxy.ip("-n", namespace, "route", "add", "unreachable", address)
+
+
+def tproxy(w):
+    """Machines of their own for client, posternd and server: namespaces of the network. The server
+    takes the client for its peer."""
+    data = message(SENDER, "b@example.org", "tproxy")
+    with Lab() as lab, proxy_tproxy.Net() as net:
+        no_name_servers(net.mta)
+        net.enter(net.mta)
+        mta = w.row.start(lab, w.build, certificate(lab, "mta.example.org"), "10.77.2.2")
+        net.answers_are_ours(mta.port)
+        net.enter(net.postern)
+        p = lab.posternd(os.path.join(w.build, "posternd"), TPROXY % mta.port)
+        w.started.append(p)
+        net.enter(net.client)
+        with Client(25, source="10.77.1.2", host="10.77.1.1") as c:
+            equal(c.send(SENDER, "tproxy@example.org", data).code, 250, "the reply")
+        above = stored(mta, "tproxy@example.org", data)
+    matches(r"^Received: from [^;]*\[10\.77\.1\.2\][^;]*by mta\.example\.org", above, "the server's field")
+    return "yes"
+
+
+def no_haproxy():
+    return None if os.path.exists("/usr/sbin/haproxy") else "haproxy is missing"
+
+
 FEATURES = (("plain", plain), ("STARTTLS", starttls), ("BDAT", bdat), ("PIPELINING", pipelining),
-            ("SMTPUTF8", smtputf8), ("DSN", dsn), ("HAProxy", haproxy))
+            ("SMTPUTF8", smtputf8), ("DSN", dsn), ("AUTH", auth), ("other words", others),
+            ("HAProxy", haproxy), ("TPROXY", tproxy))
 
 
 def play(tap, lab, build, row, results):
+    missing = {"AUTH": accounts.missing(), "HAProxy": no_haproxy(),
+               "TPROXY": proxy_tproxy.missing()}
+    w = None
     try:
         w = World(lab, build, row)
+        tap.on_failure = w.logs
     except Missing as why:
-        for feature, _ in FEATURES:
-            tap.skip(f"{row.name} {feature}", why)
-            results[row.name, feature] = "skipped"
-        return
-    tap.on_failure = w.logs
+        missing = {feature: why for feature, _ in FEATURES}
     for feature, function in FEATURES:
-        results[row.name, feature] = "FAILED"
-        if feature == "HAProxy" and not os.path.exists("/usr/sbin/haproxy"):
-            tap.skip(f"{row.name} {feature}", "haproxy is missing")
+        if missing.get(feature):
+            tap.skip(f"{row.name} {feature}", missing[feature])
             results[row.name, feature] = "skipped"
             continue
+        results[row.name, feature] = "FAILED"
         with tap.case(f"{row.name} {feature}"):
             results[row.name, feature] = function(w)
 
 
 def main():
-    build = need("posternd", "postern", "postfix", "openssl", "m4")
+    build = need("posternd", "openssl")
     tap, results = Tap(), {}
     rows = (PostfixRow(), SendmailRow(), EximRow())
     for row in rows:
