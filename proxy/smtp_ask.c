@@ -58,10 +58,7 @@ answered(struct client *c)
 	if (code / 100 == 3) {
 		mta_drop(c, "it gave a reply that is none to this command");
 		away(c);
-	} else if (code >= 500 && c->s->n_errors + 1 >= c->core->errors) {
-		client_error(c, code, "", "");
-	} else {
-		c->s->n_errors += code >= 500;
+	} else if (code < 500 || client_mta_error(c)) {
 		mta_relay_reply(c);
 	}
 }

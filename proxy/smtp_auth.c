@@ -165,14 +165,10 @@ no_guess(int code)
 static void
 say_no(struct client *c, int code)
 {
-	if (code == 421) {
+	if (code == 421)
 		client_reply(c, 454, "4.7.0", AWAY);
-	} else if (code >= 500 && c->s->n_errors + 1 >= c->core->errors) {
-		client_error(c, code, "", "");
-	} else {
-		c->s->n_errors += code >= 500;
+	else if (code < 500 || client_mta_error(c))
 		relay(c);
-	}
 }
 
 static void

@@ -146,6 +146,18 @@ client_error(struct client *c, int code, const char *enhanced, const char *text)
 		client_reply(c, code, enhanced, text);
 }
 
+bool
+client_mta_error(struct client *c)
+{
+	if (c->s->n_errors + 1 >= limit_errors(c)) {
+		/* Its code and text are not those that are said. */
+		client_error(c, 500, "", "");
+		return false;
+	}
+	c->s->n_errors++;
+	return limit_error(c);
+}
+
 /* ---- the end of things ---- */
 
 void

@@ -215,6 +215,11 @@ void client_reply(struct client *c, int code, const char *enhanced, const char *
 void client_reply_verdict(struct client *c, const struct verdict *v);
 /* A reply to a mistake of the client's; too many of them end the session. */
 void client_error(struct client *c, int code, const char *enhanced, const char *text);
+/*
+ * A 5yz of the MTA, which counts as an error of the client's. False: the client is told something else, and
+ * that it was one too many.
+ */
+bool client_mta_error(struct client *c);
 /* Journals a refusal, replies with it, then calls refused(c). */
 void client_refuse(
     struct client *c, const struct refusal *refusal, void (*refused)(struct client *c));
