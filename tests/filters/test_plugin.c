@@ -35,12 +35,11 @@ load_sample(void)
 static void
 test_what_is_no_stage_is_refused(void **state)
 {
-	static const struct {
+	char other_abi[160];
+	const struct {
 		const char *name, *complaint; /* of which %s is the path */
 	} cases[] = {
-		{ "bad_abi",
-		    "stage %s was built for stage interface 4, this posternd has 3: build it again "
-		    "with the headers of this version" },
+		{ "bad_abi", other_abi },
 		{ "bad_name", "stage %s has no name" },
 		{ "bad_facts", "stage %s has no facts" },
 		{ "bad_fact", "stage %s: its fact number 2 lacks a name, a function or steps" },
@@ -48,8 +47,13 @@ test_what_is_no_stage_is_refused(void **state)
 		{ "bad_symbol", "stage %s has no symbol `postern_stage`: is it a stage?" },
 	};
 
+	snprintf(other_abi, sizeof(other_abi),
+	    "stage %%s was built for stage interface %d, this posternd has %d: build it again with "
+	    "the headers of this version",
+	    STAGE_ABI + 1, STAGE_ABI);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char path[512], *place;
+		char path[512];
+		const char *place;
 		struct str before, expected, found;
 		struct err e = { 0 };
 
