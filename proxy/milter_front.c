@@ -25,6 +25,7 @@ struct link {
 	struct bufferevent *io;
 	struct gate_session *gs;
 	struct verdict refused; /* at connect or HELO: told at every MAIL */
+	bool refused_helo;      /* at HELO: another one may be let in */
 	struct buf header;      /* the header as it arrives */
 	struct spool *spool;    /* the message, header included */
 	bool header_over;       /* its header is longer than allowed, or the disk is full */
@@ -195,6 +196,7 @@ decided(struct link *link, const struct verdict *v)
 		if (!accepted) {
 			link->refused = *v;
 			link->refused.text = arena_dup(s->conn, v->text);
+			link->refused_helo = link->step == STEP_HELO;
 		}
 		return;
 	case STEP_MAIL:
@@ -322,6 +324,9 @@ take_helo(struct link *link, const struct link_frame *f)
 {
 	end_message(link);
 	session_helo(gate_session(link->gs), f->field[0], true);
+	if (link->refused_helo)
+		link->refused = (struct verdict){ 0 };
+	link->refused_helo = false;
 	if (!link->refused.code)
 		begin_step(link, STEP_HELO);
 }
