@@ -318,8 +318,17 @@ postlog unix-dgram n - n - 1 postlogd
             return f.read()
 
     def start(self):
-        subprocess.run(["postfix", "-c", self.conf, "start"], check=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        """Tried more than once: somebody's connection may have the port for a moment."""
+        def started():
+            done = subprocess.run(["postfix", "-c", self.conf, "start"], check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            said.append(done.stdout.decode("utf-8", "replace"))
+            return done.returncode == 0
+        said = []
+        try:
+            until(started, 10, "Postfix", pause=1)
+        except TimeoutError:
+            raise RuntimeError(f"Postfix does not start: {said[-1]}{self.text()[-2000:]}") from None
         until(lambda: answers(self.port, self.host), what="Postfix")
 
     def stop(self):
