@@ -147,10 +147,13 @@ cidr_parse(struct str s, struct cidr *out, struct err *e)
 bool
 cidr_has(const struct cidr *net, const struct ip *ip)
 {
-	struct ip cut;
+	size_t whole = net->bits / 8;
+	unsigned rest = net->bits % 8;
 
 	if (ip->version != net->ip.version || ip->version == 0)
 		return false;
-	cut = ip_network(ip, net->bits, net->bits);
-	return ip_eq(&cut, &net->ip);
+	for (size_t i = 0; i < whole; i++)
+		if (ip->b[i] != net->ip.b[i])
+			return false;
+	return rest == 0 || (uint8_t)(ip->b[whole] ^ net->ip.b[whole]) >> (8 - rest) == 0;
 }

@@ -168,9 +168,3 @@ ascii_isalnum(char c)
 {
 	return ascii_isalpha(c) || ascii_isdigit(c);
 }
-
-char
-ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}

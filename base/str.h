@@ -52,6 +52,10 @@ bool str_copy(struct str s, char *out, size_t size);
 bool ascii_isalpha(char c);
 bool ascii_isdigit(char c);
 bool ascii_isalnum(char c);
-char ascii_lower(char c);
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 #endif

@@ -25,6 +25,7 @@ struct list {
 	struct str name;
 	struct item *item;
 	size_t n_items, cap_items;
+	uint64_t lengths; /* of items: bit n, the last one for all that are longer */
 	struct cidr *net;
 	size_t n_nets, cap_nets;
 	bool finished;
@@ -217,6 +218,12 @@ net_order(const void *a, const void *b)
 	return order != 0 ? order : (int)x->bits - (int)y->bits;
 }
 
+static uint64_t
+length_bit(struct str text)
+{
+	return UINT64_C(1) << (text.n < 63 ? text.n : 63);
+}
+
 /*
  * Afterwards no network is inside another, so that the last one that begins at or before an
  * address is the only one that can hold it.
@@ -235,6 +242,8 @@ list_finish(struct list *list)
 			list->item[n++] = list->item[i];
 	}
 	list->n_items = n;
+	for (size_t i = 0; i < n; i++)
+		list->lengths |= length_bit(list->item[i].text);
 	n = 0;
 	if (list->n_nets > 0)
 		qsort(list->net, list->n_nets, sizeof *list->net, net_order);
@@ -258,6 +267,8 @@ has_ip(const struct list *list, const struct ip *ip)
 
 	if (ip->version == 0)
 		return false;
+	if (list->n_nets == 1)
+		return cidr_has(&list->net[0], ip);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -275,6 +286,8 @@ item_is(const struct list *list, struct str text)
 {
 	size_t low = 0, high = list->n_items;
 
+	if ((list->lengths & length_bit(text)) == 0)
+		return 0;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		int order = text_order(text, list->item[middle].text);
@@ -311,10 +324,11 @@ has_domain(const struct list *list, struct str domain)
 static bool
 has_text(const struct list *list, struct str text)
 {
-	size_t at = str_rfind(text, '@');
+	size_t at;
 
-	if (text.n == 0)
+	if (text.n == 0 || list->n_items == 0)
 		return false;
+	at = str_rfind(text, '@');
 	if (item_is(list, text) & ITEM_ITSELF)
 		return true;
 	return has_domain(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/die.h"
 #include "base/escape.h"
 #include "rules/record.h"
 
@@ -219,14 +220,17 @@ gate_story_add(
 	struct decision did = { 0 };
 	struct buf b;
 
-	did.trace.entry = ARENA_ARRAY(arena, struct trace_entry, d->trace.n);
+	did.trace.entry = xmalloc((d->trace.n + 1) * sizeof(*did.trace.entry));
 	for (size_t i = 0; i < d->trace.n; i++)
 		if (whole || d->trace.entry[i].hit)
 			did.trace.entry[did.trace.n++] = d->trace.entry[i];
-	if (!did.trace.n)
+	if (!did.trace.n) {
+		free(did.trace.entry);
 		return;
+	}
 	buf_init(&b, RECORD_TEXT_MAX);
 	record_trace(&did, &b);
+	free(did.trace.entry);
 	if (told->n) {
 		struct buf both;
 

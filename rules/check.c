@@ -116,7 +116,7 @@ collect(struct check *check)
 	for (const struct rule *r = check->first; r != NULL; r = r->next)
 		count[r->step]++;
 	for (size_t step = 0; step < STEP_COUNT; step++)
-		rules->rule[step] = ARENA_ARRAY(arena, const struct rule *, count[step]);
+		rules->rule[step] = ARENA_ARRAY(arena, struct rule *, count[step]);
 	for (struct rule *r = check->first; r != NULL; r = r->next) {
 		if (!rule_check(check, r))
 			continue;
@@ -144,6 +144,7 @@ rules_check(struct load *load, struct rule *first)
 	intern_free(&check.calls);
 	free(check.call);
 	check.rules->observe = load->config->core.mode == 1;
+	rules_compile(load, check.rules);
 	policy_collect(load, check.rules);
 	reach_check(load, check.rules);
 	return check.rules;

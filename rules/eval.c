@@ -2,68 +2,89 @@
 
 #include "base/die.h"
 
-/* Asks for a fact for the first time in this evaluation. */
-static enum progress
+/* Asks for a fact for the first time in this evaluation; NULL: PENDING. */
+static const struct fact *
 ask_fact(struct evaluation *ev, size_t slot)
 {
 	const struct fact_call *call = ev->rules->call[slot];
 	struct value value;
 
 	if (fact_get(ev->ask, call, &value) != DONE)
-		return PENDING;
+		return NULL;
 	ev->known[slot] = fact_known(ev->ask->session, call);
 	require(ev->known[slot] != NULL);
-	return DONE;
+	return ev->known[slot];
 }
 
-enum progress
-evaluation_value(struct evaluation *ev, const struct operand *o, const struct value **out)
+static inline const struct fact *
+fact_of(struct evaluation *ev, size_t slot)
 {
-	switch (o->kind) {
-	case OPERAND_VALUE:
-		*out = &o->value;
-		return DONE;
-	case OPERAND_SCORE:
-		ev->score = value_number(ev->ask->session->txn.score + ev->out->score);
-		*out = &ev->score;
-		return DONE;
-	case OPERAND_FACT:
-		break;
-	}
-	if (ev->known[o->slot] == NULL && ask_fact(ev, o->slot) != DONE)
-		return PENDING;
-	*out = &ev->known[o->slot]->value;
-	return DONE;
+	const struct fact *known = ev->known[slot];
+
+	return known ? known : ask_fact(ev, slot);
 }
 
-/* The facts of the present rule stand behind those of the rules before; each once. */
-static void
-note_asked(struct evaluation *ev, const struct operand *o)
+static const struct value *
+score_of(struct evaluation *ev)
 {
-	struct trace_entry *entry = &ev->entry[ev->n_entries];
+	ev->score = value_number(ev->ask->session->txn.score + ev->out->score);
+	return &ev->score;
+}
+
+const struct value *
+evaluation_value(struct evaluation *ev, const struct operand *o)
+{
 	const struct fact *fact;
 
-	if (o->kind != OPERAND_FACT)
-		return;
-	fact = ev->known[o->slot];
-	/* only the latest few are looked through: a range such as `a > 1 and a < 9` */
-	for (size_t i = 1; i <= entry->n_facts && i <= 4; i++)
-		if (ev->value[ev->n_asked - i] == fact)
-			return;
-	ev->asked[ev->n_asked] = ev->rules->call[o->slot];
-	ev->value[ev->n_asked++] = fact;
-	entry->n_facts++;
+	if (o->kind == OPERAND_VALUE)
+		return &o->value;
+	if (o->kind == OPERAND_SCORE)
+		return score_of(ev);
+	fact = fact_of(ev, o->slot);
+	return fact ? &fact->value : NULL;
 }
 
-/* An operand of a condition: its fact goes into the trace. */
-enum progress
-evaluation_operand(struct evaluation *ev, const struct operand *o, const struct value **out)
+/* Each once; only the latest few are looked through: a range such as `a > 1 and a < 9`. */
+static inline void
+note(struct trace_entry *entry, const struct fact *fact)
 {
-	enum progress progress = evaluation_value(ev, o, out);
+	for (unsigned i = 1; i <= entry->n_facts && i <= 4; i++)
+		if (entry->fact[entry->n_facts - i] == fact)
+			return;
+	entry->fact[entry->n_facts++] = fact;
+}
 
-	if (progress == DONE)
-		note_asked(ev, o);
-	return progress;
+static inline const struct value *
+noted(struct evaluation *ev, size_t slot)
+{
+	const struct fact *fact = fact_of(ev, slot);
+
+	if (fact == NULL)
+		return NULL;
+	note(ev->entry, fact);
+	return &fact->value;
+}
+
+const struct value *
+evaluation_operand(struct evaluation *ev, const struct operand *o)
+{
+	return o->kind == OPERAND_FACT ? noted(ev, o->slot) : evaluation_value(ev, o);
+}
+
+static inline const struct value *
+left_of(struct evaluation *ev, const struct node *n)
+{
+	return n->left_kind == OPERAND_FACT ? noted(ev, n->left)
+					    : evaluation_value(ev, &n->expr->left);
+}
+
+static inline const struct value *
+right_of(struct evaluation *ev, const struct node *n)
+{
+	if (n->right_kind == OPERAND_VALUE)
+		return &n->value;
+	return n->right_kind == OPERAND_FACT ? noted(ev, n->right)
+					     : evaluation_value(ev, &n->expr->right);
 }
 
 static bool
@@ -78,47 +99,47 @@ is_text(const struct value *v)
 	return v->type == VALUE_TEXT || v->type == VALUE_SYMBOL;
 }
 
-/* <0, 0, >0; false when one of them is no number, which a stage's mistake can cause. */
-static bool
-compare_numbers(const struct value *a, const struct value *b, int *out)
+/* <0, 0, >0; INCOMPARABLE when one of them is no number, which a stage's mistake can cause. */
+#define INCOMPARABLE 2
+
+static inline int
+number_order(const struct value *a, const struct value *b)
 {
 	double x, y;
 
-	if (is_whole(a) && is_whole(b)) {
-		*out = (a->number > b->number) - (a->number < b->number);
-		return true;
-	}
+	if (is_whole(a) && is_whole(b))
+		return (a->number > b->number) - (a->number < b->number);
 	if ((!is_whole(a) && a->type != VALUE_REAL) || (!is_whole(b) && b->type != VALUE_REAL))
-		return false;
+		return INCOMPARABLE;
 	x = a->type == VALUE_REAL ? a->real : (double)a->number;
 	y = b->type == VALUE_REAL ? b->real : (double)b->number;
-	*out = (x > y) - (x < y);
-	return x == x && y == y;
+	return x == x && y == y ? (x > y) - (x < y) : INCOMPARABLE;
 }
 
 static bool
 is_equal(const struct value *a, const struct value *b)
 {
-	int order;
-
 	if (is_text(a) && is_text(b))
 		return str_eqcase(a->text, b->text);
 	if (a->type == VALUE_IP && b->type == VALUE_IP)
 		return ip_eq(&a->ip, &b->ip);
-	return compare_numbers(a, b, &order) && order == 0;
+	return number_order(a, b) == 0;
 }
 
 static bool
 contains(struct str s, struct str part)
 {
+	char first = part.n > 0 ? ascii_lower(part.p[0]) : '\0';
+
 	for (size_t i = 0; i + part.n <= s.n; i++)
-		if (str_eqcase(str_sub(s, i, i + part.n), part))
+		if ((part.n == 0 || ascii_lower(s.p[i]) == first) &&
+		    str_eqcase(str_sub(s, i, i + part.n), part))
 			return true;
 	return false;
 }
 
 static bool
-has_part(enum relation relation, const struct value *left, const struct value *right)
+has_part(unsigned relation, const struct value *left, const struct value *right)
 {
 	if (!is_text(right))
 		return false;
@@ -141,22 +162,22 @@ has_part(enum relation relation, const struct value *left, const struct value *r
 }
 
 static bool
-is_in(const struct expr *e, const struct value *left)
+is_in(const struct node *n, const struct value *left)
 {
-	if (e->list != NULL)
-		return list_has(e->list, left);
-	for (size_t i = 0; is_text(left) && i < e->n_words; i++)
-		if (str_eq(left->text, e->word[i]))
+	if (n->list != NULL)
+		return list_has(n->list, left);
+	for (size_t i = 0; is_text(left) && i < n->expr->n_words; i++)
+		if (str_eq(left->text, n->expr->word[i]))
 			return true;
 	return false;
 }
 
 static bool
-is_ordered(enum relation relation, const struct value *left, const struct value *right)
+is_ordered(unsigned relation, const struct value *left, const struct value *right)
 {
-	int order;
+	int order = number_order(left, right);
 
-	if (!compare_numbers(left, right, &order))
+	if (order == INCOMPARABLE)
 		return false;
 	switch (relation) {
 	case RELATION_LESS:
@@ -171,55 +192,58 @@ is_ordered(enum relation relation, const struct value *left, const struct value 
 }
 
 static bool
-has_right(enum relation relation)
+has_right(unsigned relation)
 {
 	return relation != RELATION_TRUTH && relation != RELATION_IN &&
 	    relation != RELATION_KNOWN && relation != RELATION_UNKNOWN;
 }
 
 static bool
-relation_holds(const struct expr *e, const struct value *left, const struct value *right)
+relation_holds(const struct node *n, const struct value *left, const struct value *right)
 {
-	switch (e->relation) {
+	switch (n->relation) {
 	case RELATION_TRUTH:
 		return is_whole(left) && left->number != 0;
 	case RELATION_IS:
-		return is_equal(left, right) != e->negated;
+		return is_equal(left, right) != n->negated;
 	case RELATION_IN:
-		return is_in(e, left) != e->negated;
+		return is_in(n, left) != n->negated;
 	case RELATION_CONTAINS:
 	case RELATION_STARTS:
 	case RELATION_ENDS:
-		return has_part(e->relation, left, right);
+		return has_part(n->relation, left, right);
 	default:
-		return is_ordered(e->relation, left, right);
+		return is_ordered(n->relation, left, right);
 	}
 }
 
-/* What is not known compares with nothing: every test of it is false, but for the one that asks. */
-enum progress
-evaluation_test(struct evaluation *ev, const struct expr *e, bool *out)
+static inline enum truth
+truth_of(bool yes)
 {
-	const struct value *left, *right = NULL;
-	enum progress progress = evaluation_operand(ev, &e->left, &left);
+	return yes ? TRUTH_YES : TRUTH_NO;
+}
 
-	if (progress != DONE)
-		return progress;
-	if (e->relation == RELATION_KNOWN || e->relation == RELATION_UNKNOWN) {
-		*out =
-		    ((left->type == VALUE_NONE) == (e->relation == RELATION_UNKNOWN)) != e->negated;
-		return DONE;
-	}
-	*out = false;
+/* What is not known compares with nothing: every test of it is false, but for the one that asks. */
+static enum truth
+eval_test(struct evaluation *ev, const struct node *n)
+{
+	const struct value *left = left_of(ev, n), *right = NULL;
+
+	if (left == NULL)
+		return TRUTH_PENDING;
+	if (n->relation == RELATION_KNOWN || n->relation == RELATION_UNKNOWN)
+		return truth_of(((left->type == VALUE_NONE) == (n->relation == RELATION_UNKNOWN)) !=
+		    n->negated);
 	if (left->type == VALUE_NONE)
-		return DONE;
-	if (has_right(e->relation)) {
-		progress = evaluation_operand(ev, &e->right, &right);
-		if (progress != DONE || right->type == VALUE_NONE)
-			return progress;
+		return TRUTH_NO;
+	if (has_right(n->relation)) {
+		right = right_of(ev, n);
+		if (right == NULL)
+			return TRUTH_PENDING;
+		if (right->type == VALUE_NONE)
+			return TRUTH_NO;
 	}
-	*out = relation_holds(e, left, right);
-	return DONE;
+	return truth_of(relation_holds(n, left, right));
 }
 
 bool
@@ -231,32 +255,29 @@ marks_have(const struct mark *marks, struct str name)
 	return false;
 }
 
-enum progress
-evaluation_condition(struct evaluation *ev, const struct expr *e, bool *out)
+enum truth
+evaluation_condition(struct evaluation *ev, const struct node *n)
 {
-	enum progress progress = DONE;
+	static const enum truth opposite[] = { TRUTH_YES, TRUTH_NO, TRUTH_PENDING };
+	enum truth truth = TRUTH_NO, goes_on;
 
-	switch (e->kind) {
+	switch (n->kind) {
 	case EXPR_TEST:
-		return evaluation_test(ev, e, out);
+		return eval_test(ev, n);
 	case EXPR_MARKED:
-		*out = marks_have(ev->out->marks, e->mark) ||
-		    marks_have(ev->ask->session->txn.marks, e->mark);
-		return DONE;
+		return truth_of(marks_have(ev->out->marks, n->expr->mark) ||
+		    marks_have(ev->ask->session->txn.marks, n->expr->mark));
 	case EXPR_NOT:
-		progress = evaluation_condition(ev, e->child, out);
-		*out = !*out;
-		return progress;
-	case EXPR_AND:
-	case EXPR_OR:
+		return opposite[evaluation_condition(ev, n + 1)];
+	default:
 		break;
 	}
-	*out = e->kind == EXPR_AND;
-	for (const struct expr *child = e->child; child != NULL && progress == DONE;
-	     child = child->next) {
-		progress = evaluation_condition(ev, child, out);
-		if (*out != (e->kind == EXPR_AND))
+	goes_on = n->kind == EXPR_AND ? TRUTH_YES : TRUTH_NO;
+	for (const struct node *child = n + 1; child < n + n->size; child += child->size) {
+		truth = child->kind == EXPR_TEST ? eval_test(ev, child)
+						 : evaluation_condition(ev, child);
+		if (truth != goes_on)
 			break;
 	}
-	return progress;
+	return truth;
 }

@@ -8,30 +8,25 @@
 
 #include "rules/rule.h"
 
+enum truth { TRUTH_NO, TRUTH_YES, TRUTH_PENDING };
+
 struct evaluation {
 	const struct ruleset *rules;
 	struct ask *ask;
 	struct arena *arena;       /* the caller's: what outlives the evaluation */
 	const struct fact **known; /* a slot each; NULL: not asked for yet */
 	struct decision *out;
-	struct value score; /* as a value, for evaluation_value() */
-	/* the rules looked at, and the facts they asked for, one behind the other */
-	struct trace_entry *entry;
-	const struct fact_call **asked;
-	const struct fact **value;
-	size_t n_entries, n_asked;
-	bool watched; /* an observed rule would have ended the step */
+	struct value score;        /* as a value, for evaluation_value() */
+	struct trace_entry *entry; /* of the present rule */
+	const struct fact **fact;  /* room for the facts of all entries, one behind the other */
+	bool watched;              /* an observed rule would have ended the step */
 };
 
-/* DONE with *out (VALUE_NONE when it is not known; good until the next call), or PENDING. */
-enum progress evaluation_value(
-    struct evaluation *ev, const struct operand *operand, const struct value **out);
-/* The same of a condition's: its fact goes into the trace. */
-enum progress evaluation_operand(
-    struct evaluation *ev, const struct operand *operand, const struct value **out);
-/* Of EXPR_TEST; of any. */
-enum progress evaluation_test(struct evaluation *ev, const struct expr *test, bool *out);
-enum progress evaluation_condition(struct evaluation *ev, const struct expr *e, bool *out);
+/* VALUE_NONE when it is not known; good until the next call. NULL: PENDING. */
+const struct value *evaluation_value(struct evaluation *ev, const struct operand *operand);
+/* The same of a condition's: its fact goes into the entry of the trace. */
+const struct value *evaluation_operand(struct evaluation *ev, const struct operand *operand);
+enum truth evaluation_condition(struct evaluation *ev, const struct node *node);
 bool marks_have(const struct mark *marks, struct str name);
 
 #endif

@@ -54,14 +54,14 @@ counts(const struct config_core *core, const struct trace_entry *entry)
 static bool
 rests_on(const struct trace_entry *entry, size_t i, enum failure failure)
 {
-	return entry->value[i] != NULL && (entry->value[i]->failures & failure) != 0;
+	return (entry->fact[i]->failures & failure) != 0;
 }
 
 static bool
 holds(const struct trace_entry *entry, const struct fact *fact)
 {
 	for (size_t i = 0; i < entry->n_facts; i++)
-		if (entry->value[i] == fact)
+		if (entry->fact[i] == fact)
 			return true;
 	return false;
 }
@@ -75,16 +75,13 @@ collect(const struct config_core *core, const struct cause *cause, const struct 
 
 	for (size_t i = 0; i < d->trace.n; i++)
 		most += d->trace.entry[i].n_facts;
-	entry->fact = ARENA_ARRAY(arena, const struct fact_call *, most + 1);
-	entry->value = ARENA_ARRAY(arena, const struct fact *, most + 1);
+	entry->fact = ARENA_ARRAY(arena, const struct fact *, most + 1);
 	for (size_t i = 0; i < d->trace.n; i++) {
 		const struct trace_entry *from = &d->trace.entry[i];
 
 		for (size_t k = 0; k < from->n_facts && counts(core, from); k++) {
-			if (!rests_on(from, k, cause->failure) || holds(entry, from->value[k]))
-				continue;
-			entry->fact[entry->n_facts] = from->fact[k];
-			entry->value[entry->n_facts++] = from->value[k];
+			if (rests_on(from, k, cause->failure) && !holds(entry, from->fact[k]))
+				entry->fact[entry->n_facts++] = from->fact[k];
 		}
 	}
 }
@@ -101,12 +98,14 @@ apply(const struct config_core *core, const struct cause *cause, struct arena *a
     struct decision *d, struct trace_entry *entry)
 {
 	bool pass = chosen(core, cause) == WHEN_PASS;
+	struct trace_rule *shown = ARENA_NEW(arena, struct trace_rule);
 
-	entry->rule = cause->rule;
-	entry->source = cause->failure == FAILURE_QUESTIONS
+	entry->rule = shown;
+	shown->id = cause->rule;
+	shown->source = cause->failure == FAILURE_QUESTIONS
 	    ? cause->setting
 	    : arena_printf(arena, "%.*s %s", STR_ARG(cause->setting), pass ? "pass" : "tempfail");
-	entry->action = pass ? "pass" : "tempfail";
+	shown->action = pass ? "pass" : "tempfail";
 	entry->hit = true;
 	entry->observed = !pass && core->mode == 1;
 	decision_trace(d, arena, entry);
@@ -129,6 +128,8 @@ failure_judge(const struct config_core *core, struct arena *arena, struct decisi
 
 		if (!lets_in(d))
 			return;
+		if ((d->failures & causes[i].failure) == 0)
+			continue;
 		collect(core, &causes[i], d, arena, &entry);
 		if (entry.n_facts > 0)
 			apply(core, &causes[i], arena, d, &entry);

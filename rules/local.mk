@@ -4,6 +4,7 @@ libpostern_a_SOURCES += \
 	rules/certificates.c \
 	rules/check.c rules/check.h \
 	rules/compare.c \
+	rules/compile.c \
 	rules/complaint.c rules/complaint.h \
 	rules/config.c rules/config.h \
 	rules/core.c \

@@ -514,11 +514,13 @@ rule_parse(struct load *load, const struct statement *s, enum step step)
 
 	rule->at = s->token[0];
 	rule->step = step;
-	rule->id = arena_printf(load->arena, "%.*s:%u", STR_ARG(load->source->name), rule->at.line);
+	rule->shown.id =
+	    arena_printf(load->arena, "%.*s:%u", STR_ARG(load->source->name), rule->at.line);
 	rule->observe = cursor_word(&c, "observe");
 	if (!parse_action(&c, rule))
 		return NULL;
-	rule->source = one_line(load, s);
+	rule->shown.source = one_line(load, s);
+	rule->shown.action = action_name(rule->action);
 	if (cursor_word(&c, "if")) {
 		rule->condition = parse_or(&c, 0);
 		if (rule->condition == NULL)

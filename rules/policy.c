@@ -4,7 +4,7 @@
 
 struct policy_test {
 	const struct rule *rule;
-	const struct expr *test;
+	const struct node *node;
 	const struct operand *fact; /* the recipient's */
 	bool by_value;              /* the other side is not settled at rcpt */
 };
@@ -49,9 +49,10 @@ struct collection {
 };
 
 static void
-add_test(const struct ruleset *rules, const struct rule *rule, const struct expr *e,
+add_test(const struct ruleset *rules, const struct rule *rule, const struct node *node,
     struct collection *out)
 {
+	const struct expr *e = node->expr;
 	bool left = is_recipients(rules, &e->left);
 	bool right = has_right(e) && is_recipients(rules, &e->right);
 
@@ -60,22 +61,11 @@ add_test(const struct ruleset *rules, const struct rule *rule, const struct expr
 	if (out->test != NULL)
 		out->test[out->n] = (struct policy_test){
 			.rule = rule,
-			.test = e,
+			.node = node,
 			.fact = left ? &e->left : &e->right,
 			.by_value = has_right(e) && !is_settled(rules, left ? &e->right : &e->left),
 		};
 	out->n++;
-}
-
-static void
-add_tests(const struct ruleset *rules, const struct rule *rule, const struct expr *e,
-    struct collection *out)
-{
-	if (e->kind == EXPR_TEST)
-		add_test(rules, rule, e, out);
-	else if (e->kind != EXPR_MARKED)
-		for (e = e->child; e != NULL; e = e->next)
-			add_tests(rules, rule, e, out);
 }
 
 static void
@@ -84,8 +74,10 @@ add_rules(const struct ruleset *rules, struct collection *out)
 	for (size_t i = 0; i < rules->n[STEP_MESSAGE]; i++) {
 		const struct rule *rule = rules->rule[STEP_MESSAGE][i];
 
-		if (rule->condition != NULL && !rule->observe)
-			add_tests(rules, rule, rule->condition, out);
+		for (size_t k = 0; rule->node != NULL && !rule->observe && k < rule->node->size;
+		     k++)
+			if (rule->node[k].kind == EXPR_TEST)
+				add_test(rules, rule, &rule->node[k], out);
 	}
 }
 
@@ -109,16 +101,16 @@ static enum progress
 put_test(struct evaluation *ev, const struct policy_test *t, struct str *out)
 {
 	const struct value *value;
+	enum truth truth;
 	struct buf b;
-	bool yes;
 
 	if (!t->by_value) {
-		if (evaluation_test(ev, t->test, &yes) != DONE)
-			return PENDING;
-		*out = yes ? STR("yes") : STR("no");
-		return DONE;
+		truth = evaluation_condition(ev, t->node);
+		*out = truth == TRUTH_YES ? STR("yes") : STR("no");
+		return truth == TRUTH_PENDING ? PENDING : DONE;
 	}
-	if (evaluation_operand(ev, t->fact, &value) != DONE)
+	value = evaluation_operand(ev, t->fact);
+	if (value == NULL)
 		return PENDING;
 	buf_init(&b, 64 * 1024);
 	buf_addc(&b, '=');
@@ -142,13 +134,11 @@ put_tests(const struct ruleset *rules, struct ask *ask, struct arena *arena, str
 		.out = &none,
 		.known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls),
 		.entry = entry,
-		.asked = ARENA_ARRAY(arena, const struct fact_call *, 2 * n),
-		.value = ARENA_ARRAY(arena, const struct fact *, 2 * n),
+		.fact = ARENA_ARRAY(arena, const struct fact *, 2 * n),
 	};
 	enum progress progress = DONE;
 
-	entry->fact = ev.asked;
-	entry->value = ev.value;
+	entry->fact = ev.fact;
 	for (size_t i = 0; i < n; i++)
 		if (put_test(&ev, &rules->policy[i], &found[i]) != DONE)
 			progress = PENDING;
@@ -188,7 +178,7 @@ explain(const struct ruleset *rules, const struct session *s, struct arena *aren
 	buf_init(&name, 1024);
 	fact_call_print(rules->call[t->fact->slot], &name);
 	text = arena_printf(arena, "%.*s of message asks %.*s: %.*s here, %.*s for %.*s",
-	    STR_ARG(t->rule->id), STR_ARG(buf_str(&name)), STR_ARG(shown(found[i])),
+	    STR_ARG(t->rule->shown.id), STR_ARG(buf_str(&name)), STR_ARG(shown(found[i])),
 	    STR_ARG(shown(s->txn.policy[i])), STR_ARG(first->mailbox.address));
 	buf_free(&name);
 	return text;
@@ -222,10 +212,10 @@ policy_decide(const struct ruleset *rules, struct ask *ask, struct arena *arena,
 {
 	struct session *s = ask->session;
 	size_t n = rules->n_policy, differs = 0;
-	struct trace_entry entry = { .rule = STR(POLICY_RULE),
-		.source = STR("rules of message tell recipients apart"),
-		.action = "defer",
-		.observed = rules->observe };
+	static const struct trace_rule alike = { STR(POLICY_RULE),
+		STR("rules of message tell recipients apart"), "defer" };
+	struct trace_entry entry = { .rule = &alike, .observed = rules->observe };
+	struct trace_rule *shown;
 	struct str *found;
 
 	if (ask->step != STEP_RCPT || n == 0 || s->rules_over || d->verdict.kind != VERDICT_ACCEPT)
@@ -241,7 +231,10 @@ policy_decide(const struct ruleset *rules, struct ask *ask, struct arena *arena,
 		entry.hit = differs < n;
 	}
 	if (entry.hit) {
-		entry.source = explain(rules, s, arena, found, differs);
+		shown = ARENA_NEW(arena, struct trace_rule);
+		*shown = alike;
+		shown->source = explain(rules, s, arena, found, differs);
+		entry.rule = shown;
 		defer(rules, d);
 	}
 	decision_trace(d, arena, &entry);

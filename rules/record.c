@@ -94,18 +94,13 @@ record_facts(const struct session *s, struct buf *out)
 }
 
 static void
-trace_fact(struct buf *b, const struct fact_call *call, const struct fact *fact)
+trace_fact(struct buf *b, const struct fact *fact)
 {
 	buf_add(b, STR("{\"fact\":"));
-	call_json(b, call);
+	call_json(b, &fact->call);
 	buf_add(b, STR(",\"value\":"));
-	if (fact) {
-		value_json(&fact->value, b);
-		buf_printf(b, ",\"us\":%" PRId64, fact->took_us);
-	} else {
-		buf_add(b, STR("null"));
-	}
-	buf_addc(b, '}');
+	value_json(&fact->value, b);
+	buf_printf(b, ",\"us\":%" PRId64 "}", fact->took_us);
 }
 
 void
@@ -119,17 +114,17 @@ record_trace(const struct decision *d, struct buf *out)
 		const struct trace_entry *e = &d->trace.entry[i];
 
 		buf_addc(b, '{');
-		pair(b, "rule", e->rule);
+		pair(b, "rule", e->rule->id);
 		buf_addc(b, ',');
-		pair(b, "source", e->source);
+		pair(b, "source", e->rule->source);
 		buf_addc(b, ',');
-		pair(b, "action", str_of(e->action));
+		pair(b, "action", str_of(e->rule->action));
 		buf_printf(b, ",\"hit\":%s,\"observed\":%s,\"facts\":[", e->hit ? "true" : "false",
 		    e->observed ? "true" : "false");
 		for (size_t k = 0; k < e->n_facts; k++) {
 			if (k > 0)
 				buf_addc(b, ',');
-			trace_fact(b, e->fact[k], e->value[k]);
+			trace_fact(b, e->fact[k]);
 		}
 		buf_add(b, STR("]}"));
 		series_next(&series);

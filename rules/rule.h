@@ -70,6 +70,22 @@ struct expr {
 	struct token mark_at;
 };
 
+/*
+ * An expression as it is evaluated: what each step reads of every rule lies close together, those below
+ * it behind it, the sibling behind them.
+ */
+struct node {
+	uint8_t kind;     /* enum expr_kind */
+	uint8_t relation; /* enum relation */
+	bool negated;
+	uint8_t left_kind, right_kind; /* enum operand_kind */
+	uint32_t left, right;          /* FACT: slots */
+	uint32_t size;                 /* in nodes: this one, and those below it */
+	const struct list *list;
+	const struct expr *expr; /* the rest */
+	struct value value;      /* on the right side */
+};
+
 /* A text is literal parts and facts in turn. */
 struct piece {
 	struct str literal;
@@ -90,12 +106,14 @@ enum action {
 };
 
 struct rule {
-	struct token at;
-	struct str id;     /* file:line */
-	struct str source; /* as written, on one line */
-	enum step step;
+	/* what every step reads */
+	const struct node *node; /* of the condition; NULL: always */
 	bool observe;
 	enum action action;
+	struct trace_rule shown;
+
+	struct token at;
+	enum step step;
 	int code;
 	char enhanced[12];
 	int64_t score;
@@ -114,7 +132,7 @@ bool action_ends(enum action action);
 const char *action_name(enum action action);
 
 struct ruleset {
-	const struct rule **rule[STEP_COUNT];
+	struct rule **rule[STEP_COUNT];
 	size_t n[STEP_COUNT];
 	size_t n_asked[STEP_COUNT];    /* facts that all conditions of the step may ask for */
 	const struct fact_call **call; /* every different call of the rules: a slot each */
@@ -139,6 +157,9 @@ enum progress text_expand(struct evaluation *ev, const struct piece *text, struc
 
 /* check.c. Completes the rules and puts those that are right into a ruleset. */
 struct ruleset *rules_check(struct load *load, struct rule *first);
+
+/* compile.c. The conditions of the rules as nodes. */
+void rules_compile(struct load *load, struct ruleset *rules);
 
 /* policy.c. Finds the tests of policy.h. */
 void policy_collect(struct load *load, struct ruleset *rules);

@@ -10,7 +10,9 @@ fill_verdict(struct evaluation *ev, const struct rule *rule, struct verdict *out
 {
 	static const enum verdict_kind kinds[] = { VERDICT_ACCEPT, VERDICT_ACCEPT_SESSION,
 		VERDICT_TEMPFAIL, VERDICT_REJECT };
-	struct verdict v = { .kind = kinds[rule->action], .code = rule->code, .rule = rule->id };
+	struct verdict v = {
+		.kind = kinds[rule->action], .code = rule->code, .rule = rule->shown.id
+	};
 	enum progress progress = DONE;
 
 	if (rule->text != NULL)
@@ -104,81 +106,73 @@ rehearse(struct evaluation *ev, const struct rule *rule, bool *over)
 }
 
 static enum progress
-run_rule(struct evaluation *ev, const struct rule *rule, bool *over)
+hit_rule(struct evaluation *ev, const struct rule *rule, bool *over)
 {
-	struct trace_entry *entry = &ev->entry[ev->n_entries];
-	bool hit = true;
-
-	*entry = (struct trace_entry){ .rule = rule->id,
-		.source = rule->source,
-		.action = action_name(rule->action),
-		.observed =
-		    rule->observe || (ev->rules->observe && rule->action != ACTION_ACCEPT_SESSION),
-		.fact = ev->asked + ev->n_asked,
-		.value = ev->value + ev->n_asked };
-	if (rule->condition != NULL && evaluation_condition(ev, rule->condition, &hit) != DONE)
-		return PENDING;
-	entry->hit = hit;
-	ev->n_entries++;
-	if (!hit)
-		return DONE;
 	if (rule->observe)
 		return watch(ev, rule);
 	return ev->rules->observe ? rehearse(ev, rule, over) : act(ev, rule, over);
 }
 
-/* From the scratch memory into the caller's, one piece each. */
-static void
-keep_trace(struct evaluation *ev)
+/* The rules from the top, with an entry of the trace each. */
+static enum progress
+run_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 {
-	struct trace *trace = &ev->out->trace;
-	const struct fact_call **asked;
-	const struct fact **value;
+	const struct fact **fact = ev->fact;
+	enum progress progress = DONE;
+	bool over = false;
 
-	if (ev->n_entries == 0)
-		return;
-	trace->n = ev->n_entries;
-	trace->entry = ARENA_ARRAY(ev->arena, struct trace_entry, ev->n_entries);
-	asked = ARENA_ARRAY(ev->arena, const struct fact_call *, ev->n_asked + 1);
-	value = ARENA_ARRAY(ev->arena, const struct fact *, ev->n_asked + 1);
-	memcpy(trace->entry, ev->entry, ev->n_entries * sizeof *ev->entry);
-	memcpy(asked, ev->asked, ev->n_asked * sizeof *asked);
-	memcpy(value, ev->value, ev->n_asked * sizeof *value);
-	for (size_t i = 0; i < trace->n; i++) {
-		trace->entry[i].fact = asked + (trace->entry[i].fact - ev->asked);
-		trace->entry[i].value = value + (trace->entry[i].value - ev->value);
+	for (size_t i = 0; i < n && progress == DONE && !over; i++, ev->entry++) {
+		const struct rule *r = rule[i];
+		struct trace_entry *entry = ev->entry;
+		enum truth truth = TRUTH_YES;
+
+		*entry = (struct trace_entry){ .rule = &r->shown,
+			.fact = fact,
+			.observed = r->observe ||
+			    (ev->rules->observe && r->action != ACTION_ACCEPT_SESSION) };
+		if (r->node != NULL)
+			truth = evaluation_condition(ev, r->node);
+		fact += entry->n_facts;
+		entry->hit = truth == TRUTH_YES;
+		if (truth == TRUTH_PENDING)
+			return PENDING;
+		if (entry->hit)
+			progress = hit_rule(ev, r, &over);
 	}
+	return progress;
 }
 
+/*
+ * The trace lies in memory of the heap, which is the arena's once it is wanted: a pass that ends
+ * PENDING costs the arena nothing, and one that ends DONE no copy.
+ */
 enum progress
 ruleset_decide(
     const struct ruleset *rules, struct ask *ask, struct arena *arena, struct decision *out)
 {
 	struct evaluation ev = { .rules = rules, .ask = ask, .arena = arena, .out = out };
-	enum progress progress = DONE;
-	bool over = false;
-	size_t n;
-	void *scratch;
+	size_t n = rules->n[ask->step], facts = rules->n_asked[ask->step];
+	struct trace_entry *first;
+	enum progress progress;
 
 	require(ask->step < STEP_COUNT);
 	*out = (struct decision){ 0 };
-	n = rules->n[ask->step];
 	if (ask->session->rules_over || n == 0)
 		return DONE;
-	scratch = xmalloc(n * sizeof *ev.entry + rules->n_calls * sizeof *ev.known +
-	    rules->n_asked[ask->step] * (sizeof *ev.asked + sizeof *ev.value));
-	ev.entry = scratch;
-	ev.known = (const struct fact **)(ev.entry + n);
-	ev.asked = (const struct fact_call **)(ev.known + rules->n_calls);
-	ev.value = (const struct fact **)(ev.asked + rules->n_asked[ask->step]);
+	first = xmalloc(n * sizeof *first + (rules->n_calls + facts) * sizeof *ev.known);
+	ev.entry = first;
+	ev.known = (const struct fact **)(first + n);
+	ev.fact = ev.known + rules->n_calls;
 	memset(ev.known, 0, rules->n_calls * sizeof *ev.known);
-	for (size_t i = 0; i < n && progress == DONE && !over; i++)
-		progress = run_rule(&ev, rules->rule[ask->step][i], &over);
-	if (progress == DONE)
-		keep_trace(&ev);
-	else
+	progress = run_rules(&ev, rules->rule[ask->step], n);
+	if (progress == DONE) {
+		out->trace = (struct trace){ first, (size_t)(ev.entry - first) };
+		out->failures = ask->failures;
+		arena_cleanup(arena, free, first);
+	} else {
 		*out = (struct decision){ 0 };
-	free(scratch);
+		free(first);
+	}
 	return progress;
 }
 
@@ -191,6 +185,8 @@ decision_trace(struct decision *d, struct arena *arena, const struct trace_entry
 		memcpy(all, d->trace.entry, d->trace.n * sizeof(*all));
 	all[d->trace.n++] = *entry;
 	d->trace.entry = all;
+	for (size_t i = 0; i < entry->n_facts; i++)
+		d->failures |= entry->fact[i]->failures;
 }
 
 void

@@ -11,21 +11,25 @@
 
 struct ruleset;
 
-/* One rule that was looked at. */
-struct trace_entry {
-	struct str rule;   /* file:line */
+/* What is shown of a rule. */
+struct trace_rule {
+	struct str id;     /* file:line */
 	struct str source; /* the rule as written, one line */
-	bool hit;          /* its condition was true */
-	bool observed;     /* `observe` or mode observe: not enforced */
 	const char
 	    *action; /* "accept", "tempfail", "reject", "score", "mark", "add header", "delay" */
+};
+
+/* One rule that was looked at. Small, for there is one of each rule in every step. */
+struct trace_entry {
+	const struct trace_rule *rule;
 	/*
 	 * The facts its condition asked for this time, in order (short-circuit: only those
 	 * needed).
 	 */
-	size_t n_facts;
-	const struct fact_call **fact; /* look values up with fact_known() */
-	const struct fact **value;
+	const struct fact **fact;
+	unsigned n_facts;
+	bool hit;      /* its condition was true */
+	bool observed; /* `observe` or mode observe: not enforced */
 };
 
 struct trace {
@@ -44,7 +48,8 @@ struct decision {
 	int64_t score;
 	struct mark *marks;
 	struct added_field *added;
-	int64_t delay; /* ms: the reply is held back, whatever it is */
+	int64_t delay;     /* ms: the reply is held back, whatever it is */
+	unsigned failures; /* of enum failure: what some fact of the trace rests on */
 };
 
 /*

@@ -137,8 +137,9 @@ text_expand(struct evaluation *ev, const struct piece *text, struct str *out)
 		buf_add(&b, text->literal);
 		if (!text->expands)
 			continue;
-		progress = evaluation_value(ev, &text->operand, &value);
-		if (progress == DONE)
+		value = evaluation_value(ev, &text->operand);
+		progress = value ? DONE : PENDING;
+		if (value)
 			add_value(&b, value);
 	}
 	if (progress == DONE)

@@ -239,6 +239,28 @@ test_many(void **state)
 	}
 }
 
+/* Texts of every length up to well beyond the one from which on lengths are not told apart. */
+static void
+test_lengths(void **state)
+{
+	char text[200];
+	struct err e;
+
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 1; n < sizeof(text); n++) {
+		struct list *list = list_new(*state, STR("l"));
+		struct value v = value_text((struct str){ text, n });
+
+		assert_true(list_add_text(list, v.text, &e));
+		list_finish(list);
+		assert_true(list_has(list, &v));
+		for (size_t other = 1; other < sizeof(text); other++) {
+			v.text.n = other;
+			assert_int_equal(list_has(list, &v), other == n);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -249,6 +271,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lengths, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,6 @@ static struct decision
 decision_of(const struct row *row, struct fact *fact)
 {
 	static struct fact_call call[2];
-	static const struct fact_call *calls[2] = { &call[0], &call[1] };
 	static const struct fact *facts[2];
 	static struct trace_entry entry[2];
 	struct decision d = { .verdict = { .kind = row->said, .rule = STR("") } };
@@ -80,14 +79,13 @@ decision_of(const struct row *row, struct fact *fact)
 	facts[0] = &fact[0];
 	facts[1] = &fact[1];
 	/* One fact stands in both rules. */
-	entry[0] = (struct trace_entry){
-		.n_facts = 2, .fact = calls, .value = facts, .observed = row->only_observed
-	};
-	entry[1] = (struct trace_entry){
-		.n_facts = 1, .fact = calls, .value = facts, .observed = row->only_observed
-	};
+	entry[0] =
+	    (struct trace_entry){ .n_facts = 2, .fact = facts, .observed = row->only_observed };
+	entry[1] =
+	    (struct trace_entry){ .n_facts = 1, .fact = facts, .observed = row->only_observed };
 	d.trace.entry = entry;
 	d.trace.n = 2;
+	d.failures = row->spf | row->rate;
 	return d;
 }
 
@@ -114,8 +112,8 @@ test_rows(void **state)
 			const struct trace_entry *last = &d.trace.entry[d.trace.n - 1];
 
 			assert_true(d.trace.n > 2);
-			assert_true(str_eq(last->source, str_of(row->note)));
-			assert_string_equal(last->action, row->action);
+			assert_true(str_eq(last->rule->source, str_of(row->note)));
+			assert_string_equal(last->rule->action, row->action);
 			assert_true(last->hit);
 			assert_int_equal(last->n_facts, 1);
 		} else {
@@ -136,11 +134,11 @@ test_each_cause_is_noted(void **state)
 
 	failure_judge(&core, arena, &d);
 	assert_int_equal(d.trace.n, 4);
-	assert_true(str_eq(d.trace.entry[2].rule, STR("failure: store")));
-	assert_ptr_equal(d.trace.entry[2].value[0], &fact[1]);
-	assert_true(str_eq(d.trace.entry[3].rule, STR("failure: dns")));
-	assert_ptr_equal(d.trace.entry[3].value[0], &fact[0]);
-	assert_string_equal(d.trace.entry[3].fact[0]->entry->def->name, "spf");
+	assert_true(str_eq(d.trace.entry[2].rule->id, STR("failure: store")));
+	assert_ptr_equal(d.trace.entry[2].fact[0], &fact[1]);
+	assert_true(str_eq(d.trace.entry[3].rule->id, STR("failure: dns")));
+	assert_ptr_equal(d.trace.entry[3].fact[0], &fact[0]);
+	assert_string_equal(d.trace.entry[3].fact[0]->call.entry->def->name, "spf");
 	arena_free(&arena);
 }
 
@@ -160,7 +158,7 @@ test_a_stage(void **state)
 	core.when_stage = WHEN_PASS;
 	failure_of_stage(&core, arena, &d);
 	assert_int_equal(d.verdict.kind, VERDICT_ACCEPT);
-	assert_true(str_eq(d.trace.entry[0].source, STR("when stage fails pass")));
+	assert_true(str_eq(d.trace.entry[0].rule->source, STR("when stage fails pass")));
 	core = (struct config_core){ .mode = 1 };
 	failure_of_stage(&core, arena, &d);
 	assert_int_equal(d.verdict.kind, VERDICT_ACCEPT);

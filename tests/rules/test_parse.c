@@ -161,9 +161,9 @@ test_actions(void **state)
 		assert_string_equal(rule->enhanced, cases[i].enhanced);
 		assert_int_equal(rule->score, cases[i].score);
 		assert_true(str_eq(rule->name, str_of(cases[i].name)));
-		if (!str_eq(rule->source, str_of(source)))
-			fail_msg("%.*s", STR_ARG(rule->source));
-		assert_true(str_eq(rule->id, STR("t.conf:2")));
+		if (!str_eq(rule->shown.source, str_of(source)))
+			fail_msg("%.*s", STR_ARG(rule->shown.source));
+		assert_true(str_eq(rule->shown.id, STR("t.conf:2")));
 		assert_int_equal(rule->step, STEP_RCPT);
 		loader_free(&l);
 	}

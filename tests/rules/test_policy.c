@@ -154,7 +154,7 @@ policy_entry(const struct world *w)
 	const struct trace *t = &w->d.trace;
 	const struct trace_entry *last = t->n ? &t->entry[t->n - 1] : NULL;
 
-	return last && str_eq(last->rule, STR(POLICY_RULE)) ? last : NULL;
+	return last && str_eq(last->rule->id, STR(POLICY_RULE)) ? last : NULL;
 }
 
 static void
@@ -173,8 +173,8 @@ test_rows(void **state)
 		entry = strcmp(row->said, "pending") ? policy_entry(&w) : NULL;
 		assert_int_equal(entry != NULL, row->trace != NULL);
 		if (entry) {
-			assert_true(str_eq(entry->source, str_of(row->trace)) ||
-			    (print_error("%.*s\n", STR_ARG(entry->source)), false));
+			assert_true(str_eq(entry->rule->source, str_of(row->trace)) ||
+			    (print_error("%.*s\n", STR_ARG(entry->rule->source)), false));
 			assert_int_equal(entry->hit, strstr(row->said, "defer") != NULL);
 			assert_true(entry->n_facts > 0);
 		}
@@ -239,8 +239,8 @@ test_facts_in_trace(void **state)
 	assert_string_equal(ask_for(&w, "box=a; sender=b; box.limit=7"), "accept");
 	entry = policy_entry(&w);
 	assert_int_equal(entry->n_facts, 3);
-	assert_string_equal(entry->fact[2]->entry->def->name, "box.limit");
-	assert_int_equal(entry->value[2]->value.number, 7);
+	assert_string_equal(entry->fact[2]->call.entry->def->name, "box.limit");
+	assert_int_equal(entry->fact[2]->value.number, 7);
 	assert_false(entry->hit);
 	world_free(&w);
 }

@@ -94,20 +94,14 @@ test_trace(void **state)
 {
 	struct world *w = *state;
 	struct fact *f = fact(w, &w->session.facts, &spf_entry, value_symbol("fail"));
-	const struct fact_call *calls[] = { &f->call, &f->call };
-	const struct fact *values[] = { f, NULL };
+	const struct fact *facts[] = { f, f };
+	const struct trace_rule shown[] = {
+		{ STR("p:1"), STR("reject \"x\" if spf is fail"), "reject" },
+		{ STR("p:2"), STR("accept"), "accept" },
+	};
 	struct trace_entry entries[] = {
-		{ .rule = STR("p:1"),
-		    .source = STR("reject \"x\" if spf is fail"),
-		    .action = "reject",
-		    .hit = true,
-		    .n_facts = 2,
-		    .fact = calls,
-		    .value = values },
-		{ .rule = STR("p:2"),
-		    .source = STR("accept"),
-		    .action = "accept",
-		    .observed = true },
+		{ .rule = &shown[0], .hit = true, .n_facts = 2, .fact = facts },
+		{ .rule = &shown[1], .observed = true },
 	};
 	struct decision d = { .trace = { entries, 2 } };
 
@@ -117,7 +111,7 @@ test_trace(void **state)
 	is(w,
 	    "[{\"rule\":\"p:1\",\"source\":\"reject \\\"x\\\" if spf is fail\",\"action\":\"reject\","
 	    "\"hit\":true,\"observed\":false,\"facts\":[{\"fact\":\"spf\",\"value\":\"fail\","
-	    "\"us\":12},{\"fact\":\"spf\",\"value\":null}]},"
+	    "\"us\":12},{\"fact\":\"spf\",\"value\":\"fail\",\"us\":12}]},"
 	    "{\"rule\":\"p:2\",\"source\":\"accept\",\"action\":\"accept\",\"hit\":false,"
 	    "\"observed\":true,\"facts\":[]}]");
 }
@@ -209,14 +203,13 @@ static void
 test_cut(void **state)
 {
 	struct world *w = *state;
+	const struct trace_rule shown = { STR("p:1"), STR("accept"), "accept" };
 	struct trace_entry entries[30];
 	struct decision d = { .trace = { entries, 30 } };
 
 	for (int i = 0; i < 30; i++) {
 		fact(w, &w->session.facts, &spf_entry, value_symbol("fail"));
-		entries[i] = (struct trace_entry){
-			.rule = STR("p:1"), .source = STR("accept"), .action = "accept"
-		};
+		entries[i] = (struct trace_entry){ .rule = &shown };
 	}
 	for (size_t max = 42; max < 3000; max += 7) {
 		struct buf b;

@@ -99,13 +99,13 @@ print_trace(const struct trace *trace, struct buf *out)
 	for (size_t i = 0; i < trace->n; i++) {
 		const struct trace_entry *e = &trace->entry[i];
 
-		buf_printf(out, "%s%.*s %s%s%s", i ? "\n" : "", STR_ARG(e->rule), e->action,
-		    e->hit ? " hit" : "", e->observed ? " observed" : "");
+		buf_printf(out, "%s%.*s %s%s%s", i ? "\n" : "", STR_ARG(e->rule->id),
+		    e->rule->action, e->hit ? " hit" : "", e->observed ? " observed" : "");
 		for (size_t j = 0; j < e->n_facts; j++) {
 			buf_addc(out, ' ');
-			fact_call_print(e->fact[j], out);
+			fact_call_print(&e->fact[j]->call, out);
 			buf_addc(out, '=');
-			value_print(&e->value[j]->value, out);
+			value_print(&e->fact[j]->value, out);
 		}
 	}
 }
@@ -540,8 +540,8 @@ test_source(void **state)
 	fake_facts("");
 	assert_int_equal(decide(&b, STEP_MAIL, &d), DONE);
 	assert_int_equal(d.trace.n, 1);
-	assert_string_equal(
-	    d.trace.entry[0].source.p, "score 2 if (spf is fail and helo is \"a  #b \\\" c\")");
+	assert_string_equal(d.trace.entry[0].rule->source.p,
+	    "score 2 if (spf is fail and helo is \"a  #b \\\" c\")");
 	bench_free(&b);
 }
 

@@ -1,0 +1,115 @@
+/*
+ * rules: what a step of n rules costs when none of its facts needs an answer. Each shape has a
+ * configuration of its own; the step is decided as the gate does it, over and over, with facts that
+ * are known. Prints microseconds a step.
+ *
+ *	bench/rules [number of rules]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "filters/vocabulary.h"
+#include "rules/config.h"
+#include "rules/policy.h"
+
+#define ROUNDS 2000
+
+struct shape {
+	const char *name;
+	const char *rule; /* %u: its number */
+};
+
+static const struct shape shapes[] = {
+	{ "address in a list of its own", "score 1 if client in { 192.0.2.%u }" },
+	{ "address in networks", "mark m if client in networks and message.size > %u" },
+	{ "address compared", "score 1 if client is 192.0.2.%u" },
+	{ "text compared", "score 1 if helo is \"pc-%u.example.net\"" },
+	{ "text searched", "score 1 if helo contains \"dyn-%u\"" },
+	{ "domain in a list of its own",
+	    "reject 550 5.7.1 \"no\" if sender.domain in { \"n%u.example\" }" },
+	{ "two tests, the first false", "score 1 if sender.null and size.declared > %u" },
+	{ "three tests, all put",
+	    "score 1 if size.declared > %u or helo.esmtp and client.port < 5" },
+	{ "all hit", "score 1 if size.declared < 1%u or helo.esmtp" },
+};
+
+static struct config *
+load(const struct shape *shape, unsigned n)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct complaints complaints = { 0 };
+	char path[] = "/tmp/postern-bench-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	struct config *config;
+
+	if (!file)
+		die("%s: cannot be written", path);
+	fprintf(
+	    file, "list networks { 192.0.2.0/24, 203.0.113.0/24, 2001:db8::/32 }\nat message {\n");
+	for (unsigned i = 0; i < n; i++) {
+		/* WHY: the format is a row of ours. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		fprintf(file, shape->rule, i % 256);
+#pragma GCC diagnostic pop
+		fputc('\n', file);
+	}
+	fputs("}\n", file);
+	fclose(file);
+	config = config_load(path, &vocabulary, &complaints);
+	remove(path);
+	if (!config)
+		die("%s: %s", shape->name, complaints.item[0].text);
+	complaints_free(&complaints);
+	arena_free(&arena);
+	return config;
+}
+
+static double
+measure(const struct shape *shape, unsigned n)
+{
+	struct config *config = load(shape, n);
+	struct arena *scratch = arena_new(4 << 20);
+	struct mailbox sender = {
+		.address = STR("a@example.net"), .local = STR("a"), .domain = STR("example.net")
+	};
+	struct session s;
+	int64_t began = 0;
+
+	session_init(&s, FRONT_PROXY, &config->facts, config->n_parts);
+	ip_parse(STR("198.51.100.1"), &s.client_ip);
+	session_helo(&s, STR("mail.example.net"), true);
+	session_mail(&s, &sender);
+	for (int i = -10; i < ROUNDS; i++) {
+		struct ask ask = session_ask(&s, STEP_MESSAGE, 1700000000);
+		struct decision d;
+
+		if (i == 0)
+			began = clock_mono_us();
+		arena_reset(scratch);
+		if (ruleset_decide(config->ruleset, &ask, scratch, &d) != DONE ||
+		    policy_decide(config->ruleset, &ask, scratch, &d) != DONE)
+			die("%s: it waits", shape->name);
+		if (d.trace.n != n)
+			die("%s: %zu rules were looked at", shape->name, d.trace.n);
+	}
+	began = clock_mono_us() - began;
+	session_free(&s);
+	arena_free(&scratch);
+	config_release(&config);
+	return (double)began / ROUNDS;
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned n = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		printf("%8.2f us  %s\n", measure(&shapes[i], n), shapes[i].name);
+	return 0;
+}
