@@ -14,7 +14,9 @@
 #include "rules/config.h"
 #include "rules/policy.h"
 
-#define ROUNDS 2000
+/* The best of some is told: what a busy machine adds is no cost of the rules. */
+#define TIMES 40
+#define ROUNDS 50 /* each time */
 
 struct shape {
 	const char *name;
@@ -69,6 +71,20 @@ load(const struct shape *shape, unsigned n)
 	return config;
 }
 
+static void
+decide(const struct config *config, struct session *s, struct arena *scratch, unsigned n)
+{
+	struct ask ask = session_ask(s, STEP_MESSAGE, 1700000000);
+	struct decision d;
+
+	arena_reset(scratch);
+	if (ruleset_decide(config->ruleset, &ask, scratch, &d) != DONE ||
+	    policy_decide(config->ruleset, &ask, scratch, &d) != DONE)
+		die("it waits");
+	if (d.trace.n != n)
+		die("%zu rules were looked at", d.trace.n);
+}
+
 static double
 measure(const struct shape *shape, unsigned n)
 {
@@ -77,31 +93,25 @@ measure(const struct shape *shape, unsigned n)
 	struct mailbox sender = {
 		.address = STR("a@example.net"), .local = STR("a"), .domain = STR("example.net")
 	};
+	int64_t best = INT64_MAX;
 	struct session s;
-	int64_t began = 0;
 
 	session_init(&s, FRONT_PROXY, &config->facts, config->n_parts);
 	ip_parse(STR("198.51.100.1"), &s.client_ip);
 	session_helo(&s, STR("mail.example.net"), true);
 	session_mail(&s, &sender);
-	for (int i = -10; i < ROUNDS; i++) {
-		struct ask ask = session_ask(&s, STEP_MESSAGE, 1700000000);
-		struct decision d;
+	for (int i = 0; i < TIMES; i++) {
+		int64_t began = clock_mono_us();
 
-		if (i == 0)
-			began = clock_mono_us();
-		arena_reset(scratch);
-		if (ruleset_decide(config->ruleset, &ask, scratch, &d) != DONE ||
-		    policy_decide(config->ruleset, &ask, scratch, &d) != DONE)
-			die("%s: it waits", shape->name);
-		if (d.trace.n != n)
-			die("%s: %zu rules were looked at", shape->name, d.trace.n);
+		for (int k = 0; k < ROUNDS; k++)
+			decide(config, &s, scratch, n);
+		began = clock_mono_us() - began;
+		best = began < best ? began : best;
 	}
-	began = clock_mono_us() - began;
 	session_free(&s);
 	arena_free(&scratch);
 	config_release(&config);
-	return (double)began / ROUNDS;
+	return (double)best / ROUNDS;
 }
 
 int
