@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "base/die.h"
+#include "mail/alabel.h"
 #include "mail/mailbox.h"
+#include "mail/utf8.h"
 
 /* Local part, "@", domain. */
 #define LIST_TEXT_MAX 320
@@ -114,6 +116,22 @@ looks_like_address(struct str domain)
 	return true;
 }
 
+#define ASCII_MAX (LIST_TEXT_MAX + ALABEL_DOMAIN_MAX)
+
+/* The same text with its domain, if it is or has one, in A-labels; out holds it if need be. */
+static struct str
+in_ascii(struct str text, char out[ASCII_MAX])
+{
+	size_t at = str_rfind(text, '@'), from = at == STR_NPOS ? 0 : at + 1;
+	struct str domain = str_sub(text, from, text.n);
+
+	if (!utf8_beyond_ascii(domain) || str_find(domain, '.') == STR_NPOS ||
+	    from > LIST_TEXT_MAX || !alabel_domain(domain, out + from))
+		return text;
+	memcpy(out, text.p, from);
+	return (struct str){ out, from + strlen(out + from) };
+}
+
 static bool
 plain_word(struct str text)
 {
@@ -156,13 +174,16 @@ add_mailbox(struct list *list, struct str text, size_t at, struct err *e)
 bool
 list_add_text(struct list *list, struct str text, struct err *e)
 {
+	char ascii[ASCII_MAX];
 	struct cidr cidr;
-	size_t at = str_rfind(text, '@');
+	size_t at;
 
 	require(!list->finished);
 	if (!plain_word(text))
 		return err_set(e, ERR_SYNTAX, "an item of a list is 1 to %d octets without blanks",
 		    LIST_TEXT_MAX);
+	text = in_ascii(text, ascii);
+	at = str_rfind(text, '@');
 	if (cidr_parse(text, &cidr, e)) {
 		list_add_cidr(list, &cidr);
 		return true;
@@ -302,36 +323,45 @@ item_is(const struct list *list, struct str text)
 	return 0;
 }
 
-static bool
-has_domain(const struct list *list, struct str domain)
+/* Octets of the item that the domain is, or is below of; 0: there is none. */
+static size_t
+domain_closeness(const struct list *list, struct str domain)
 {
 	size_t dot;
 
 	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
 		domain.n--;
 	if (domain.n == 0 || domain.n > MAILBOX_DOMAIN_MAX)
-		return false;
+		return 0;
 	if (item_is(list, domain) & ITEM_DOMAIN)
-		return true;
+		return domain.n;
 	while ((dot = str_find(domain, '.')) != STR_NPOS) {
 		domain = str_sub(domain, dot + 1, domain.n);
 		if (item_is(list, domain) & ITEM_BELOW)
-			return true;
+			return domain.n;
 	}
-	return false;
+	return 0;
+}
+
+size_t
+list_closeness(const struct list *list, struct str text)
+{
+	char ascii[ASCII_MAX];
+	size_t at;
+
+	if (text.n == 0 || list->n_items == 0)
+		return 0;
+	text = in_ascii(text, ascii);
+	at = str_rfind(text, '@');
+	if (item_is(list, text) & ITEM_ITSELF)
+		return text.n;
+	return domain_closeness(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));
 }
 
 static bool
 has_text(const struct list *list, struct str text)
 {
-	size_t at;
-
-	if (text.n == 0 || list->n_items == 0)
-		return false;
-	at = str_rfind(text, '@');
-	if (item_is(list, text) & ITEM_ITSELF)
-		return true;
-	return has_domain(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));
+	return list_closeness(list, text) > 0;
 }
 
 bool

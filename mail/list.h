@@ -1,7 +1,7 @@
 /*
  * list: a named list of the configuration: addresses and networks, domains (with their
  * sub-domains), mailboxes, accounts. Built once at load, const afterwards; membership is a search
- * in sorted memory. Pure.
+ * in sorted memory. Domains compare as A-labels, on both sides. Pure.
  */
 #ifndef POSTERN_MAIL_LIST_H
 #define POSTERN_MAIL_LIST_H
@@ -29,5 +29,10 @@ size_t list_length(const struct list *list);
  * domain is in the list or below one that is. LIST: any of its items. NONE: never.
  */
 bool list_has(const struct list *list, const struct value *value);
+/*
+ * How closely the list names a mailbox or a domain, of several lists the one that says most of it has the
+ * highest number: the mailbox itself, its domain, what that lies in. 0: not at all.
+ */
+size_t list_closeness(const struct list *list, struct str text);
 
 #endif

@@ -63,25 +63,73 @@ test_texts(void **state)
 		{ "ACCOUNT", true },
 		{ "account2", false },
 		{ "user@account", false },
+		{ "b\xc3\xbc"
+		  "cher.example",
+		    true },
+		{ "user@b\xc3\xbc"
+		  "cher.example",
+		    true },
+		{ "user@xn--bcher-kva.example", true },
+		{ "anna@kaf\xc3\xa9.example", true },
+		{ "anna@xn--kaf-dma.example", true },
+		{ "otto@kaf\xc3\xa9.example", false },
+		{ "b\xfc"
+		  "cher.example",
+		    false },
 		{ "", false },
 		{ "@", false },
 		{ ".", false },
 		{ "user@", false },
 	};
 	static const char *const items[] = { "Example.NET", ".below.example", "Jane@Example.Org",
-		"Account", "example.net." };
+		"Account", "example.net.",
+		"b\xc3\xbc"
+		"cher.example",
+		"anna@kaf\xc3\xa9.example" };
 	struct list *list = list_new(*state, STR("partners"));
 
 	for (size_t i = 0; i < COUNT(items); i++)
 		assert_true(list_add_text(list, str_of(items[i]), NULL));
 	list_finish(list);
 	assert_true(str_eq(list_name(list), STR("partners")));
-	assert_int_equal(list_length(list), 4);
+	assert_int_equal(list_length(list), 6);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct value v = value_text(str_of(cases[i].text));
 
 		assert_int_equal(list_has(list, &v), cases[i].in);
 	}
+}
+
+/* Which of several lists says most of a mailbox. */
+static void
+test_closeness(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t closeness;
+	} cases[] = {
+		{ "jane@lists.example.org", sizeof("jane@lists.example.org") - 1 },
+		{ "joe@lists.example.org", sizeof("lists.example.org") - 1 },
+		{ "joe@a.lists.example.org", sizeof("lists.example.org") - 1 },
+		{ "joe@Example.Org", sizeof("example.org") - 1 },
+		{ "joe@a.example.org", sizeof("example.org") - 1 },
+		{ "joe@example.net", 0 },
+		{ "joe@a.example.net", sizeof("example.net") - 1 },
+		{ "localhost", sizeof("localhost") - 1 },
+		{ "postmaster", 0 },
+		{ "", 0 },
+	};
+	static const char *const items[] = { "example.org", "lists.example.org",
+		"jane@lists.example.org", ".example.net", "localhost" };
+	struct list *list = list_new(*state, STR("route"));
+
+	for (size_t i = 0; i < COUNT(items); i++)
+		assert_true(list_add_text(list, str_of(items[i]), NULL));
+	list_finish(list);
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (list_closeness(list, str_of(cases[i].text)) != cases[i].closeness)
+			fail_msg(
+			    "%s: %zu", cases[i].text, list_closeness(list, str_of(cases[i].text)));
 }
 
 static void
@@ -266,6 +314,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_texts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_closeness, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_everything, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
