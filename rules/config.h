@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "mail/mailbox.h"
 #include "mail/part.h"
 #include "mail/plan.h"
 
@@ -37,6 +38,7 @@ enum handoff {
 
 #define BACKENDS_MAX 32
 #define BACKEND_WEIGHT_MAX 1000
+#define BACKEND_CONNECTIONS_MAX 100000
 
 /* Whether the connection to the mail server is secured, and who it has to be then. */
 enum starttls { STARTTLS_OFF, STARTTLS_OPPORTUNISTIC, STARTTLS_REQUIRED, STARTTLS_VERIFY };
@@ -49,7 +51,13 @@ struct backend {
 	unsigned weight; /* 1 to BACKEND_WEIGHT_MAX */
 	bool standby;    /* only when no other is well */
 	enum starttls starttls;
-	const char *name; /* VERIFY: for which its certificate has to be */
+	const char *name;    /* VERIFY: for which its certificate has to be */
+	int64_t connections; /* at most so many at a time, of the whole process; 0: any number */
+	int64_t reuse; /* XCLIENT: how long an idle one is kept for the next client, ms; 0: not */
+	/* for recipients in these only; none: for all whom no other backend's lists name */
+	const struct list *const *domains;
+	size_t n_domains;
+	const char *route; /* these as they were written, "" for none; on one line */
 };
 
 /* The block `tls`; its rows are in certificates.c (tls_settings). */
@@ -98,6 +106,7 @@ struct config_core {
 	int64_t probe_every, probe_retry; /* of the backends, ms */
 	int64_t backend_timeout_connect, backend_timeout_command;
 	int64_t backend_timeout_data, backend_timeout_end;
+	int64_t backend_timeout_wait;    /* for one of its connections */
 	int64_t dns_timeout, dns_budget; /* one question; all of one decision */
 	bool deliver_once;               /* a message that comes again is not delivered again */
 	int64_t delay_budget;            /* all delays of one step, ms */
@@ -174,6 +183,12 @@ struct config *config_load(
     const char *path, const struct config_vocabulary *vocabulary, struct complaints *complaints);
 struct config *config_use(struct config *config);
 void config_release(struct config **config);
+
+/*
+ * Which backends take mail for a mailbox, NULL for none in particular: a set of bits by their index. Those whose
+ * lists name it most closely (mail/list.h); those without lists when none does. Empty only without backends.
+ */
+uint32_t config_route(const struct config *config, const struct mailbox *to);
 
 /* The rows of the core, for the parser and the man page. */
 extern const struct setting config_settings[];

@@ -138,6 +138,10 @@ const struct setting config_settings[] = {
 	    NULL, "How long the mail server may pause in taking a message." },
 	{ "backend timeout end", SETTING_DURATION, CORE(backend_timeout_end), 100, DAYS(1), "10m",
 	    NULL, "How long the mail server may take to answer the end of a message." },
+	{ "backend timeout wait", SETTING_DURATION, CORE(backend_timeout_wait), 0, SECONDS(240),
+	    "5s", NULL,
+	    "How long a client waits for a connection to a mail server that has all of its `connections`; "
+	    "then 421." },
 	{ "probe every", SETTING_DURATION, CORE(probe_every), 100, DAYS(1), "60s", NULL,
 	    "How often each mail server is asked whether it is well, and what it can do." },
 	{ "probe retry", SETTING_DURATION, CORE(probe_retry), 100, DAYS(1), "15s", NULL,
@@ -248,6 +252,7 @@ core_finish(struct load *load)
 	if (load->proxied != NULL && list_length(config->trusted) == 0)
 		COMPLAIN(load, load->proxied,
 		    "`from proxies` lets in nobody without `trust`: name the proxies' addresses there");
+	backends_finish(load);
 	if (load->listens != NULL && config->n_backends == 0 && !load->backend_given)
 		COMPLAIN(load, load->listens,
 		    "`listen proxy` needs a mail server behind it: `backend HOST port NUMBER`");

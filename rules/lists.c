@@ -87,9 +87,8 @@ add_file(struct load *load, struct list *list, const struct token *t)
 	load->source = outer;
 }
 
-/* One item; false and a complaint when there is none. */
-static bool
-take_item(struct cursor *c, struct list *list)
+bool
+list_item(struct cursor *c, struct list *list)
 {
 	const struct token *t = c->t;
 	struct cidr cidr;
@@ -127,7 +126,7 @@ static bool
 take_items(struct cursor *c, struct list *list, enum token_kind end)
 {
 	while (c->t->kind != end) {
-		if (!take_item(c, list))
+		if (!list_item(c, list))
 			return false;
 		if (c->t->kind != end && !cursor_kind(c, TOKEN_COMMA)) {
 			COMPLAIN(c->load, c->t, "`,` or the end of the list belongs here, not %s",

@@ -43,6 +43,7 @@ struct load {
 	struct named_list *lists;
 	struct given *given;
 	bool backend_given;          /* if only one with a mistake */
+	const struct token *routed;  /* the last backend that has `for` */
 	const struct token *proxied; /* the first that is `from proxies` */
 	const struct token *listens; /* the first `listen proxy` */
 	const struct token *secured; /* the first `listen proxy ... tls` */
@@ -92,6 +93,8 @@ void settings_read(
 /* lists.c */
 void list_read(struct load *load, const struct statement *s);
 void trust_read(struct load *load, const struct statement *s);
+/* One item; false and a complaint when there is none. */
+bool list_item(struct cursor *c, struct list *list);
 /* NULL: there is none of that name. */
 struct named_list *list_find(const struct load *load, struct str name);
 /* "partners" or "{ a, b }"; NULL and a complaint. */
@@ -107,8 +110,9 @@ void tls_read(struct load *load, const struct statement *s);
 bool tls_default(struct load *load);
 void tls_finish(struct load *load);
 
-/* backends.c: a line `backend`. */
+/* backends.c: a line `backend`, and what all of them come to. */
 void backend_read(struct cursor *c);
+void backends_finish(struct load *load);
 
 /* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
 bool statement_read(struct load *load, const struct statement *s);

@@ -22,6 +22,7 @@ libpostern_a_SOURCES += \
 	rules/reach.c \
 	rules/record.c rules/record.h \
 	rules/rule.h \
+	rules/routes.c \
 	rules/ruleset.c rules/ruleset.h \
 	rules/settings.c \
 	rules/source.c \

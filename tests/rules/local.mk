@@ -41,3 +41,5 @@ tests_rules_test_statements_SOURCES = tests/rules/test_statements.c $(rules_load
 check_PROGRAMS += tests/rules/test_policy
 tests_rules_test_policy_SOURCES = tests/rules/test_policy.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_failure
+check_PROGRAMS += tests/rules/test_backends
+tests_rules_test_backends_SOURCES = tests/rules/test_backends.c $(rules_loader)
