@@ -97,6 +97,16 @@ db_request_delivered(enum delivered_what what, const unsigned char *key)
 }
 
 struct db_request *
+db_request_status(struct status_report *report)
+{
+	struct db_request *r = xcalloc(1, sizeof(*r));
+
+	r->what = DB_STATUS;
+	r->status = report;
+	return r;
+}
+
+struct db_request *
 db_request_journal(struct journal_record *record)
 {
 	struct db_request *r = xcalloc(1, sizeof(*r));
@@ -113,6 +123,7 @@ db_request_free(struct db_request **request)
 	if (*request == NULL)
 		return;
 	free((*request)->record);
+	free((*request)->status);
 	free(*request);
 	*request = NULL;
 }
@@ -386,7 +397,8 @@ run_asks(struct db *db)
 	for (size_t i = 0; i < batch->n; i++) {
 		struct db_request *r = batch->request[i];
 
-		db->ask[i] = (struct store_ask){ &r->answer.question, &r->answer, r->delivered };
+		db->ask[i] =
+		    (struct store_ask){ &r->answer.question, &r->answer, r->delivered, r->status };
 	}
 	ok = store_ready(db, &e) &&
 	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);

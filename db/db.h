@@ -45,6 +45,7 @@ void db_link_free(struct db_link **link);
 enum db_what {
 	DB_STORE,
 	DB_DELIVERED, /* of the store too, in one order with its questions */
+	DB_STATUS,    /* of the store too */
 	DB_JOURNAL,
 	DB_LEAVE, /* db's own: a link goes away */
 	DB_STOP,  /* db's own: the thread is to end */
@@ -55,6 +56,7 @@ struct db_request {
 	enum db_what what;
 	struct answer answer;          /* STORE: answered in place; the request owns its key */
 	struct delivered *delivered;   /* DELIVERED: of the request's own memory */
+	struct status_report *status;  /* STATUS: the request's */
 	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
@@ -70,6 +72,8 @@ struct db_request {
 struct db_request *db_request_store(const struct question *q);
 /* Nothing but the key is set, and what; the reply is empty. */
 struct db_request *db_request_delivered(enum delivered_what what, const unsigned char *key);
+/* Takes the report over. */
+struct db_request *db_request_status(struct status_report *report);
 /* Takes the record over, which was made by journal_record_copy(). */
 struct db_request *db_request_journal(struct journal_record *record);
 void db_request_free(struct db_request **request);

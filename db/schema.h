@@ -9,5 +9,6 @@
 extern const char schema_journal_1[];
 extern const char schema_store_1[];
 extern const char schema_store_2[];
+extern const char schema_store_3[];
 
 #endif

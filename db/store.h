@@ -7,6 +7,7 @@
 #define POSTERN_DB_STORE_H
 
 #include "base/err.h"
+#include "db/status.h"
 #include "mail/question.h"
 
 struct store; /* an open one; each backend has its own inside */
@@ -31,9 +32,10 @@ struct delivered {
 };
 
 struct store_ask {
-	const struct question *question; /* SEEN or COUNT */
-	struct answer *answer;           /* seen or count is filled */
-	struct delivered *delivered;     /* in the place of both; NULL */
+	const struct question *question;    /* SEEN or COUNT */
+	struct answer *answer;              /* seen or count is filled */
+	struct delivered *delivered;        /* in the place of both; NULL */
+	const struct status_report *status; /* in the place of all; NULL */
 };
 
 struct store_backend {

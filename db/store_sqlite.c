@@ -18,6 +18,7 @@
 static const struct migration migrations[] = {
 	{ 1, schema_store_1 },
 	{ 2, schema_store_2 },
+	{ 3, schema_store_3 },
 };
 
 static const struct dbfile_kind kind = {
@@ -469,8 +470,11 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 	for (size_t i = 0; i < n; i++) {
 		bool ok;
 
-		require(batch[i].delivered || batch[i].question->kind != QUESTION_DNS);
-		if (batch[i].delivered)
+		require(batch[i].status || batch[i].delivered ||
+		    batch[i].question->kind != QUESTION_DNS);
+		if (batch[i].status)
+			ok = status_write(&s->file, batch[i].status, e);
+		else if (batch[i].delivered)
 			ok = answer_delivered(s, batch[i].delivered, now / 1000, e);
 		else if (batch[i].question->kind == QUESTION_SEEN)
 			ok = answer_seen(s, &batch[i], now / 1000, e);
@@ -595,6 +599,13 @@ store_sqlite_limit_delivered(struct store *s, int64_t delivered)
 {
 	require(delivered > 0);
 	s->delivered.most = delivered;
+}
+
+bool
+store_sqlite_status(struct store *s, void (*row)(void *owner, const struct status_entry *entry),
+    void *owner, struct err *e)
+{
+	return status_read(&s->file, row, owner, e);
 }
 
 bool

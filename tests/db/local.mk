@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/db/test_journal_read \
 	tests/db/test_json \
 	tests/db/test_migrate \
+	tests/db/test_status \
 	tests/db/test_store_sqlite \
 	tests/db/test_two_writers \
 	tests/db/test_window
@@ -14,6 +15,7 @@ tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
+tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
 tests_db_test_two_writers_SOURCES = tests/db/test_two_writers.c $(db_folder)
 
