@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_log,
 	&command_why,
 	&command_stats,
+	&command_backends,
 	&command_check,
 	&command_test,
 };
@@ -80,7 +81,7 @@ print_help(FILE *out)
 {
 	fputs("usage: postern [-c FILE] COMMAND [options]\n\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-7s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`postern COMMAND --help` tells more. Options of all commands:\n\n", out);
 	print_options(out, common, N_COMMON);
 	fputs("  --version          which Postern this is\n", out);

@@ -1,5 +1,6 @@
 # cli/: all but main.c goes into the library, so that tests can link it.
 libpostern_a_SOURCES += \
+	cli/backends.c \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
 	cli/log.c \

@@ -36,6 +36,7 @@ static const struct wrong wrongs[] = {
 	{ "why a b", "postern: why takes one id; see `postern why --help`\n" },
 	{ "why nobody",
 	    "postern: no entry \"nobody\" in the journal (entries are removed after some time)\n" },
+	{ "backends now", "postern: backends takes no \"now\"; see `postern backends --help`\n" },
 	{ "stats --top none", "postern: --top: \"none\" is no number of rows\n" },
 	{ "check a b", "postern: check takes one file; see `postern check --help`\n" },
 	{ "test", "postern: test needs --ip; see `postern test --help`\n" },
@@ -66,7 +67,7 @@ test_wrong(void **state)
 static void
 test_help(void **state)
 {
-	static const char *const names[] = { "log", "why", "stats", "check", "test" };
+	static const char *const names[] = { "log", "why", "stats", "backends", "check", "test" };
 	struct run *r = *state;
 
 	run_bare(r, "");
@@ -74,7 +75,7 @@ test_help(void **state)
 	assert_ptr_equal(strstr(r->err, "usage: postern [-c FILE] COMMAND [options]\n"), r->err);
 	run_bare(r, "--help");
 	assert_int_equal(r->code, 0);
-	run_has(r, "  log     what was decided, newest last\n");
+	run_has(r, "  log      what was decided, newest last\n");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char words[40], usage[60];
 
