@@ -216,3 +216,32 @@ abilities_write(const struct abilities *mta, const struct offer *offer, struct b
 	buf_printf(out, "250-LIMITS RCPTMAX=%llu\r\n250 ENHANCEDSTATUSCODES\r\n",
 	    (unsigned long long)smaller(offer->rcpt_max, mta->rcpt_max));
 }
+
+void
+abilities_text(const struct abilities *a, struct buf *out)
+{
+	const struct {
+		bool has;
+		const char *word;
+	} words[] = {
+		{ a->pipelining, "PIPELINING" },
+		{ a->chunking, "CHUNKING" },
+		{ a->starttls, "STARTTLS" },
+		{ a->xclient != 0, "XCLIENT" },
+	};
+
+	if (!a->known)
+		return;
+	buf_add(out, a->esmtp ? STR("ESMTP") : STR("SMTP"));
+	if (a->size)
+		buf_printf(
+		    out, a->size_max ? " SIZE %llu" : " SIZE", (unsigned long long)a->size_max);
+	for (unsigned one = 1; one <= a->extensions; one <<= 1)
+		if (a->extensions & one)
+			buf_printf(out, " %s", extension_keyword(one));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].has)
+			buf_printf(out, " %s", words[i].word);
+	if (a->rcpt_max)
+		buf_printf(out, " RCPTMAX=%llu", (unsigned long long)a->rcpt_max);
+}

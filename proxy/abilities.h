@@ -58,4 +58,7 @@ struct offer {
  */
 void abilities_write(const struct abilities *mta, const struct offer *offer, struct buf *out);
 
+/* In one line, for a person: "SIZE 1000 8BITMIME XCLIENT"; nothing if it was never reached. */
+void abilities_text(const struct abilities *a, struct buf *out);
+
 #endif

@@ -115,7 +115,11 @@ static void
 become_idle(struct backend_link *link)
 {
 	link->state = LINK_IDLE;
-	io_deadline(link->io, in_dialogue(link) ? 0 : link->hold ? KEEPALIVE_MS : IDLE_MS);
+	io_deadline(link->io,
+	    in_dialogue(link)   ? 0
+		: link->hold    ? KEEPALIVE_MS
+		: link->idle_ms ? link->idle_ms
+				: IDLE_MS);
 }
 
 void
@@ -163,6 +167,7 @@ on_awaited_reply(struct backend_link *link)
 	 * the message or has not; but nothing more is believed.
 	 */
 	become_idle(link);
+	link->faulty = link->faulty || link->reply.code >= 400;
 	if (more || link->reply.code == 421) {
 		link->state = LINK_SPOILED;
 		io_read(link->io, false);
@@ -319,6 +324,40 @@ backend_usable(const struct backend_link *link)
 }
 
 bool
+backend_reusable(const struct backend_link *link)
+{
+	return link->state == LINK_IDLE && link->target.handoff == HANDOFF_XCLIENT &&
+	    (link->secured || link->target.starttls == STARTTLS_OFF) && !link->bound &&
+	    !link->faulty && link->transactions < BACKEND_TRANSACTIONS &&
+	    (link->xclient & XCLIENT_ADDR) && link->abilities.xclient == link->xclient;
+}
+
+void
+backend_park(struct backend_link *link, const struct backend_order *order, int64_t idle_ms)
+{
+	require(link->state == LINK_IDLE);
+	link->order.session = NULL;
+	link->order.core = order->core;
+	link->order.on = order->on;
+	link->order.owner = order->owner;
+	link->hold = false;
+	link->idle_ms = idle_ms;
+	become_idle(link);
+}
+
+void
+backend_resume(struct backend_link *link, const struct backend_order *order)
+{
+	require(link->state == LINK_IDLE && link->idle_ms > 0 && order->session);
+	link->order.session = order->session;
+	link->order.core = order->core;
+	link->order.on = order->on;
+	link->order.owner = order->owner;
+	link->idle_ms = 0;
+	link_hand_over(link);
+}
+
+bool
 backend_bound(const struct backend_link *link)
 {
 	return link->bound;
@@ -413,6 +452,7 @@ backend_login_told(const struct backend_link *link)
 void
 backend_hold(struct backend_link *link, bool hold)
 {
+	link->transactions += hold && !link->hold;
 	link->hold = hold;
 	if (link->state == LINK_IDLE)
 		become_idle(link);

@@ -71,6 +71,21 @@ struct backend_link *backend_open(const struct backend_order *order);
 void backend_free(struct backend_link **link);
 bool backend_usable(const struct backend_link *link);
 /*
+ * A link that was one client's can be another's: XCLIENT makes the MTA forget the first, once no transaction is open
+ * there (RSET). That holds only while nothing has gone wrong on it, nobody has authenticated himself, the connection is
+ * secured if it has to be, the MTA offers XCLIENT as it did at first, and the link is not worn out.
+ */
+#define BACKEND_TRANSACTIONS 100 /* of one link that changes clients */
+bool backend_reusable(const struct backend_link *link);
+/*
+ * Takes it from its client: of the order, on, owner and core count. After idle_ms it is BACKEND_LOST, as when the MTA ends
+ * it. In the meantime commands can be given.
+ */
+void backend_park(struct backend_link *link, const struct backend_order *order, int64_t idle_ms);
+/* Gives it to a client: BACKEND_READY follows, or BACKEND_LOST. */
+void backend_resume(struct backend_link *link, const struct backend_order *order);
+
+/*
  * A client has said AUTH on it: it is that client's for good, and no link to another server can
  * take its place.
  */

@@ -102,8 +102,6 @@ link_connected(struct backend_link *link)
 static void
 introduced(struct backend_link *link)
 {
-	struct buf line;
-
 	if (link->target.handoff != HANDOFF_XCLIENT) {
 		link_ready(link);
 		return;
@@ -114,10 +112,18 @@ introduced(struct backend_link *link)
 		    "use it (Postfix: smtpd_authorized_xclient_hosts)");
 		return;
 	}
-	if (link->order.session == NULL) {
+	link->xclient = link->abilities.xclient;
+	if (link->order.session == NULL)
 		link_ready(link);
-		return;
-	}
+	else
+		link_hand_over(link);
+}
+
+void
+link_hand_over(struct backend_link *link)
+{
+	struct buf line;
+
 	buf_init(&line, LINK_COMMAND_LONGEST);
 	link->login_offered = link->abilities.xclient & XCLIENT_LOGIN;
 	link->login_told = link->login_offered && link->order.session->account.n > 0;

@@ -45,12 +45,16 @@ struct backend_link {
 	bool secured;      /* the handshake was made */
 	bool clear;        /* it failed before, and that was no condition */
 	bool hold;
+	bool bound;         /* to the client that authenticated itself on it */
 	bool login_offered; /* an attribute of XCLIENT */
 	bool login_told;
-	bool bound;         /* to the client that authenticated itself on it */
-	const char *cannot; /* why no connection could be tried; NULL: it was */
-	bool unreachable;   /* no connection came about */
-	bool leave;         /* nothing is wrong: say QUIT */
+	bool faulty;           /* some command was refused */
+	unsigned transactions; /* so far */
+	unsigned xclient;      /* what it offered before there was a client */
+	int64_t idle_ms;       /* parked; 0: it has an owner with a client */
+	const char *cannot;    /* why no connection could be tried; NULL: it was */
+	bool unreachable;      /* no connection came about */
+	bool leave;            /* nothing is wrong: say QUIT */
 	char why[256];
 };
 
@@ -74,6 +78,8 @@ void link_connected(struct backend_link *link);
 void link_secured(struct backend_link *link);
 /* The TLS handshake came to nothing. */
 void link_insecure(struct backend_link *link, const char *why);
+/* Says XCLIENT for the client of the order. */
+void link_hand_over(struct backend_link *link);
 /* A reply in one of its states. */
 void link_introduce(struct backend_link *link);
 

@@ -14,6 +14,7 @@ libpostern_a_SOURCES += \
 	proxy/io.c \
 	proxy/limits.c \
 	proxy/once.c \
+	proxy/parking.c \
 	proxy/peers.c \
 	proxy/pool.c \
 	proxy/probe.c \
@@ -21,6 +22,7 @@ libpostern_a_SOURCES += \
 	proxy/proxy_front.c \
 	proxy/proxy_header.c \
 	proxy/received.c \
+	proxy/report.c \
 	proxy/smtp_ask.c \
 	proxy/smtp_auth.c \
 	proxy/smtp_bdat.c \
@@ -37,6 +39,7 @@ libpostern_a_SOURCES += \
 	proxy/smtp_server.c \
 	proxy/smtp_time.c \
 	proxy/smtp_tls.c \
+	proxy/slots.c \
 	proxy/spool.c \
 	proxy/tproxy.c
 noinst_HEADERS += \
@@ -47,6 +50,7 @@ noinst_HEADERS += \
 	proxy/io.h \
 	proxy/limits.h \
 	proxy/once.h \
+	proxy/parking.h \
 	proxy/peers.h \
 	proxy/pool.h \
 	proxy/probe.h \
@@ -54,6 +58,8 @@ noinst_HEADERS += \
 	proxy/proxy_front.h \
 	proxy/proxy_header.h \
 	proxy/received.h \
+	proxy/report.h \
+	proxy/slots.h \
 	proxy/smtp_server.h \
 	proxy/spool.h \
 	proxy/tproxy.h

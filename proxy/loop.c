@@ -193,16 +193,16 @@ loop_free(struct loop **loop)
 }
 
 static bool
-open_fronts(
-    struct loop *loop, struct limits *limits, const struct loop_sockets *sockets, struct err *e)
+open_fronts(struct loop *loop, const struct loop_shared *shared, const struct loop_sockets *sockets,
+    struct err *e)
 {
-	loop->proxy = proxy_front_new(loop->gate, limits, e);
+	loop->proxy = proxy_front_new(loop->gate, shared->limits, shared->slots, e);
 	if (!loop->proxy)
 		return false;
 	for (size_t i = 0; i < sockets->n_proxy; i++)
 		if (!proxy_front_listen(loop->proxy, sockets->proxy[i], &sockets->how[i], e))
 			return false;
-	loop->milter = milter_front_new(loop->gate, limits);
+	loop->milter = milter_front_new(loop->gate, shared->limits);
 	return sockets->milter < 0 || milter_front_listen(loop->milter, sockets->milter, e);
 }
 
@@ -261,7 +261,7 @@ loop_start(const struct loop_shared *shared, struct config *config,
 	if (!loop->draining || !loop->lines)
 		die("no memory for an event");
 	loop->gate = gate_new(loop->base, shared->db, config, e);
-	if (!loop->gate || !open_fronts(loop, shared->limits, sockets, e) || !start_thread(loop, e))
+	if (!loop->gate || !open_fronts(loop, shared, sockets, e) || !start_thread(loop, e))
 		loop_free(&loop);
 	return loop;
 }

@@ -1,6 +1,6 @@
 /*
  * loop: one event loop with its thread, its gate and its fronts. Sessions are born, live and end on
- * one loop; loops share nothing but the db thread's queue and the counters of limits. The worker starts them, tells them of
+ * one loop; loops share nothing but the db thread's queue and the counters of limits and slots. The worker starts them, tells them of
  * a new configuration and of the end, and waits for them.
  */
 #ifndef POSTERN_PROXY_LOOP_H
@@ -8,6 +8,7 @@
 
 #include "db/db.h"
 #include "proxy/limits.h"
+#include "proxy/slots.h"
 #include "rules/config.h"
 
 struct loop;
@@ -24,6 +25,7 @@ struct loop_sockets {
 struct loop_shared {
 	struct db *db;
 	struct limits *limits;
+	struct slots *slots; /* of the mail servers of each configuration that a loop gets */
 };
 
 struct loop *loop_start(const struct loop_shared *shared, struct config *config,

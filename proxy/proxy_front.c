@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "mail/sasl.h"
 #include "proxy/proxied.h"
+#include "proxy/report.h"
 
 #define REPLY_LONGEST (16 * 1024)
 #define REOPEN_MS 500
@@ -137,10 +138,10 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 /* ---- the front ---- */
 
 struct proxy_front *
-proxy_front_new(struct gate *gate, struct limits *limits, struct err *e)
+proxy_front_new(struct gate *gate, struct limits *limits, struct slots *slots, struct err *e)
 {
 	struct config *config = hold_config(gate);
-	struct pool *pool = pool_new(gate_base(gate), config, NULL, e);
+	struct pool *pool = pool_new(gate_base(gate), config, slots, NULL, e);
 	struct proxy_front *front;
 
 	if (pool == NULL) {
@@ -150,8 +151,11 @@ proxy_front_new(struct gate *gate, struct limits *limits, struct err *e)
 	front = xcalloc(1, sizeof(*front));
 	front->gate = gate;
 	front->config = config;
+	front->slots = slots;
 	front->pool = pool;
 	front->limits = limits;
+	if (!pool_empty(pool))
+		front->report = report_new(gate_base(gate), gate_link(gate), &front->pool);
 	pool_tell(front->pool, on_probed, front);
 	front->reopen = evtimer_new(gate_base(gate), on_reopen, front);
 	front->watch = evtimer_new(gate_base(gate), on_watch, front);
@@ -453,7 +457,7 @@ proxy_front_reload(struct proxy_front *front)
 	struct err e;
 
 	front->config = hold_config(front->gate);
-	pool = pool_new(gate_base(front->gate), front->config, front->pool, &e);
+	pool = pool_new(gate_base(front->gate), front->config, front->slots, front->pool, &e);
 	if (pool) {
 		pool_free(&front->pool);
 		front->pool = pool;
@@ -477,6 +481,7 @@ proxy_front_free(struct proxy_front **front)
 		client_free(f->clients);
 	event_free(f->reopen);
 	event_free(f->watch);
+	report_free(&f->report);
 	pool_free(&f->pool);
 	buf_free(&f->line);
 	buf_free(&f->out);

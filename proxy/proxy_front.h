@@ -19,12 +19,14 @@ struct gate;
 struct limits;
 struct listen;
 struct proxy_front;
+struct slots;
 
 /*
- * On the gate's loop and under its configuration; limits: all fronts', borrowed. Fails when the
- * backend's name has no address.
+ * On the gate's loop and under its configuration, whose mail servers slots must know; limits and slots: all fronts',
+ * borrowed. Fails when the backend's name has no address.
  */
-struct proxy_front *proxy_front_new(struct gate *gate, struct limits *limits, struct err *e);
+struct proxy_front *proxy_front_new(
+    struct gate *gate, struct limits *limits, struct slots *slots, struct err *e);
 /* fd: bound, listening, nonblocking; taken over if this succeeds. how: copied. */
 bool proxy_front_listen(struct proxy_front *front, int fd, const struct listen *how, struct err *e);
 void proxy_front_stop_accepting(struct proxy_front *front);

@@ -180,8 +180,44 @@ opened_for_rcpt(struct client *c)
 }
 
 static void
+refused_for_route(struct client *c)
+{
+	end_current(c, RECIPIENT_REFUSED);
+}
+
+/*
+ * A transaction goes to one server. The first recipient that it takes decides which; others come again, and until then
+ * the transaction can still go another way. True: nothing is to be done any more.
+ */
+static bool
+leaves_route(struct client *c)
+{
+	static const struct refusal other_route = {
+		.step = STEP_RCPT,
+		.verdict = { .kind = VERDICT_TEMPFAIL,
+		    .code = 452,
+		    .enhanced = "4.5.3",
+		    .text = { "This recipient goes another way: in a message of its own", 56 } },
+		.why = "limit: recipients of one route",
+	};
+	struct transaction *txn = &c->s->txn;
+
+	if (c->mta == NULL || backend_bound(c->mta) ||
+	    pool_serves(c->member, &txn->current->mailbox))
+		return false;
+	if (txn->n_accepted > 0) {
+		client_refuse(c, &other_route, refused_for_route);
+		return true;
+	}
+	mta_part(c);
+	return false;
+}
+
+static void
 ask_mta(struct client *c)
 {
+	if (leaves_route(c))
+		return;
 	if (c->mta_lost)
 		rcpt_away(c);
 	else if (c->mta == NULL)

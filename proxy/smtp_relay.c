@@ -64,6 +64,7 @@ message_answered(struct client *c)
 		c->mta_mail = false;
 		backend_hold(c->mta, false);
 		c->s->txn.queue_id = queue_id(c, mta_text(c));
+		pool_delivered(c->member);
 		once_remember(c, buf_str(&backend_reply(c->mta)->raw));
 		mta_relay_reply(c);
 		gate_accepted(c->gs, mta_text(c));

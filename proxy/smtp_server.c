@@ -207,9 +207,8 @@ client_free(struct client *c)
 	guess_cancel(c);
 	auth_free(&c->auth);
 	data_free(&c->data);
-	backend_free(&c->mta);
+	mta_drop(c, NULL);
 	buf_free(&c->asked);
-	pool_leave(&c->member);
 	io_free(&c->io);
 	gate_close(&c->gs);
 	free(c);

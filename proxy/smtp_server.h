@@ -106,6 +106,8 @@ struct refusal {
 struct proxy_front {
 	struct gate *gate;
 	struct config *config; /* the newest */
+	struct report *report; /* to those who look from outside */
+	struct slots *slots;   /* what the mail servers have of all loops */
 	struct pool *pool;     /* the mail servers */
 	struct limits *limits; /* the worker's */
 	struct listener *listeners;
@@ -155,7 +157,8 @@ struct client {
 	const char *why;            /* how the connection ended, for the log */
 	struct backend_link *mta;   /* NULL: none, or lost */
 	struct pool_member *member; /* whose link that is */
-	uint32_t tried;             /* members, for this link */
+	struct pool_quest quest;    /* for this link */
+	bool resumed;               /* it was another client's, and has not answered this one */
 	bool mta_mail;              /* the MTA took MAIL of this transaction */
 	bool mta_dirty;             /* it must hear RSET before the next MAIL */
 	bool mta_lost;              /* with recipients of this transaction */
@@ -271,12 +274,18 @@ void tls_failed(struct client *c, const char *why);
 void rcpt_decide(struct client *c);
 /* ---- smtp_mta.c ---- */
 
-/* Connects to an MTA; then calls then(c), with c->mta NULL if there is none to be had. */
+/*
+ * Connects to an MTA that takes mail for the current recipient, if there is one; then calls then(c), with c->mta NULL
+ * if there is none to be had. The client may have to wait for a connection; if that takes too long it gets 421,
+ * and then() is not called.
+ */
 void mta_open(struct client *c, void (*then)(struct client *c));
 /* Sends a command to the MTA; next(c) is called with its reply, or with c->mta NULL. */
 void mta_command(struct client *c, struct str command, void (*next)(struct client *c));
-/* The link is not to be used any more. */
+/* The link is not to be used any more. why: what is wrong with it; NULL: nothing. Nor waited for. */
 void mta_drop(struct client *c, const char *why);
+/* Its transaction, in which no recipient was taken, is to go on elsewhere. */
+void mta_part(struct client *c);
 /* The MTA's reply word for word; a 421, which is not the client's, as a 451. */
 void mta_relay_reply(struct client *c);
 /* What the MTA said, without its code, for log and journal. */

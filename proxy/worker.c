@@ -67,6 +67,7 @@ on_reload(evutil_socket_t fd, short what, void *arg)
 	} else {
 		log_info(NULL, "event=reload result=ok revision=%s before=%s", config->revision,
 		    w->config->revision);
+		slots_know(w->shared.slots, config);
 		for (size_t i = 0; i < w->n_loops; i++)
 			loop_reload(w->loop[i], config);
 		config_release(&w->config);
@@ -271,6 +272,8 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	w.base = event_base_new();
 	require(w.base);
 	w.shared.limits = limits_new();
+	w.shared.slots = slots_new();
+	slots_know(w.shared.slots, config);
 	w.shared.db = db_start(&settings, &e);
 	started = w.shared.db && start_loops(&w, sockets, &e);
 	if (started) {
@@ -284,6 +287,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	if (w.shared.db)
 		db_stop(&w.shared.db);
 	limits_free(&w.shared.limits);
+	slots_free(&w.shared.slots);
 	event_base_free(w.base);
 	config_release(&w.config);
 	return started ? 0 : CANNOT_START;

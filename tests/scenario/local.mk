@@ -6,6 +6,7 @@ scenario_tests = \
 	tests/scenario/proxy_bdat.sh \
 	tests/scenario/proxy_delay.sh \
 	tests/scenario/proxy_early.sh \
+	tests/scenario/proxy_connections.sh \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
@@ -18,6 +19,8 @@ scenario_tests = \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_slow.sh \
+	tests/scenario/proxy_reuse.sh \
+	tests/scenario/proxy_routes.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh
