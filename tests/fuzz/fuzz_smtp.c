@@ -56,6 +56,7 @@ static struct {
 	struct db *db;
 	struct gate *gate;
 	struct limits *limits;
+	struct slots *slots;
 	struct proxy_front *front;
 	struct mta mta;
 	struct abilities abilities; /* the server's, as the probe found them */
@@ -302,7 +303,9 @@ world_begin(void)
 	require(world.gate);
 	config_release(&config);
 	world.limits = limits_new();
-	world.front = proxy_front_new(world.gate, world.limits, &e);
+	world.slots = slots_new();
+	slots_know(world.slots, gate_config(world.gate));
+	world.front = proxy_front_new(world.gate, world.limits, world.slots, &e);
 	require(world.front);
 	pool_tell(world.front->pool, on_probed, &probed);
 	turn_until(world.base, is_probed, &probed);
@@ -317,6 +320,7 @@ world_end(void)
 		return;
 	proxy_front_free(&world.front);
 	limits_free(&world.limits);
+	slots_free(&world.slots);
 	gate_free(&world.gate);
 	db_stop(&world.db);
 	server_free(&world.mta.server);
@@ -409,12 +413,12 @@ is_over(void *owner)
 static void
 forget(void)
 {
-	uint32_t tried = 0;
-	struct pool_member *member = pool_take(world.front->pool, &tried);
+	struct pool_quest quest = { .wanted = pool_route(world.front->pool, NULL) };
+	struct pool_taken taken = { 0 };
 
-	require(member);
-	pool_learn(member, &world.abilities);
-	pool_leave(&member);
+	require(pool_take(world.front->pool, &quest, &taken) == POOL_TAKEN && taken.link == NULL);
+	pool_learn(taken.member, &world.abilities);
+	pool_leave(&taken.member);
 	for (size_t i = 0; i < world.mta.n_answers; i++)
 		buf_free(&world.mta.answer[i]);
 	world.mta.n_answers = world.mta.next = 0;
