@@ -41,10 +41,14 @@ failing(const char *label, int64_t now)
 	return row;
 }
 
-/* As loop `instance` of process pid would, so long ago. */
+/* Who reports, and how long ago. */
+struct loop {
+	const char *instance;
+	int64_t pid, ago_ms;
+};
+
 static void
-report(struct run *r, const char *instance, int64_t pid, int64_t ago_ms, size_t n,
-    const struct status_row *rows)
+report(struct run *r, struct loop loop, size_t n, const struct status_row *rows)
 {
 	struct status_report *report = status_report_new(n);
 	struct store_ask ask = { .status = report };
@@ -52,9 +56,9 @@ report(struct run *r, const char *instance, int64_t pid, int64_t ago_ms, size_t 
 	struct store *store = store_sqlite.open(folder_file(&r->folder, "store.db"), &e);
 
 	assert_non_null(store);
-	assert_true(str_copy(str_of(instance), report->instance, sizeof(report->instance)));
-	report->pid = pid;
-	report->time_ms = clock_wall_ms() - ago_ms;
+	assert_true(str_copy(str_of(loop.instance), report->instance, sizeof(report->instance)));
+	report->pid = loop.pid;
+	report->time_ms = clock_wall_ms() - loop.ago_ms;
 	for (size_t i = 0; i < n; i++)
 		report->row[i] = rows[i];
 	assert_true(store_sqlite.ask(store, &ask, 1, clock_wall_ms(), &e));
@@ -70,7 +74,7 @@ test_text(void **state)
 	struct status_row rows[] = { well("10.0.0.1 port 25", now),
 		failing("10.0.0.2 port 25", now) };
 
-	report(r, "a", 10, 1500, 2, rows);
+	report(r, (struct loop){ "a", 10, 1500 }, 2, rows);
 	run_cli(r, "backends");
 	run_is(r, 0,
 	    "10.0.0.1 port 25  well for 2 h, answered 3 s ago\n"
@@ -102,25 +106,25 @@ test_several(void **state)
 	int64_t now = clock_wall_ms();
 	struct status_row good = well("mx port 25", now), bad = failing("mx port 25", now);
 
-	report(r, "a", 10, 1000, 1, &good);
-	report(r, "b", 11, 1100, 1, &good);
-	report(r, "c", 10, 1200, 1, &good);
-	report(r, "d", 11, 1300, 1, &good);
+	report(r, (struct loop){ "a", 10, 1000 }, 1, &good);
+	report(r, (struct loop){ "b", 11, 1100 }, 1, &good);
+	report(r, (struct loop){ "c", 10, 1200 }, 1, &good);
+	report(r, (struct loop){ "d", 11, 1300 }, 1, &good);
 	run_cli(r, "backends");
 	run_has(r, "mx port 25  well for 2 h");
 	run_has(r, "connections 6 (2 idle), waiting 0, delivered 80, weight 1\n");
-	report(r, "c", 10, 1200, 1, &bad);
+	report(r, (struct loop){ "c", 10, 1200 }, 1, &bad);
 	run_cli(r, "backends");
 	run_has(
 	    r, "mx port 25  failing in part for 6 min, answered 3 s ago\n    it said \\x1b no\n");
 	/* A loop that ended takes its rows away, one that died loses them to newer ones. */
-	report(r, "a", 10, 900, 0, NULL);
-	report(r, "b", 11, 900, 0, NULL);
-	report(r, "d", 11, 900, 0, NULL);
-	report(r, "e", 12, 40000, 1, &good);
+	report(r, (struct loop){ "a", 10, 900 }, 0, NULL);
+	report(r, (struct loop){ "b", 11, 900 }, 0, NULL);
+	report(r, (struct loop){ "d", 11, 900 }, 0, NULL);
+	report(r, (struct loop){ "e", 12, 40000 }, 1, &good);
 	run_cli(r, "backends --json");
 	run_has(r, "\"state\":\"failing\",\"loops\":1,\"failing\":1,");
-	report(r, "c", 10, 900, 0, NULL);
+	report(r, (struct loop){ "c", 10, 900 }, 0, NULL);
 	run_cli(r, "backends");
 	run_has(r, "mx port 25  well for 2 h");
 	assert_int_equal(r->code, 1);
@@ -132,13 +136,13 @@ test_nobody(void **state)
 	struct run *r = *state;
 	struct status_row row = well("mx port 25", clock_wall_ms());
 
-	report(r, "a", 10, 0, 0, NULL);
+	report(r, (struct loop){ "a", 10, 0 }, 0, NULL);
 	run_cli(r, "backends");
 	run_is(
 	    r, 1, "", "postern: posternd is not running here, or has no mail server behind it\n");
 	run_cli(r, "backends --json");
 	run_is(r, 1, "{\"running\":false,\"as_of\":null,\"backends\":[]}\n", NULL);
-	report(r, "a", 10, 300000, 1, &row);
+	report(r, (struct loop){ "a", 10, 300000 }, 1, &row);
 	run_cli(r, "backends");
 	run_is(
 	    r, 1, NULL, "postern: posternd is not running, or stuck: it last reported 5 min ago\n");
