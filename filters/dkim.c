@@ -30,7 +30,7 @@ struct state {
 	bool done;
 	enum dkim_result best;
 	bool partial;
-	struct value domains, results; /* lists */
+	struct value domains, unanswered, results; /* lists */
 };
 
 static struct state *
@@ -223,8 +223,9 @@ collect(const struct ask *ask, struct state *state)
 {
 	struct arena *arena = ask->session->txn.arena;
 	struct str *domain = ARENA_ARRAY(arena, struct str, state->n);
+	struct str *open = ARENA_ARRAY(arena, struct str, state->n);
 	struct str *result = ARENA_ARRAY(arena, struct str, state->n + 1);
-	size_t n_domains = 0, n_results = 0;
+	size_t n_domains = 0, n_open = 0, n_results = 0;
 
 	state->best = DKIM_RESULT_NONE;
 	for (size_t i = 0; i < state->n; i++) {
@@ -235,12 +236,15 @@ collect(const struct ask *ask, struct state *state)
 			state->best = sig->result;
 		if (sig->result == DKIM_RESULT_PASS && !has_text(domain, n_domains, sig->domain))
 			domain[n_domains++] = sig->domain;
+		if (sig->result == DKIM_RESULT_TEMPERROR && !has_text(open, n_open, sig->domain))
+			open[n_open++] = sig->domain;
 		result[n_results++] = describe(arena, sig);
 	}
 	if (state->n_fields > state->n)
 		result[n_results++] =
 		    arena_printf(arena, "%zu more were not looked at", state->n_fields - state->n);
 	state->domains = (struct value){ .type = VALUE_LIST, .list = { domain, n_domains } };
+	state->unanswered = (struct value){ .type = VALUE_LIST, .list = { open, n_open } };
 	state->results = (struct value){ .type = VALUE_LIST, .list = { result, n_results } };
 	state->done = true;
 }
@@ -285,6 +289,17 @@ compute_domains(struct ask *ask, const struct fact_call *call, struct value *out
 	if (verify(ask, &state) == PENDING)
 		return PENDING;
 	*out = state->domains;
+	return DONE;
+}
+
+static enum progress
+compute_unanswered(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct state *state;
+
+	if (verify(ask, &state) == PENDING)
+		return PENDING;
+	*out = state->unanswered;
 	return DONE;
 }
 
@@ -371,6 +386,16 @@ static const struct fact_def facts[] = {
 	    .cost = COST_FREE,
 	    .compute = compute_signatures,
 	    .help = "How many DKIM-Signature fields the message has.",
+	},
+	{
+	    .name = "dkim.unanswered",
+	    .type = VALUE_LIST,
+	    .from = STEP_MESSAGE,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_BODY,
+	    .compute = compute_unanswered,
+	    .help = "The domains of DKIM signatures whose keys could not be had (temperror).",
 	},
 };
 

@@ -11,6 +11,10 @@ libpostern_a_SOURCES += \
 	filters/dkim_tags.c filters/dkim_tags.h \
 	filters/early.c \
 	filters/geo.c \
+	filters/dmarc.c \
+	filters/dmarc_check.c filters/dmarc_check.h \
+	filters/dmarc_record.c filters/dmarc_record.h \
+	filters/dmarc_walk.c filters/dmarc_walk.h \
 	filters/greylist.c \
 	filters/helo.c \
 	filters/guessing.c \

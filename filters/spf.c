@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "filters/spf_check.h"
 #include "filters/stage.h"
+#include "mail/idna.h"
 
 static enum progress
 dns(void *owner, struct str name, enum dns_type type, const struct dns_answer **out)
@@ -36,7 +37,9 @@ sender_query(struct ask *ask)
 
 	if (!sender->null) {
 		query.local = sender->local;
-		query.domain = sender->domain;
+		/* In the DNS a name in UTF-8 has another form (RFC 8616 4); if it has none, so be it. */
+		if (!idna_to_ascii(ask->arena, sender->domain, &query.domain))
+			query.domain = sender->domain;
 	}
 	return query;
 }

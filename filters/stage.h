@@ -33,6 +33,11 @@ struct stage {
 	const struct setting *settings; /* rows of the block `name { ... }` */
 	size_t n_settings;
 	size_t conf_size; /* of the struct those rows fill; 0: no settings */
+	/*
+	 * Names of stages whose facts this one asks for: they are told of what happens whenever this
+	 * one is. Ended by NULL; may be NULL.
+	 */
+	const char *const *uses;
 	/* Called once after the settings are filled, to check what rows cannot say; may be NULL. */
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
 	/*

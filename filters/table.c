@@ -6,6 +6,7 @@
 
 extern const struct stage guessing_stage;
 extern const struct stage dkim_stage;
+extern const struct stage dmarc_stage;
 extern const struct stage early_stage;
 extern const struct stage geo_stage;
 extern const struct stage greylist_stage;
@@ -21,6 +22,7 @@ const struct stage *const stages[] = {
 	&listed_stage,
 	&spf_stage,
 	&dkim_stage,
+	&dmarc_stage,
 	&greylist_stage,
 	&volume_stage,
 	&guessing_stage,

@@ -12,6 +12,7 @@ part_of_stage(const struct stage *stage)
 		.settings = stage->settings,
 		.n_settings = stage->n_settings,
 		.conf_size = stage->conf_size,
+		.uses = stage->uses,
 		.configure = stage->configure,
 		.stage = stage,
 	};

@@ -7,6 +7,7 @@ nobase_pkginclude_HEADERS += \
 	mail/extension.h \
 	mail/fact.h \
 	mail/header.h \
+	mail/idna.h \
 	mail/list.h \
 	mail/mailbox.h \
 	mail/part.h \
@@ -27,6 +28,7 @@ libpostern_a_SOURCES += \
 	mail/fact.c \
 	mail/header.c \
 	mail/header_from.c \
+	mail/idna.c \
 	mail/list.c \
 	mail/mailbox.c \
 	mail/plan.c \
@@ -35,6 +37,7 @@ libpostern_a_SOURCES += \
 	mail/sasl.c \
 	mail/session.c \
 	mail/session_facts.c \
+	mail/session_results.c mail/session_results.h \
 	mail/utf8.c \
 	mail/value.c \
 	mail/verdict.c

@@ -17,6 +17,7 @@ struct config_part {
 	const struct setting *settings;
 	size_t n_settings;
 	size_t conf_size;
+	const char *const *uses; /* parts whose facts this one asks for; NULL-terminated, or NULL */
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
 	const void *stage; /* the struct stage, for the gate; NULL: the session's own */
 };

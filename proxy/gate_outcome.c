@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "mail/reply.h"
+#include "mail/session_results.h"
 #include "proxy/gate_private.h"
 
 void
@@ -56,6 +57,7 @@ gate_authres(struct gate_session *gs)
 	struct str text;
 
 	authres_init(&authres, config->core.hostname);
+	session_results(s, &authres);
 	for (size_t i = 0; i < config->n_parts; i++) {
 		const struct stage *stage = config->part[i].stage;
 		struct ask ask = session_ask(s, STEP_MESSAGE, gs->now);

@@ -200,6 +200,43 @@ read_part(struct load *load, const struct statement *s)
 	return false;
 }
 
+/* The row `standard` of the part that an option names; NULL. *i: the part. */
+static const struct setting *
+find_standard(const struct config *config, const struct token *name, size_t *i)
+{
+	for (*i = 0; *i < config->n_parts; ++*i) {
+		const struct config_part *part = &config->part[*i];
+
+		for (size_t k = 0; k < part->n_settings && token_is(name, part->name); k++)
+			if (strcmp(part->settings[k].name, "standard") == 0)
+				return &part->settings[k];
+	}
+	return NULL;
+}
+
+/* `option dmarc rfc7489` is short for `dmarc { standard rfc7489 }`. False: it is no option. */
+static bool
+read_option(struct load *load, const struct statement *s)
+{
+	const struct token *t = s->token;
+	struct token line[4];
+	struct statement standard = { .token = line, .n = 2 };
+	size_t i;
+
+	if (!token_is(t, "option"))
+		return false;
+	if (s->block || s->n != 3 || find_standard(load->config, &t[1], &i) == NULL) {
+		COMPLAIN(load, &t[s->n > 1], "an option is written `option dmarc rfc7489`");
+		return true;
+	}
+	memcpy(line, &t[0], sizeof line);
+	line[0].text = STR("standard");
+	line[1] = t[2];
+	line[2] = t[3];
+	settings_read(load, &load->config->part[i], load->config->part_conf[i], &standard);
+	return true;
+}
+
 static void
 read_plan(struct load *load, const struct statement *s, struct plan *plan)
 {
@@ -306,7 +343,7 @@ read_statements(struct load *load, const struct statement *first)
 			end = read_rules(load, s, end);
 		else if (token_is(s->token, "plan"))
 			read_plan(load, s, plan);
-		else if (!read_part(load, s))
+		else if (!read_part(load, s) && !read_option(load, s))
 			read_setting(load, s);
 	}
 	return rules;
@@ -356,6 +393,21 @@ has_rules(const struct statement *s)
 	return s != NULL;
 }
 
+/* A part that is used, and those it asks, are told of events. */
+static void
+use_part(struct config *config, size_t i)
+{
+	const char *const *uses = config->part[i].uses;
+
+	if (config->part_used[i])
+		return;
+	config->part_used[i] = true;
+	for (; uses != NULL && *uses != NULL; uses++)
+		for (size_t j = 0; j < config->n_parts; j++)
+			if (strcmp(config->part[j].name, *uses) == 0)
+				use_part(config, j);
+}
+
 static void
 read_source(struct load *load, const struct source *source)
 {
@@ -376,7 +428,8 @@ read_source(struct load *load, const struct source *source)
 		rules = read_default_rules(load);
 	config->ruleset = rules_check(load, rules);
 	for (size_t i = 0; i < config->n_parts; i++)
-		config->part_used[i] = ruleset_asks(config->ruleset, STEP_CONNECT, i);
+		if (ruleset_asks(config->ruleset, STEP_CONNECT, i))
+			use_part(config, i);
 }
 
 static void

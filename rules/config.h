@@ -147,7 +147,7 @@ struct config {
 	const struct config_part *part;
 	size_t n_parts;
 	void **part_conf; /* its settings' struct, or NULL */
-	bool *part_used;  /* some rule names one of its facts */
+	bool *part_used;  /* some rule asks for one of its facts, itself or through another part */
 	struct ruleset *ruleset;
 	/* private */
 	_Atomic unsigned users;

@@ -72,9 +72,19 @@ check_PROGRAMS += \
 	tests/filters/test_dkim_suite \
 	tests/filters/test_dkim_tags
 dkim_post = tests/filters/dkim_post.c tests/filters/dkim_post.h
-tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c $(dkim_post)
+tests_filters_test_dkim_SOURCES = tests/filters/test_dkim.c tests/filters/rfc8463.h $(dkim_post)
 tests_filters_test_dkim_suite_SOURCES = tests/filters/test_dkim_suite.c \
 	tests/filters/dkim_suite.h $(dkim_post)
+
+check_PROGRAMS += \
+	tests/filters/test_dmarc \
+	tests/filters/test_dmarc_check \
+	tests/filters/test_dmarc_record \
+	tests/filters/test_dmarc_walk
+tests_filters_test_dmarc_SOURCES = tests/filters/test_dmarc.c tests/filters/rfc8463.h \
+	$(world) $(dkim_post)
+tests_filters_test_dmarc_check_SOURCES = tests/filters/test_dmarc_check.c \
+	tests/filters/spf_zone.c tests/filters/spf_zone.h
 
 check_PROGRAMS += tests/filters/test_key tests/filters/test_volume_quota
 tests_filters_test_volume_quota_SOURCES = tests/filters/test_volume_quota.c $(world)

@@ -127,8 +127,8 @@ answer(struct zone *z, struct zone_question *q)
 		z->make(z, q->name, q->type, &q->answer);
 }
 
-static enum progress
-ask(void *owner, struct str name, enum dns_type type, const struct dns_answer **out)
+enum progress
+zone_ask(void *owner, struct str name, enum dns_type type, const struct dns_answer **out)
 {
 	struct zone *z = owner;
 	struct zone_question *q = find(z->first, name, type);
@@ -148,9 +148,8 @@ ask(void *owner, struct str name, enum dns_type type, const struct dns_answer **
 	return q->arrived ? DONE : PENDING;
 }
 
-/* Lets arrive what has waited longest, or all. */
-static void
-arrive(struct zone *z)
+void
+zone_arrive(struct zone *z)
 {
 	struct zone_question *q = z->first;
 
@@ -167,13 +166,13 @@ void
 zone_check(
     struct zone *z, struct spf_query *query, struct spf_outcome *out, struct str *explanation)
 {
-	query->dns = ask;
+	query->dns = zone_ask;
 	query->owner = z;
 	z->rounds = 0;
 	while (z->rounds++ < ROUNDS_MAX && spf_check(z->arena, query, out) == PENDING)
-		arrive(z);
+		zone_arrive(z);
 	while (
 	    z->rounds++ < ROUNDS_MAX && spf_explain(z->arena, query, out, explanation) == PENDING)
-		arrive(z);
+		zone_arrive(z);
 	require(z->rounds < ROUNDS_MAX);
 }

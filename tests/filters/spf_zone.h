@@ -1,5 +1,5 @@
 /*
- * spf_zone: a DNS for checks of SPF: records that the test puts in, or that a function makes up
+ * spf_zone: a DNS for checks of SPF (and DMARC): records that the test puts in, or that a function makes up
  * on demand. It answers at once, or lets the check wait for every single answer. Counts what it
  * was asked.
  */
@@ -36,6 +36,11 @@ void zone_add_text(struct zone *zone, const char *name, struct str text);
 void zone_status(struct zone *zone, const char *name, enum dns_type type, enum dns_status status);
 /* Forgets which answers have arrived. */
 void zone_forget(struct zone *zone);
+/* What a check asks with; owner: the zone. */
+enum progress zone_ask(
+    void *owner, struct str name, enum dns_type type, const struct dns_answer **out);
+/* Lets arrive what has waited longest, or all; after PENDING. */
+void zone_arrive(struct zone *zone);
 /*
  * Checks until there is a result; *explanation: the domain's own, p NULL: none. Fills in
  * query->dns and owner.

@@ -24,6 +24,7 @@ setup(void **state)
 	world_dns(w, "fail.example", DNS_TXT, "v=spf1 -all");
 	world_dns(w, "told.example", DNS_TXT, "v=spf1 -all exp=why.told.example");
 	world_dns(w, "why.told.example", DNS_TXT, "%{l} is not from %{i}");
+	world_dns(w, "xn--bcher-kva.example", DNS_TXT, "v=spf1 -all");
 	world_dns(w, "soft.example", DNS_TXT, "v=spf1 ~all");
 	world_dns(w, "neutral.example", DNS_TXT, "v=spf1");
 	world_dns(w, "bad.example", DNS_TXT, "v=spf1 ipv4:192.0.2.1 -all");
@@ -61,6 +62,11 @@ test_sender(void **state)
 		    "192.0.2.1 is probably not allowed to send mail from soft.example" },
 		{ "<a@neutral.example>", "neutral", "neutral.example", "",
 		    "neutral.example does not say whether 192.0.2.1 may send its mail" },
+		/* RFC 8616 4 */
+		{ "<a@b\xc3\xbc"
+		  "cher.example>",
+		    "fail", "xn--bcher-kva.example", "-all",
+		    "192.0.2.1 is not allowed to send mail from xn--bcher-kva.example" },
 		{ "<a@none.example>", "none", "none.example", "",
 		    "none.example has no SPF record" },
 		{ "<a@slow.example>", "temperror", "slow.example", "",

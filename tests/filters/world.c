@@ -426,6 +426,60 @@ world_rcpt_refused(struct world *w)
 	w->session.txn.current = NULL;
 }
 
+static struct str
+message_at(void *owner, uint64_t offset)
+{
+	struct str octets = str_of(owner);
+
+	return str_sub(octets, offset, octets.n);
+}
+
+void
+world_data(struct world *w, const char *octets)
+{
+	struct message *message = &w->session.txn.message;
+	const char *copy = arena_dup(w->session.txn.arena, str_of(octets)).p;
+	size_t body;
+	bool too_many;
+
+	if (!header_split(
+		w->session.txn.arena, str_of(copy), true, &message->header, &body, &too_many))
+		fail_msg("the header does not end");
+	message->body = body;
+	message->at = message_at;
+	message->owner = (void *)(uintptr_t)copy;
+	message->size = strlen(copy);
+	tell(w, EVENT_HEADER);
+	tell(w, EVENT_BODY);
+	message->complete = true;
+}
+
+const char *
+world_authres(struct world *w)
+{
+	struct authres authres;
+	struct str text;
+
+	authres_init(&authres, "mx.example");
+	for (size_t i = 0; i < w->n_stages; i++) {
+		struct ask ask = session_ask(&w->session, STEP_MESSAGE, w->now);
+
+		if (!w->stages[i]->results)
+			continue;
+		ask.conf = w->conf[i];
+		ask.state = &w->session.txn.stage_state[i];
+		w->stages[i]->results(&ask, &authres);
+	}
+	text = authres_finish(&authres);
+	text = header_unfold(w->arena, str_sub(text, str_find(text, ':') + 1, text.n));
+	text = arena_dup(w->arena, text);
+	authres_free(&authres);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\t')
+			((char *)(uintptr_t)text.p)[i] = ' ';
+	return text.p;
+}
+
 void
 world_accepted(struct world *w)
 {

@@ -52,6 +52,10 @@ void world_rcpt_taken(struct world *world);
 void world_rcpt_unknown(struct world *world);
 /* Rules refused it: no stage is told. */
 void world_rcpt_refused(struct world *world);
+/* A message has come, all of it; the stages are told. For a transaction that is open. */
+void world_data(struct world *world, const char *octets);
+/* Our Authentication-Results for it, unfolded, without its name. */
+const char *world_authres(struct world *world);
 /* The MTA took the message: the stages are told, the transaction ends. */
 void world_accepted(struct world *world);
 /* A whole message to so many recipients. */

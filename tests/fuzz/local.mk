@@ -132,3 +132,8 @@ fuzz_programs += tests/fuzz/fuzz_sasl
 tests_fuzz_fuzz_sasl_SOURCES = tests/fuzz/fuzz_sasl.c $(fuzz_main)
 tests_fuzz_fuzz_sasl_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/sasl
+
+fuzz_programs += tests/fuzz/fuzz_dmarc
+tests_fuzz_fuzz_dmarc_SOURCES = tests/fuzz/fuzz_dmarc.c $(fuzz_main)
+tests_fuzz_fuzz_dmarc_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/dmarc

@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/mail/test_fact \
 	tests/mail/test_header \
 	tests/mail/test_header_from \
+	tests/mail/test_idna \
 	tests/mail/test_list \
 	tests/mail/test_mailbox \
 	tests/mail/test_plan \
@@ -16,6 +17,7 @@ check_PROGRAMS += \
 	tests/mail/test_sasl \
 	tests/mail/test_session \
 	tests/mail/test_session_facts \
+	tests/mail/test_session_results \
 	tests/mail/test_utf8 \
 	tests/mail/test_value
 EXTRA_DIST += tests/mail/README.md

@@ -227,6 +227,24 @@ static const struct fact_def volume[] = {
 	{ .name = "unknown_share", .type = VALUE_NUMBER, .params = share_params, AT_MAIL },
 };
 
+static const char *const dmarc_words[] = { "pass", "fail", "none", "temperror", "permerror", NULL };
+static const char *const dmarc_policies[] = { "none", "quarantine", "reject", NULL };
+static const struct fact_def dmarc[] = {
+	{ .name = "dmarc", .type = VALUE_SYMBOL, .symbols = dmarc_words, AT_MESSAGE },
+	{ .name = "dmarc.from", .type = VALUE_TEXT, AT_MESSAGE },
+	{ .name = "dmarc.policy", .type = VALUE_SYMBOL, .symbols = dmarc_policies, AT_MESSAGE },
+};
+
+struct fake_dmarc {
+	int64_t standard;
+};
+
+static const char *const dmarc_standards[] = { "rfc9989", "rfc7489", NULL };
+static const struct setting dmarc_rows[] = {
+	{ "standard", SETTING_WORD, 0, 0, 0, "rfc9989", dmarc_standards, "" },
+};
+static const char *const dmarc_uses[] = { "spf", "dkim", "elsewhere", NULL };
+
 #define FACTS(table) .facts = table, .n_facts = sizeof table / sizeof table[0]
 
 static const struct config_part parts[] = {
@@ -241,6 +259,12 @@ static const struct config_part parts[] = {
 	    .conf_size = sizeof(struct fake_greylist),
 	    .configure = configure_greylist },
 	{ .name = "volume", FACTS(volume) },
+	{ .name = "dmarc",
+	    FACTS(dmarc),
+	    .settings = dmarc_rows,
+	    .n_settings = 1,
+	    .conf_size = sizeof(struct fake_dmarc),
+	    .uses = dmarc_uses },
 };
 
 static const char *const sounds[] = { "loud", "quiet", NULL };

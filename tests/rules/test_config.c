@@ -291,6 +291,42 @@ test_settings(void **state)
 	config_release(&config);
 }
 
+/* Whoever is asked by a stage that is asked is told what happens too. */
+static void
+test_parts_that_others_use(void **state)
+{
+	static const bool used[] = { false, true, true, false, false, false, true };
+	struct config *config =
+	    load_text("at message { reject 550 5.7.26 \"No\" if dmarc is fail }\n");
+
+	assert_int_equal(config->n_parts, COUNT(used));
+	for (size_t i = 0; i < COUNT(used); i++)
+		assert_int_equal(config->part_used[i], used[i]);
+	config_release(&config);
+}
+
+/* `option NAME WORD` is the setting `standard` of that stage. */
+static void
+test_options(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t standard;
+	} cases[] = {
+		{ "", 0 },
+		{ "option dmarc rfc7489\n", 1 },
+		{ "option dmarc rfc9989\n", 0 },
+		{ "dmarc { standard rfc7489 }\n", 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config *config = load_text(cases[i].text);
+
+		assert_int_equal(*(const int64_t *)config->part_conf[6], cases[i].standard);
+		config_release(&config);
+	}
+}
+
 static void
 test_parts(void **state)
 {
@@ -298,15 +334,15 @@ test_parts(void **state)
 	    load_text("stage \"bell.so\"\n"
 		      "at mail { reject 550 5.7.1 \"${spf.explanation}\" if bell "
 		      "is loud\n score 1 if listed(\"a.example\") }\n");
-	static const bool used[] = { false, true, false, true, false, false, true };
+	static const bool used[] = { false, true, false, true, false, false, false, true };
 
-	assert_int_equal(config->n_parts, 7);
-	assert_string_equal(config->part[6].name, "bell");
+	assert_int_equal(config->n_parts, 8);
+	assert_string_equal(config->part[7].name, "bell");
 	for (size_t i = 0; i < COUNT(used); i++)
 		assert_int_equal(config->part_used[i], used[i]);
-	assert_true(ruleset_asks(config->ruleset, STEP_CONNECT, 6));
-	assert_false(ruleset_asks(config->ruleset, STEP_RCPT, 6));
-	assert_int_equal(fact_find(&config->facts, STR("bell"))->stage, 6);
+	assert_true(ruleset_asks(config->ruleset, STEP_CONNECT, 7));
+	assert_false(ruleset_asks(config->ruleset, STEP_RCPT, 7));
+	assert_int_equal(fact_find(&config->facts, STR("bell"))->stage, 7);
 	assert_null(config->part_conf[0]);
 	assert_non_null(config->part_conf[4]);
 	config_release(&config);
@@ -453,6 +489,8 @@ main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_parts_that_others_use),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test_setup_teardown(test_revision, setup, teardown),
 		cmocka_unit_test(test_use_counts),

@@ -599,6 +599,17 @@ test_default_rules(void **state)
 		    "3.6)\" default.rules:41",
 		    NULL },
 		{ STEP_MESSAGE, "", "authenticated=0; from.count=1", "accept", NULL },
+		/* DMARC is looked at, and nobody is refused for it */
+		{ STEP_MESSAGE, "",
+		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=reject; dmarc.from=a.example",
+		    "accept; observed reject 550 5.7.26 \"DMARC: a.example does not vouch for this "
+		    "message and asks that it be refused\" default.rules:45",
+		    NULL },
+		{ STEP_MESSAGE, "",
+		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=quarantine", "accept",
+		    NULL },
+		{ STEP_MESSAGE, "", "authenticated=1; from.count=1; dmarc=PENDING",
+		    "accept default.rules:38", NULL },
 	};
 
 	run(cases, COUNT(cases));
