@@ -43,8 +43,9 @@ session_results(const struct session *s, struct authres *authres)
 		authres_result(authres, "iprev", str_of(result), STR(""));
 		authres_property(authres, "policy", "iprev", str_of(IP_TEXT(&s->client_ip)));
 	}
-	if (s->account.n > 0) {
-		authres_result(authres, "auth", STR("pass"), STR(""));
+	if (!session_authenticated(s))
+		return;
+	authres_result(authres, "auth", STR("pass"), STR(""));
+	if (s->account.n > 0)
 		authres_property(authres, "smtp", "auth", s->account);
-	}
 }

@@ -2,6 +2,7 @@
 e2e_tests = \
 	tests/e2e/fronts.py \
 	tests/e2e/clients.py \
+	tests/e2e/dmarc.py \
 	tests/e2e/lmtp_dovecot.py \
 	tests/e2e/auth_postfix.py \
 	tests/e2e/milter_postfix.py \

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -289,6 +290,21 @@ post_record(struct post *post, const struct post_signer *signer, const char *mor
 	return arena_printf(
 	    post->arena, "v=DKIM1; k=%s; p=%s%s", signer->rsa ? "rsa" : "ed25519", p, more)
 	    .p;
+}
+
+const char *
+post_pem(struct post *post, const struct post_signer *signer)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	const char *text;
+	char *p;
+	long n;
+
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, signer->key, NULL, NULL, 0, NULL, NULL), 1);
+	n = BIO_get_mem_data(bio, &p);
+	text = arena_dup(post->arena, (struct str){ p, (size_t)n }).p;
+	BIO_free(bio);
+	return text;
 }
 
 const char *

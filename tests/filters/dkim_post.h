@@ -52,6 +52,8 @@ struct post_signer *post_signer_ed25519(void);
 void post_signer_free(struct post_signer **signer);
 /* "v=DKIM1; k=...; p=...", with more tags behind. */
 const char *post_record(struct post *post, const struct post_signer *signer, const char *more);
+/* The private key, in PEM. */
+const char *post_pem(struct post *post, const struct post_signer *signer);
 /* The bare RSAPublicKey, in base64. */
 const char *post_raw_key(struct post *post, const struct post_signer *signer);
 /*
