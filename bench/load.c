@@ -3,13 +3,16 @@
  * sessions at a time and measures each: the first of a connection from connect() on, every other
  * from its MAIL, up to the reply that ends it. It can stop at MAIL, send slowly, pause between
  * messages, or only open its sessions and hold them. Commands wait for their replies, as Postfix's
- * smtp-source does it. One line of JSON at the end; always ends by itself (-T).
+ * smtp-source does it. With -E all of it is in TLS, each connection with a whole handshake, as nothing is
+ * kept of the one before. One line of JSON at the end; always ends by itself (-T).
  */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +25,7 @@
 
 #define MESSAGE_MAX (64 << 20)
 #define OPENING_MOST 100 /* connections that are being opened at a time: a backlog is short */
-#define SLICES 10        /* pieces of a slow message in a second */
+#define SLICES 10        /* pieces of a slow message in a second, at most */
 #define CODES 600
 
 /* Each waits for the reply to what it names. */
@@ -54,11 +57,13 @@ struct plan {
 	long seconds;        /* for all of it */
 	bool at_mail;        /* a message ends with the reply to MAIL */
 	bool hold;           /* no messages: hold the sessions until end of input */
+	bool tls;            /* from the first octet */
 };
 
 struct load {
 	struct plan plan;
 	struct event_base *base;
+	SSL_CTX *tls;
 	struct session *session;
 	size_t opening, next; /* sessions on their way; the next to be opened */
 	size_t open, held;
@@ -138,14 +143,15 @@ static void
 send_slice(struct session *s)
 {
 	struct buf *message = &s->load->plan.message;
-	size_t n = message->n - s->offset, slice = (size_t)s->load->plan.rate / SLICES + 1;
+	long rate = s->load->plan.rate, slices = rate < SLICES ? rate : SLICES;
+	size_t n = message->n - s->offset;
 
-	if (s->load->plan.rate > 0 && n > slice)
-		n = slice;
+	if (rate > 0 && n > (size_t)(rate / slices))
+		n = (size_t)(rate / slices);
 	bufferevent_write(s->bev, message->p + s->offset, n);
 	s->offset += n;
 	if (s->offset < message->n)
-		after(s, 1000 / SLICES, send_slice);
+		after(s, 1000 / slices, send_slice);
 }
 
 static void
@@ -258,7 +264,11 @@ open_session(struct session *s)
 	struct load *load = s->load;
 	int yes = 1, fd;
 
-	s->bev = bufferevent_socket_new(load->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (load->tls)
+		s->bev = bufferevent_openssl_socket_new(load->base, -1, SSL_new(load->tls),
+		    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+	else
+		s->bev = bufferevent_socket_new(load->base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (s->bev == NULL)
 		die("no memory for a connection");
 	s->step = GREETING;
@@ -389,7 +399,7 @@ usage(void)
 	    "usage: load [-s sessions] [-m messages] [-b messages a connection] [-f sender]\n"
 	    "            [-t recipient] [-F file] [-x XCLIENT attributes] [-r octets a second]\n"
 	    "            [-p mean pause in ms] [-T seconds at most] [-M (stop at MAIL)]\n"
-	    "            [-i (hold idle sessions until end of input)] address port\n");
+	    "            [-i (hold idle sessions until end of input)] [-E (in TLS)] address port\n");
 	exit(2);
 }
 
@@ -426,7 +436,7 @@ read_options(struct plan *plan, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:m:b:f:t:F:x:r:p:T:Mi")) != -1) {
+	while ((option = getopt(argc, argv, "s:m:b:f:t:F:x:r:p:T:MiE")) != -1) {
 		if (option == 'f')
 			plan->sender = optarg;
 		else if (option == 't')
@@ -439,6 +449,8 @@ read_options(struct plan *plan, int argc, char **argv)
 			plan->at_mail = true;
 		else if (option == 'i')
 			plan->hold = true;
+		else if (option == 'E')
+			plan->tls = true;
 		else if (option == '?')
 			usage();
 		else
@@ -525,6 +537,10 @@ prepare(struct load *load)
 	struct rlimit files;
 
 	load->base = event_base_new();
+	if (load->plan.tls)
+		load->tls = SSL_CTX_new(TLS_client_method());
+	if (load->plan.tls && load->tls == NULL)
+		die("OpenSSL gives no context");
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
