@@ -13,6 +13,7 @@ nobase_pkginclude_HEADERS += \
 	base/queue.h \
 	base/resolver.h \
 	base/setting.h \
+	base/sip.h \
 	base/str.h \
 	base/tls.h
 libpostern_a_SOURCES += \
@@ -27,6 +28,7 @@ libpostern_a_SOURCES += \
 	base/log.c \
 	base/queue.c \
 	base/resolver.c \
+	base/sip.c \
 	base/str.c \
 	base/tls.c
 EXTRA_DIST += base/README.md

@@ -1,7 +1,6 @@
 #include "db/journal.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "base/die.h"
 #include "db/journal_file.h"
@@ -10,11 +9,9 @@
 /* Entries that one step of cleaning removes: a few milliseconds. */
 #define CLEAN_ROWS 300
 
-/* How often an id that is taken is drawn anew: with 31^6 ids even two clashes in a row are rare. */
-#define ID_TRIES 20
-
 static const struct migration migrations[] = {
 	{ 1, schema_journal_1 },
+	{ 2, schema_journal_2 },
 };
 
 const struct dbfile_kind journal_kind = {
@@ -50,6 +47,33 @@ const struct journal_text journal_texts[JOURNAL_TEXTS] = {
 	TEXT(CONFIG, config),
 };
 
+/* --- the key of ids ----------------------------------------------------------------------------- */
+
+static bool
+read_word(struct journal *j, const char *name, uint64_t *out, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	if (!dbfile_prepare(&j->file, "SELECT value FROM meta WHERE name = ?1", &stmt, e))
+		return false;
+	dbfile_bind(stmt, 1, str_of(name));
+	ok = sqlite3_step(stmt) == SQLITE_ROW;
+	if (ok)
+		*out = (uint64_t)sqlite3_column_int64(stmt, 0);
+	else
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+bool
+journal_read_key(struct journal *j, struct err *e)
+{
+	return read_word(j, "id_key_1", &j->key.word[0], e) &&
+	    read_word(j, "id_key_2", &j->key.word[1], e);
+}
+
 /* --- opening ------------------------------------------------------------------------------------ */
 
 struct journal *
@@ -58,15 +82,20 @@ journal_open(const char *path, struct err *e)
 	static const char append[] =
 	    "INSERT INTO entry (" JOURNAL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
+	/* Only what is removed may be the newest: then `meta` knows it. */
+	static const char newest[] =
+	    "SELECT max(value, ifnull((SELECT max(serial) FROM entry), 0)) FROM meta "
+	    "WHERE name = 'serial'";
+	static const char keep[] = "UPDATE meta SET value = (SELECT max(serial) FROM entry) "
+				   "WHERE name = 'serial' AND EXISTS "
+				   "(SELECT 1 FROM entry WHERE time_ms < ?1)";
 	struct journal *j = xcalloc(1, sizeof(*j));
 
 	_Static_assert(COLUMNS == 26, "a parameter for each column");
-	if (!dbfile_open(&j->file, path, &journal_kind, e) ||
+	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||
-	    !dbfile_prepare(
-		&j->file, "SELECT value FROM meta WHERE name = 'serial'", &j->get_serial, e) ||
-	    !dbfile_prepare(
-		&j->file, "UPDATE meta SET value = ?1 WHERE name = 'serial'", &j->set_serial, e) ||
+	    !dbfile_prepare(&j->file, newest, &j->get_serial, e) ||
+	    !dbfile_prepare(&j->file, keep, &j->keep_serial, e) ||
 	    !dbfile_prepare(&j->file,
 		"DELETE FROM entry WHERE serial IN (SELECT serial FROM entry WHERE time_ms < ?1 "
 		"ORDER BY time_ms LIMIT ?2)",
@@ -84,7 +113,7 @@ journal_close(struct journal **journal)
 		return;
 	sqlite3_finalize(j->append);
 	sqlite3_finalize(j->get_serial);
-	sqlite3_finalize(j->set_serial);
+	sqlite3_finalize(j->keep_serial);
 	sqlite3_finalize(j->clean);
 	dbfile_close(&j->file);
 	free(j);
@@ -128,27 +157,6 @@ journal_record_copy(const struct journal_record *r)
 	return copy;
 }
 
-/* --- ids ---------------------------------------------------------------------------------------- */
-
-/*
- * Random, so that an id tells nobody how much mail there is, and short, so that it can be read out on the
- * telephone: hence no 0 and o, no 1, l and i.
- */
-static void
-draw_id(char id[8])
-{
-	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
-	uint64_t number;
-
-	_Static_assert(sizeof(letters) == 31 + 1, "31 letters and digits");
-	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-		die("the system gives no random numbers");
-	/* 31^6 is so far below 2^64 that the remainder favours no letter noticeably. */
-	for (int i = 0; i < 6; i++, number /= 31)
-		id[i] = letters[number % 31];
-	id[6] = '\0';
-}
-
 /* --- appending ---------------------------------------------------------------------------------- */
 
 static bool
@@ -171,18 +179,12 @@ get_serial(struct journal *j, int64_t *serial, struct err *e)
 	return end(j, j->get_serial, ok, e);
 }
 
-static bool
-set_serial(struct journal *j, int64_t serial, struct err *e)
-{
-	sqlite3_bind_int64(j->set_serial, 1, serial);
-	return end(j, j->set_serial, sqlite3_step(j->set_serial) == SQLITE_DONE, e);
-}
-
 static void
 bind(sqlite3_stmt *stmt, struct journal_record *r)
 {
 	/* Parameters count from 1. */
 	sqlite3_bind_int64(stmt, COLUMN_SERIAL + 1, r->serial);
+	dbfile_bind(stmt, COLUMN_ID + 1, str_of(r->id));
 	sqlite3_bind_int64(stmt, COLUMN_TIME + 1, r->time_ms);
 	dbfile_bind(stmt, COLUMN_FRONT + 1, str_of(r->front));
 	dbfile_bind(stmt, COLUMN_STEP + 1, str_of(r->step));
@@ -198,31 +200,24 @@ bind(sqlite3_stmt *stmt, struct journal_record *r)
 static bool
 append_one(struct journal *j, struct journal_record *r, struct err *e)
 {
-	bool drawn = r->id[0] == '\0';
-	int rc = SQLITE_CONSTRAINT_UNIQUE;
-
+	if (r->id[0] == '\0')
+		journal_id_write(&j->key, r->serial, r->id);
 	bind(j->append, r);
-	for (int i = 0; rc == SQLITE_CONSTRAINT_UNIQUE && i < (drawn ? ID_TRIES : 1); i++) {
-		if (drawn)
-			draw_id(r->id);
-		sqlite3_reset(j->append);
-		dbfile_bind(j->append, COLUMN_ID + 1, str_of(r->id));
-		rc = sqlite3_step(j->append);
-	}
-	if (rc != SQLITE_DONE && drawn)
-		r->id[0] = '\0';
-	return end(j, j->append, rc == SQLITE_DONE, e);
+	return end(j, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
 }
 
-/* Takes back what was filled in so far. given: which ids were the caller's. */
+/* Takes back what was filled in so far. */
 static bool
-undo(struct journal *j, struct journal_record *const *records, const bool *given, size_t n)
+undo(struct journal *j, struct journal_record *const *records, size_t n)
 {
+	char id[8];
+
 	dbfile_rollback(&j->file);
 	for (size_t i = 0; i < n; i++) {
-		records[i]->serial = 0;
-		if (!given[i])
+		journal_id_write(&j->key, records[i]->serial, id);
+		if (strcmp(records[i]->id, id) == 0)
 			records[i]->id[0] = '\0';
+		records[i]->serial = 0;
 	}
 	return false;
 }
@@ -231,26 +226,29 @@ bool
 journal_append(struct journal *j, struct journal_record *const *records, size_t n, struct err *e)
 {
 	int64_t serial;
-	bool *given, ok;
 	size_t done = 0;
+	bool ok;
 
 	require(j->append);
 	if (n == 0)
 		return true;
 	if (!dbfile_exec(&j->file, "BEGIN IMMEDIATE", e))
 		return false;
-	given = xcalloc(n, sizeof(*given));
 	ok = get_serial(j, &serial, e);
 	for (; ok && done < n; done++) {
-		given[done] = records[done]->id[0] != '\0';
 		records[done]->serial = ++serial;
 		ok = append_one(j, records[done], e);
 	}
-	ok = ok && set_serial(j, serial, e) && dbfile_exec(&j->file, "COMMIT", e);
-	if (!ok)
-		undo(j, records, given, done);
-	free(given);
-	return ok;
+	if (!ok || !dbfile_exec(&j->file, "COMMIT", e))
+		return undo(j, records, done);
+	return true;
+}
+
+static bool
+keep_serial(struct journal *j, int64_t before_ms, struct err *e)
+{
+	sqlite3_bind_int64(j->keep_serial, 1, before_ms);
+	return end(j, j->keep_serial, sqlite3_step(j->keep_serial) == SQLITE_DONE, e);
 }
 
 bool
@@ -260,6 +258,8 @@ journal_clean(struct journal *j, int64_t now_ms, int64_t keep_ms, struct err *e)
 	int64_t removed;
 
 	require(j->clean);
+	if (!keep_serial(j, now_ms - keep_ms, e))
+		return false;
 	sqlite3_bind_int64(j->clean, 1, now_ms - keep_ms);
 	sqlite3_bind_int64(j->clean, 2, CLEAN_ROWS);
 	ok = sqlite3_step(j->clean) == SQLITE_DONE;

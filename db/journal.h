@@ -14,7 +14,7 @@ struct journal;
 
 /* All texts may be empty. facts, trace and answers are JSON texts, written by rules/record.h. */
 struct journal_record {
-	char id[8];        /* given by journal_append if "": unique among those kept */
+	char id[8];        /* given by journal_append if "" (journal_id.h) */
 	int64_t serial;    /* 1, 2, 3, ... without gaps; given by journal_append */
 	int64_t time_ms;   /* wall */
 	const char *front; /* "proxy", "milter": static */
@@ -47,9 +47,8 @@ size_t journal_record_size(const struct journal_record *r);
 struct journal *journal_open(const char *path, struct err *e);
 void journal_close(struct journal **journal);
 /*
- * Appends all as one transaction and fills their serials and missing ids: 6 letters and digits,
- * none of which looks like another. False: none was written, serials and ids are as they were; an
- * id given by the caller that is taken is such an error.
+ * Appends all as one transaction and fills their serials and missing ids. False: none was written,
+ * serials and ids are as they were.
  */
 bool journal_append(
     struct journal *journal, struct journal_record *const *records, size_t n, struct err *e);

@@ -7,11 +7,13 @@
 
 #include "db/dbfile.h"
 #include "db/journal.h"
+#include "db/journal_id.h"
 
 struct journal {
 	struct dbfile file;
+	struct journal_key key; /* of its ids */
 	/* Writing; NULL in a journal opened for reading. */
-	sqlite3_stmt *append, *get_serial, *set_serial, *clean;
+	sqlite3_stmt *append, *get_serial, *keep_serial, *clean;
 };
 
 /* The columns of a record, in the order of JOURNAL_COLUMNS. */
@@ -72,5 +74,8 @@ journal_text_const(const struct journal_record *r, size_t i)
 }
 
 extern const struct dbfile_kind journal_kind;
+
+/* journal.c: after opening, for either purpose. */
+bool journal_read_key(struct journal *j, struct err *e);
 
 #endif

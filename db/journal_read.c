@@ -44,6 +44,8 @@ journal_open_read(const char *path, struct err *e)
 		NULL, NULL, NULL) != SQLITE_OK) {
 		dbfile_failed(&j->file, e);
 		journal_close(&j);
+	} else if (!journal_read_key(j, e)) {
+		journal_close(&j);
 	}
 	return j;
 }
@@ -278,20 +280,37 @@ span_since(struct search *s, struct err *e)
 }
 
 static bool
-span_id(struct search *s, struct err *e)
+serial_of(struct search *s, const char *sql, int64_t serial, int64_t *out, struct err *e)
 {
 	sqlite3_stmt *stmt;
-	int64_t serial;
 
-	if (!dbfile_prepare(&s->journal->file, "SELECT serial FROM entry WHERE id = ?1", &stmt, e))
+	if (!dbfile_prepare(&s->journal->file, sql, &stmt, e))
 		return false;
 	dbfile_bind(stmt, 1, s->filter->id);
-	if (!one_number(s->journal, stmt, 0, &serial, e))
+	if (serial > 0)
+		sqlite3_bind_int64(stmt, 2, serial);
+	return one_number(s->journal, stmt, 0, out, e);
+}
+
+/* By the serial that it stands for; entries of before there was a key are searched for. */
+static bool
+span_id(struct search *s, struct err *e)
+{
+	int64_t newest = journal_newest(s->journal), serial = 0, found = 0;
+
+	if (journal_id_read(&s->journal->key, s->filter->id, &serial) && serial <= newest) {
+		serial += (newest - serial) / JOURNAL_IDS * JOURNAL_IDS;
+		if (!serial_of(s, "SELECT serial FROM entry WHERE id = ?1 AND serial = ?2", serial,
+			&found, e))
+			return false;
+	}
+	if (found == 0 &&
+	    !serial_of(s, "SELECT max(serial) FROM entry WHERE id = ?1", 0, &found, e))
 		return false;
-	if (serial < s->first)
+	if (found < s->first)
 		s->first = INT64_MAX;
 	else
-		s->first = s->last = serial;
+		s->first = s->last = found;
 	return true;
 }
 

@@ -5,6 +5,7 @@ libpostern_a_SOURCES += \
 	db/dbfile.c db/dbfile.h \
 	db/journal.c db/journal.h \
 	db/journal_file.h \
+	db/journal_id.c db/journal_id.h \
 	db/journal_read.c \
 	db/json.c db/json.h \
 	db/migrate.c db/migrate.h \
@@ -15,8 +16,8 @@ libpostern_a_SOURCES += \
 	db/window.c db/window.h
 
 # The SQL files go into the programs as texts. Numbered: only ever add.
-schema_files = db/schema/journal-1.sql db/schema/store-1.sql db/schema/store-2.sql \
-	db/schema/store-3.sql
+schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/store-1.sql \
+	db/schema/store-2.sql db/schema/store-3.sql
 nodist_libpostern_a_SOURCES = db/schema.c
 BUILT_SOURCES += db/schema.c
 CLEANFILES += db/schema.c

@@ -7,6 +7,7 @@
 #define POSTERN_DB_SCHEMA_H
 
 extern const char schema_journal_1[];
+extern const char schema_journal_2[];
 extern const char schema_store_1[];
 extern const char schema_store_2[];
 extern const char schema_store_3[];

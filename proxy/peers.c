@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/die.h"
+#include "base/sip.h"
 
 #define ROWS 4
 #define CELLS 65536 /* a row; 16 bits of the hash choose one */
@@ -49,46 +50,6 @@ peers_free(struct peers **peers)
 /* ---- who is who ---- */
 
 static uint64_t
-rotated(uint64_t x, int bits)
-{
-	return (x << bits) | (x >> (64 - bits));
-}
-
-static void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotated(v[1], 13) ^ v[0];
-	v[3] = rotated(v[3], 16) ^ v[2];
-	v[0] = rotated(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotated(v[1], 17) ^ v[2];
-	v[3] = rotated(v[3], 21) ^ v[0];
-	v[2] = rotated(v[2], 32);
-}
-
-/* SipHash-2-4 of three words. A weaker hash has collisions that no key changes. */
-static uint64_t
-keyed_hash(const uint64_t key[2], const uint64_t word[3])
-{
-	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573 };
-
-	for (size_t i = 0; i < 3; i++) {
-		v[3] ^= word[i];
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= word[i];
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-static uint64_t
 hash_of(const struct peers *peers, const struct ip *ip, bool network)
 {
 	uint64_t word[3] = { 0 };
@@ -96,7 +57,8 @@ hash_of(const struct peers *peers, const struct ip *ip, bool network)
 	_Static_assert(sizeof(ip->b) == 2 * sizeof(word[0]), "an address is two words");
 	memcpy(word, ip->b, sizeof(ip->b));
 	word[2] = ip->version * 2 + network;
-	return keyed_hash(peers->key, word);
+	/* A weaker hash has collisions that no key changes. */
+	return sip_hash(peers->key, word, 3);
 }
 
 struct peer

@@ -10,6 +10,7 @@ check_PROGRAMS += \
 	tests/base/test_log \
 	tests/base/test_queue \
 	tests/base/test_resolver \
+	tests/base/test_sip \
 	tests/base/test_str \
 	tests/base/test_tls
 EXTRA_DIST += tests/base/README.md

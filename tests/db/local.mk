@@ -3,6 +3,7 @@ check_PROGRAMS += \
 	tests/db/test_db \
 	tests/db/test_dbfile \
 	tests/db/test_journal \
+	tests/db/test_journal_id \
 	tests/db/test_journal_read \
 	tests/db/test_json \
 	tests/db/test_migrate \

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "db/schema.h"
 #include "tests/db/folder.h"
 
 #define T0 1700000000000 /* milliseconds */
@@ -197,6 +198,17 @@ test_empty_record(void **state)
 
 /* --- serials and ids ---------------------------------------------------------------------------- */
 
+/* By somebody else. */
+static void
+change(struct world *w, const char *sql)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+}
+
 static void
 test_ids(void **state)
 {
@@ -218,27 +230,28 @@ test_ids(void **state)
 	assert_true(journal_append(w->journal, p, 0, NULL));
 }
 
+/* Two in one batch with the same serial cannot be: nothing of it is written, nothing filled in. */
 static void
-test_given_id(void **state)
+test_a_batch_is_written_whole_or_not(void **state)
 {
 	struct world *w = *state;
 	struct journal_record a = record(T0), b = record(T0), c = record(T0);
-	struct journal_record *both[] = { &b, &c };
+	struct journal_record *both[] = { &a, &b };
 	struct err e = { 0 };
 
-	memcpy(a.id, "abc234", 7);
-	append(w->journal, &a);
-	assert_string_equal(a.id, "abc234");
-	/* Taken: nothing of the batch was written, nothing filled in. */
-	memcpy(c.id, "abc234", 7);
+	memcpy(b.id, "abc234", 7);
+	change(w,
+	    "CREATE TRIGGER no BEFORE INSERT ON entry WHEN new.serial = 2 BEGIN "
+	    "SELECT RAISE(ABORT, 'no room'); END");
 	assert_false(journal_append(w->journal, both, 2, &e));
-	assert_non_null(strstr(e.text, "journal.db: UNIQUE constraint failed: entry.id"));
-	assert_string_equal(b.id, "");
+	assert_non_null(strstr(e.text, "journal.db: no room"));
+	assert_string_equal(a.id, "");
+	assert_int_equal(a.serial, 0);
+	assert_string_equal(b.id, "abc234");
 	assert_int_equal(b.serial, 0);
-	assert_string_equal(c.id, "abc234");
-	assert_int_equal(c.serial, 0);
-	append(w->journal, &b);
-	assert_int_equal(b.serial, 2);
+	change(w, "DROP TRIGGER no");
+	append(w->journal, &c);
+	assert_int_equal(c.serial, 1);
 }
 
 /* Serials go on after the newest entries were removed and the program was started again. */
@@ -388,7 +401,7 @@ static void
 test_by_id(void **state)
 {
 	struct world *w = *state;
-	struct journal_record r[3] = { record(T0), record(T0), record(T0) };
+	struct journal_record r[3] = { record(T0), record(T0), record(T0) }, given = record(T0);
 	struct kept k = { 0 };
 
 	for (int i = 0; i < 3; i++)
@@ -401,6 +414,53 @@ test_by_id(void **state)
 	assert_int_equal(k.n, 0);
 	find(w->reader, &(struct journal_filter){ .id = STR("nobody") }, &k);
 	assert_int_equal(k.n, 0);
+	/* One that was not made of its serial. */
+	memcpy(given.id, "abc234", 7);
+	append(w->journal, &given);
+	assert_string_equal(given.id, "abc234");
+	find(w->reader, &(struct journal_filter){ .id = STR("abc234") }, &k);
+	assert_int_equal(k.n, 1);
+	assert_int_equal(k.record[0]->serial, 4);
+	forget(&k);
+}
+
+/* One that was made by the first schema keeps its entries and their ids, and goes on. */
+static void
+test_older_journal(void **state)
+{
+	struct world *w = *state;
+	const char *path = folder_file(&w->folder, "older.db");
+	struct journal_record next = record(T0 + HOUR);
+	struct kept k = { 0 };
+	struct journal *j;
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, schema_journal_1, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(handle,
+		"PRAGMA user_version = 1; PRAGMA application_id = 0x50734a31;"
+		"INSERT INTO entry VALUES (41, 'abc234', 1, 'proxy', 'mail', 'reject', 550, 1, 0, 1, '', "
+		"'', '', '', '', 'old', '', '', '', '', '', '', '', '', '', '');"
+		"UPDATE meta SET value = 41",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(handle);
+	j = journal_open(path, NULL);
+	assert_non_null(j);
+	append(j, &next);
+	assert_int_equal(next.serial, 42);
+	journal_close(&j);
+	j = journal_open_read(path, NULL);
+	assert_non_null(j);
+	find(j, &(struct journal_filter){ .id = STR("abc234") }, &k);
+	assert_int_equal(k.n, 1);
+	same_text(k.record[0]->sender, STR("old"));
+	forget(&k);
+	find(j, &(struct journal_filter){ .id = str_of(next.id) }, &k);
+	assert_int_equal(k.n, 1);
+	forget(&k);
+	journal_close(&j);
 }
 
 /* More than one lot, and an end that the caller wants. */
@@ -617,11 +677,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_all_columns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_given_id, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_batch_is_written_whole_or_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_serials, setup, teardown),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_id, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_older_journal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sums, setup, teardown),
