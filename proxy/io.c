@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <linux/sockios.h>
 /* The C library's own tcp.h does not know what was acknowledged. */
@@ -21,7 +22,9 @@
 #include "base/die.h"
 #include "base/tls.h"
 
-#define READ_MOST 16384 /* at once */
+/* Read at once: little, as most lines are short and some never end; much, from who sends much. */
+#define READ_LITTLE 4096
+#define READ_MUCH IO_INPUT_MAX
 
 /*
  * WHY the output is sent by us: a bufferevent waits for the socket to become writable before each
@@ -49,6 +52,7 @@ struct io {
 	bool skipping;      /* within a line that is too long */
 	bool shaking;       /* the handshake is under way */
 	bool reading;       /* the owner wants input */
+	bool much;          /* the last time there was more than a few lines of it */
 	bool finishing;     /* the end of our output goes with the last of it */
 	bool full;          /* TLS: IO_INPUT_MAX waits to be taken */
 	bool ended;         /* nothing more comes: looking again would only tell so again */
@@ -259,28 +263,49 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	}
 }
 
+/* Right into the input: no copy is left behind of what may be a password. */
+static ssize_t
+receive(struct io *io, evutil_socket_t fd)
+{
+	struct evbuffer *input = bufferevent_get_input(io->bev);
+	struct evbuffer_iovec room[2];
+	ssize_t n, left;
+	int pieces;
+
+	evbuffer_unfreeze(input, 0);
+	pieces = evbuffer_reserve_space(input, io->much ? READ_MUCH : READ_LITTLE, room, 2);
+	if (pieces <= 0)
+		die("no memory for input");
+	if (pieces == 1)
+		n = recv(fd, room[0].iov_base, room[0].iov_len, 0);
+	else
+		n = readv(fd, room, pieces);
+	left = n;
+	for (int i = 0; i < pieces; i++) {
+		if (left < (ssize_t)room[i].iov_len)
+			room[i].iov_len = left > 0 ? (size_t)left : 0;
+		left -= (ssize_t)room[i].iov_len;
+	}
+	if (n > 0 && evbuffer_commit_space(input, room, pieces) != 0)
+		panic("what was reserved cannot be used");
+	evbuffer_freeze(input, 0);
+	return n;
+}
+
 /* In the clear. */
 static void
 on_input(evutil_socket_t fd, short what, void *arg)
 {
-	/* WHY uninitialized: filling it would cost more than most of what is read. */
-	__attribute__((uninitialized)) char octets[READ_MOST];
 	struct io *io = arg;
-	struct evbuffer *input = bufferevent_get_input(io->bev);
 	ssize_t n;
 
 	if (!io->reading || io->full || io->ended) {
 		disarm(io);
 		return;
 	}
-	n = recv(fd, octets, sizeof(octets), 0);
+	n = receive(io, fd);
 	if (n > 0) {
-		evbuffer_unfreeze(input, 0);
-		if (evbuffer_add(input, octets, (size_t)n) != 0)
-			die("no memory for input");
-		/* It may be a password. */
-		explicit_bzero(octets, (size_t)n);
-		evbuffer_freeze(input, 0);
+		io->much = n >= READ_LITTLE;
 		on_readable(io->bev, io);
 	} else if (n == 0) {
 		disarm(io);
