@@ -4,6 +4,7 @@
  * session becomes its query, and its outcome facts. The sender's outcome is kept for the transaction,
  * as a refusal wants it once more for its words; that of HELO has one fact only.
  */
+#include "base/buf.h"
 #include "base/escape.h"
 #include "filters/spf_check.h"
 #include "filters/stage.h"
@@ -159,6 +160,74 @@ compute_explanation(struct ask *ask, const struct fact_call *call, struct value 
 	return DONE;
 }
 
+/* --- Received-SPF (RFC 7208 9.1) --------------------------------------------------------------- */
+
+/* What a rule takes of a fact: a pair that does not fit as a whole is left out. */
+#define RECEIVED_MAX 200
+
+static bool
+is_dot_atom(struct str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (!ascii_isalnum(value.p[i]) &&
+		    (value.p[i] == '\0' || strchr("!#$%&'*+-/=?^_`{|}~.", value.p[i]) == NULL))
+			return false;
+	return value.n > 0;
+}
+
+/* Nothing of it can be taken for anything else; what quotes cannot hold has no pair. */
+static void
+add_pair(struct buf *out, const char *key, struct str value)
+{
+	struct buf pair;
+
+	buf_init(&pair, RECEIVED_MAX);
+	buf_printf(&pair, " %s=", key);
+	if (is_dot_atom(value)) {
+		buf_add(&pair, value);
+	} else {
+		buf_addc(&pair, '"');
+		for (size_t i = 0; i < value.n; i++) {
+			if (value.p[i] < ' ' || value.p[i] >= 0x7f)
+				pair.over = true;
+			if (value.p[i] == '"' || value.p[i] == '\\')
+				buf_addc(&pair, '\\');
+			buf_addc(&pair, value.p[i]);
+		}
+		buf_addc(&pair, '"');
+	}
+	buf_addc(&pair, ';');
+	if (!pair.over && out->n + pair.n <= RECEIVED_MAX)
+		buf_add(out, buf_str(&pair));
+	buf_free(&pair);
+}
+
+static enum progress
+compute_received(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	const struct session *s = ask->session;
+	struct spf_query query = sender_query(ask);
+	struct str sender = s->txn.sender_key;
+	struct spf_outcome outcome;
+	struct buf text;
+
+	if (spf_check(ask->arena, &query, &outcome) == PENDING)
+		return PENDING;
+	if (s->txn.sender.null)
+		sender = arena_printf(ask->arena, "postmaster@%.*s", STR_ARG(s->helo));
+	buf_init(&text, RECEIVED_MAX);
+	buf_add(&text, str_of(spf_result_name(outcome.result)));
+	add_pair(&text, "client-ip", str_of(IP_TEXT(&query.client)));
+	add_pair(&text, "envelope-from", sender);
+	add_pair(&text, "helo", s->helo);
+	add_pair(&text, "receiver", s->hostname);
+	add_pair(&text, "identity", STR("mailfrom"));
+	add_pair(&text, "mechanism", outcome.mechanism.n > 0 ? outcome.mechanism : STR("default"));
+	*out = value_text(arena_dup(ask->arena, buf_str(&text)));
+	buf_free(&text);
+	return DONE;
+}
+
 static const char *const results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror",
 	"permerror", NULL };
 
@@ -209,6 +278,14 @@ static const struct fact_def facts[] = {
 	    .compute = compute_mechanism,
 	    .help = "The term of the SPF record that decided, as written there, for example "
 		    "\"-all\"; empty when none did." },
+	{ .name = "spf.received",
+	    .type = VALUE_TEXT,
+	    .from = STEP_MAIL,
+	    .to = STEP_MESSAGE,
+	    .life = LIFE_TRANSACTION,
+	    .cost = COST_DNS,
+	    .compute = compute_received,
+	    .help = "What a Received-SPF field says (RFC 7208 9.1), for `add header`." },
 };
 
 /* The value of a fact that somebody asked for; NULL. */

@@ -90,6 +90,46 @@ test_sender(void **state)
 	}
 }
 
+/* RFC 7208 9.1; whatever strangers write, pairs stay pairs, and each is there as a whole or not. */
+static void
+test_received(void **state)
+{
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	static const struct {
+		const char *helo, *path, *received;
+	} cases[] = {
+		{ "mx.example", "<a@example.org>",
+		    "pass client-ip=192.0.2.1; envelope-from=\"a@example.org\"; helo=mx.example; "
+		    "receiver=mx.here.example; identity=mailfrom; mechanism=mx;" },
+		{ "mx.example", "<>",
+		    "none client-ip=192.0.2.1; envelope-from=\"postmaster@mx.example\"; "
+		    "helo=mx.example; receiver=mx.here.example; identity=mailfrom; "
+		    "mechanism=default;" },
+		{ "[192.0.2.1]", "<a@fail.example>",
+		    "fail client-ip=192.0.2.1; envelope-from=\"a@fail.example\"; "
+		    "helo=\"[192.0.2.1]\"; receiver=mx.here.example; identity=mailfrom; "
+		    "mechanism=-all;" },
+		{ "x\"; helo=y\\", "<\"; pass \"@fail.example>",
+		    "fail client-ip=192.0.2.1; envelope-from=\"\\\"; pass \\\"@fail.example\"; "
+		    "helo=\"x\\\"; helo=y\\\\\"; receiver=mx.here.example; identity=mailfrom; "
+		    "mechanism=-all;" },
+		{ "x\r\nX-Y: z", "<j\xc3\xb6@soft.example>",
+		    "softfail client-ip=192.0.2.1; receiver=mx.here.example; identity=mailfrom; "
+		    "mechanism=~all;" },
+		{ LONG "." LONG "." LONG ".example", "<a@fail.example>",
+		    "fail client-ip=192.0.2.1; envelope-from=\"a@fail.example\"; "
+		    "receiver=mx.here.example; identity=mailfrom; mechanism=-all;" },
+	};
+	struct world *w = *state;
+
+	w->session.hostname = STR("mx.here.example");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		session_helo(&w->session, str_of(cases[i].helo), true);
+		world_mail(w, cases[i].path);
+		assert_fact(w, STEP_MESSAGE, "spf.received", cases[i].received);
+	}
+}
+
 /* What is only asked for at the end comes out the same; the domain alone costs no question. */
 static void
 test_late(void **state)
@@ -208,6 +248,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sender, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_received, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_helo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_helo_later, setup, teardown),
