@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/when.h"
+#include "db/store_sqlite.h"
 
 #define DAY_MS (24 * 3600 * 1000LL)
 #define BAR 40
@@ -208,6 +209,43 @@ print_tops(struct summary *s, struct journal *journal, size_t most, struct err *
 	return true;
 }
 
+/*
+ * How the running posternd gets its DNS answers. The store may be missing, or lie elsewhere: nothing is said
+ * then.
+ */
+static void
+print_dns(struct summary *s)
+{
+	char *path = cli_database(s->cli, "store.db"), text[200];
+	struct line line = { s->cli };
+	struct status_dns dns = { 0 };
+	struct err e;
+	struct store *store = path ? store_sqlite_open_read(path, &e) : NULL;
+	bool known = store &&
+	    store_sqlite_dns(store, clock_wall_ms() - STATUS_STALE_MS, &dns, &e) && dns.asked > 0;
+
+	store_sqlite.close(&store);
+	free(path);
+	if (s->cli->json) {
+		fputs(",\"dns\":", s->cli->out);
+		if (known)
+			fprintf(s->cli->out,
+			    "{\"asked\":%" PRId64 ",\"from_cache\":%" PRId64
+			    ",\"timeouts\":%" PRId64 ",\"failures\":%" PRId64 "}",
+			    dns.asked, dns.at_hand, dns.timeouts, dns.failures);
+		else
+			fputs("null", s->cli->out);
+	} else if (known) {
+		snprintf(text, sizeof(text),
+		    "DNS since posternd began: %" PRId64 " questions, %" PRId64
+		    " %% answered from the cache; %" PRId64 " timeouts, %" PRId64 " failures",
+		    dns.asked, 100 * dns.at_hand / dns.asked, dns.timeouts, dns.failures);
+		line_end(&line);
+		line_add(&line, text, COLOR_NONE);
+		line_end(&line);
+	}
+}
+
 static bool
 summarize(struct summary *s, struct journal *journal, size_t most, struct err *e)
 {
@@ -224,6 +262,7 @@ summarize(struct summary *s, struct journal *journal, size_t most, struct err *e
 		cli_fail(s->cli, "no entries in that time");
 	if ((s->cli->json || refused) && !print_tops(s, journal, most, e))
 		return false;
+	print_dns(s);
 	if (s->cli->json)
 		fputs("}\n", s->cli->out);
 	return true;
@@ -280,7 +319,8 @@ const struct command command_stats = {
 	.help =
 	    "Sums up the journal: how many entries each hour had of each verdict, and the most frequent\n"
 	    "senders, clients, rules and texts of refusals (tempfail and reject). Hours are local;\n"
-	    "hours without entries are left out.\n",
+	    "hours without entries are left out. If posternd is running, its DNS questions and the share that\n"
+	    "its cache answered follow.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

@@ -3,6 +3,12 @@
 #include "base/die.h"
 
 static const char forget_sql[] = "DELETE FROM backend WHERE instance = ?1 OR time < ?2";
+static const char forget_dns_sql[] = "DELETE FROM resolver WHERE instance = ?1 OR time < ?2";
+static const char put_dns_sql[] =
+    "INSERT INTO resolver (instance, time, asked, at_hand, timeouts, failures) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+static const char read_dns_sql[] =
+    "SELECT sum(asked), sum(at_hand), sum(timeouts), sum(failures) FROM resolver WHERE time >= ?1";
 static const char put_sql[] =
     "INSERT INTO backend (label, state, why, route, offers, since, answered, weight, standby, most, "
     "connections, idle, waiting, delivered, instance, place, pid, time) "
@@ -33,12 +39,13 @@ finish(const struct dbfile *file, sqlite3_stmt *stmt, struct err *e)
 }
 
 static bool
-forget(const struct dbfile *file, const struct status_report *report, struct err *e)
+forget(
+    const struct dbfile *file, const char *sql, const struct status_report *report, struct err *e)
 {
 	sqlite3_stmt *stmt;
 	bool ok;
 
-	if (!dbfile_prepare(file, forget_sql, &stmt, e))
+	if (!dbfile_prepare(file, sql, &stmt, e))
 		return false;
 	dbfile_bind(stmt, 1, str_of(report->instance));
 	sqlite3_bind_int64(stmt, 2, report->time_ms - STATUS_FORGET_MS);
@@ -83,10 +90,51 @@ put(const struct dbfile *file, const struct status_report *report, struct err *e
 	return ok;
 }
 
+static bool
+put_dns(const struct dbfile *file, const struct status_report *report, struct err *e)
+{
+	const struct status_dns *dns = &report->dns;
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	if (!dbfile_prepare(file, put_dns_sql, &stmt, e))
+		return false;
+	dbfile_bind(stmt, 1, str_of(report->instance));
+	sqlite3_bind_int64(stmt, 2, report->time_ms);
+	sqlite3_bind_int64(stmt, 3, dns->asked);
+	sqlite3_bind_int64(stmt, 4, dns->at_hand);
+	sqlite3_bind_int64(stmt, 5, dns->timeouts);
+	sqlite3_bind_int64(stmt, 6, dns->failures);
+	ok = finish(file, stmt, e);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
 bool
 status_write(const struct dbfile *file, const struct status_report *report, struct err *e)
 {
-	return forget(file, report, e) && (report->n == 0 || put(file, report, e));
+	if (!forget(file, forget_sql, report, e) || !forget(file, forget_dns_sql, report, e))
+		return false;
+	return report->n == 0 || (put(file, report, e) && put_dns(file, report, e));
+}
+
+bool
+status_read_dns(const struct dbfile *file, int64_t since_ms, struct status_dns *sum, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	*sum = (struct status_dns){ 0 };
+	if (!dbfile_prepare(file, read_dns_sql, &stmt, e))
+		return false;
+	sqlite3_bind_int64(stmt, 1, since_ms);
+	ok = sqlite3_step(stmt) == SQLITE_ROW || dbfile_failed(file, e);
+	if (ok)
+		*sum = (struct status_dns){ sqlite3_column_int64(stmt, 0),
+			sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2),
+			sqlite3_column_int64(stmt, 3) };
+	sqlite3_finalize(stmt);
+	return ok;
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
- * status: how the mail servers behind a running posternd are, for those who look from outside. It lies in
- * the store as rows of the table `backend`. Each loop of posternd reports its own, whenever something has
+ * status: how the mail servers behind a running posternd are, and how much its resolvers did, for those who
+ * look from outside. It lies in the store as rows of the tables `backend` and `resolver`. Each loop of posternd reports its own, whenever something has
  * changed and at intervals, so that whoever reads them can tell by their time whether anybody still
  * reports; a loop that ends takes its rows away. SQL only: db.h has the thread that runs it.
  */
@@ -25,10 +25,17 @@ struct status_row {
 	int64_t connections, idle, waiting, delivered;
 };
 
+/* What a resolver was asked, and how it went; since it began. */
+struct status_dns {
+	int64_t asked, at_hand; /* at_hand: answered from the cache */
+	int64_t timeouts, failures;
+};
+
 /* All that one loop knows; made by status_report_new(), freed with free(). */
 struct status_report {
 	char instance[STATUS_INSTANCE + 1]; /* of the loop: any word that no other has */
 	int64_t pid, time_ms;               /* wall */
+	struct status_dns dns;
 	size_t n;
 	struct status_row row[];
 };
@@ -44,6 +51,9 @@ struct status_entry {
 	struct status_row row;
 };
 
+/* The sum of all loops that reported since then. */
+bool status_read_dns(
+    const struct dbfile *file, int64_t since_ms, struct status_dns *sum, struct err *e);
 /* Newest first. */
 bool status_read(const struct dbfile *file,
     void (*row)(void *owner, const struct status_entry *entry), void *owner, struct err *e);

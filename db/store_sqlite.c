@@ -609,6 +609,12 @@ store_sqlite_status(struct store *s, void (*row)(void *owner, const struct statu
 }
 
 bool
+store_sqlite_dns(struct store *s, int64_t since_ms, struct status_dns *sum, struct err *e)
+{
+	return status_read_dns(&s->file, since_ms, sum, e);
+}
+
+bool
 store_sqlite_in_place(const struct store *s)
 {
 	return dbfile_in_place(&s->file);

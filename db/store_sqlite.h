@@ -41,6 +41,8 @@ struct store *store_sqlite_open_read(const char *path, struct err *e);
 /* status_read() of an open store. */
 bool store_sqlite_status(struct store *store,
     void (*row)(void *owner, const struct status_entry *entry), void *owner, struct err *e);
+/* status_read_dns() of an open store. */
+bool store_sqlite_dns(struct store *store, int64_t since_ms, struct status_dns *sum, struct err *e);
 /* False when the file was taken away from under the store. */
 bool store_sqlite_in_place(const struct store *store);
 

@@ -107,6 +107,12 @@ gate_counts(struct gate *gate)
 	return &gate->counts;
 }
 
+struct resolver_counts
+gate_resolver_counts(const struct gate *gate)
+{
+	return resolver_counts(gate->resolver->resolver);
+}
+
 struct event_base *
 gate_base(const struct gate *gate)
 {

@@ -30,6 +30,8 @@ void gate_free(struct gate **gate);
 void gate_reload(struct gate *gate, struct config *config);
 const struct config *gate_config(const struct gate *gate);
 struct gate_counts *gate_counts(struct gate *gate);
+/* What the resolver of the sessions to come has done so far. */
+struct resolver_counts gate_resolver_counts(const struct gate *gate);
 struct event_base *gate_base(const struct gate *gate);
 struct db_link *gate_link(struct gate *gate);
 /* A limit was met, of a kind that is only counted (tally.h). */

@@ -155,7 +155,7 @@ proxy_front_new(struct gate *gate, struct limits *limits, struct slots *slots, s
 	front->pool = pool;
 	front->limits = limits;
 	if (!pool_empty(pool))
-		front->report = report_new(gate_base(gate), gate_link(gate), &front->pool);
+		front->report = report_new(gate, &front->pool);
 	pool_tell(front->pool, on_probed, front);
 	front->reopen = evtimer_new(gate_base(gate), on_reopen, front);
 	front->watch = evtimer_new(gate_base(gate), on_watch, front);

@@ -13,7 +13,7 @@
 #define LOOK_MS 1000
 
 struct report {
-	struct db_link *link;
+	struct gate *gate;
 	struct pool *const *pool;
 	struct event *timer;
 	char instance[STATUS_INSTANCE + 1];
@@ -62,10 +62,15 @@ static struct status_report *
 make(const struct report *r, size_t n)
 {
 	struct status_report *report = status_report_new(n);
+	struct resolver_counts dns = gate_resolver_counts(r->gate);
 
 	memcpy(report->instance, r->instance, sizeof(r->instance));
 	report->pid = getpid();
 	report->time_ms = clock_wall_ms();
+	report->dns = (struct status_dns){ .asked = (int64_t)dns.asked,
+		.at_hand = (int64_t)dns.at_hand,
+		.timeouts = (int64_t)dns.timeouts,
+		.failures = (int64_t)dns.failures };
 	for (size_t i = 0; i < n; i++) {
 		struct pool_news news = pool_news(*r->pool, i);
 
@@ -93,7 +98,7 @@ tell(struct report *r, size_t n)
 	free(r->last);
 	r->last = status_report_new(n);
 	memcpy(r->last, report, sizeof(*report) + n * sizeof(report->row[0]));
-	db_send(r->link, db_request_status(report));
+	db_send(gate_link(r->gate), db_request_status(report));
 }
 
 static void
@@ -105,19 +110,19 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 struct report *
-report_new(struct event_base *base, struct db_link *link, struct pool *const *pool)
+report_new(struct gate *gate, struct pool *const *pool)
 {
 	struct report *r = xcalloc(1, sizeof(*r));
 	const struct timeval look = { LOOK_MS / 1000, LOOK_MS % 1000 * 1000 };
 	unsigned char random[STATUS_INSTANCE / 2];
 
-	r->link = link;
+	r->gate = gate;
 	r->pool = pool;
 	if (RAND_bytes(random, sizeof(random)) != 1)
 		die("no random numbers");
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(r->instance + 2 * i, 3, "%02x", random[i]);
-	r->timer = event_new(base, -1, EV_PERSIST, on_timer, r);
+	r->timer = event_new(gate_base(gate), -1, EV_PERSIST, on_timer, r);
 	if (r->timer == NULL)
 		die("no memory for a timer");
 	event_add(r->timer, &look);

@@ -21,3 +21,13 @@ CREATE TABLE backend (
 	offers TEXT NOT NULL,
 	PRIMARY KEY (instance, place)
 ) STRICT, WITHOUT ROWID;
+
+-- What each loop's resolver did since it began; written together with its rows above.
+CREATE TABLE resolver (
+	instance TEXT PRIMARY KEY,
+	time INTEGER NOT NULL,
+	asked INTEGER NOT NULL,
+	at_hand INTEGER NOT NULL,
+	timeouts INTEGER NOT NULL,
+	failures INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

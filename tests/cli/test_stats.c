@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "db/store_sqlite.h"
 #include "tests/cli/run.h"
 
 /*
@@ -78,8 +80,44 @@ test_json(void **state)
 	    "\"senders\":[{\"key\":\"a@example.net\",\"n\":4},{\"key\":\"\",\"n\":1}],"
 	    "\"clients\":[{\"key\":\"192.0.2.1\",\"n\":5}],"
 	    "\"rules\":[{\"key\":\"postern.conf:12\",\"n\":5}],"
-	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}]}\n",
+	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}],\"dns\":null}\n",
 	    "");
+}
+
+static void
+report_dns(struct run *r, int64_t ago_ms)
+{
+	struct status_report *report = status_report_new(1);
+	struct store_ask ask = { .status = report };
+	struct err e = { 0 };
+	struct store *store = store_sqlite.open(folder_file(&r->folder, "store.db"), &e);
+
+	assert_non_null(store);
+	snprintf(report->instance, sizeof(report->instance), "a");
+	report->time_ms = clock_wall_ms() - ago_ms;
+	report->dns = (struct status_dns){ 300, 171, 7, 5 };
+	assert_true(store_sqlite.ask(store, &ask, 1, report->time_ms, &e));
+	store_sqlite.close(&store);
+	free(report);
+}
+
+/* Of the posternd that runs now, whatever span is asked for; of none that is gone. */
+static void
+test_dns(void **state)
+{
+	struct run *r = *state;
+
+	fill(r);
+	report_dns(r, 0);
+	run_cli(r, "stats --since 2026-01-31 --until 2026-02-01");
+	run_has(r,
+	    "DNS since posternd began: 300 questions, 57 % answered from the cache; 7 timeouts, 5 "
+	    "failures\n");
+	run_cli(r, "stats --json");
+	run_has(r, ",\"dns\":{\"asked\":300,\"from_cache\":171,\"timeouts\":7,\"failures\":5}}");
+	report_dns(r, 60000);
+	run_cli(r, "stats --json");
+	run_has(r, ",\"dns\":null}");
 }
 
 static void
@@ -112,6 +150,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_dns, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, run_setup, run_teardown),
 	};
 

@@ -146,12 +146,44 @@ test_thread(void **state)
 	folder_remove(&f);
 }
 
+static void
+test_dns(void **state)
+{
+	struct folder f;
+	struct err e = { 0 };
+	struct store *store;
+	struct status_dns sum;
+	struct status_report *report;
+
+	folder_make(&f);
+	for (int i = 0; i < 3; i++) {
+		report = of(i == 2 ? "old" : i == 1 ? "b" : "a", i == 2 ? NOW - 60000 : NOW, 1);
+		report->dns = (struct status_dns){ 100, 80, 3, 2 };
+		write_one(&f, report);
+	}
+	report = of("a", NOW + 1, 1);
+	report->dns = (struct status_dns){ 200, 90, 4, 3 };
+	write_one(&f, report);
+	store = store_sqlite_open_read(folder_file(&f, "store.db"), &e);
+	assert_non_null(store);
+	assert_true(store_sqlite_dns(store, NOW, &sum, &e));
+	assert_int_equal(sum.asked, 300);
+	assert_int_equal(sum.at_hand, 170);
+	assert_int_equal(sum.timeouts, 7);
+	assert_int_equal(sum.failures, 5);
+	assert_true(store_sqlite_dns(store, NOW + 5, &sum, &e));
+	assert_int_equal(sum.asked, 0);
+	store_sqlite.close(&store);
+	folder_remove(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_dns),
 		cmocka_unit_test(test_thread),
 	};
 
