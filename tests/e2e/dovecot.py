@@ -47,8 +47,8 @@ class Dovecot(Mailboxes):
             f"{name}::{user.pw_uid}:{user.pw_gid}::{self.mail}::\n" for name in users))
         config = self.write("dovecot.conf", CONFIG.format(folder=self.folder, base=base,
                                                           port=self.port))
-        self.process = Process(["/usr/sbin/dovecot", "-F", "-c", config],
-                               os.path.join(self.folder, "output"))
+        self.process = lab.add(Process(["/usr/sbin/dovecot", "-F", "-c", config],
+                                       os.path.join(self.folder, "output")))
         until(lambda: answers(self.port) or not self.process.running(), what="Dovecot")
         if not self.process.running():
             raise RuntimeError(f"Dovecot ended: {self.text()}")

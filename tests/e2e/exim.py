@@ -94,8 +94,9 @@ class Exim(Mailboxes):
         config = self.write("exim.conf", CONFIG.format(
             program=program, folder=self.folder, host=host, port=self.port, proxied=self.proxied,
             domains=" : ".join(domains), extra=extra, authenticators=authenticators))
-        self.process = Process([program, "-C", config, "-bdf"], os.path.join(self.folder, "exim.log"),
-                               env=start_with(unpacked, elsewhere))
+        self.process = lab.add(Process([program, "-C", config, "-bdf"],
+                                       os.path.join(self.folder, "exim.log"),
+                                       env=start_with(unpacked, elsewhere)))
         until(lambda: answers(self.port, host) or not self.process.running(), what="Exim")
         if not self.process.running():
             raise RuntimeError(f"Exim ended: {self.text()}")

@@ -398,11 +398,12 @@ class Sendmail(Mailboxes):
                 user=f"{user.pw_uid}:{user.pw_gid}",
                 domains="\n".join(f"LOCAL_DOMAIN(`{d}')" for d in domains),
                 filters="\n".join(self.filter(i, at) for i, at in enumerate(milters))))))
-        self.process = Process(
+        # Of the lab already now: whatever does not come up is stopped too.
+        self.process = lab.add(Process(
             [os.path.join(unpacked, "usr/libexec/sendmail/sendmail"), "-bD", "-q1s", "-C", config,
              "-X", os.path.join(self.folder, "transcript")],
             os.path.join(self.folder, "sendmail.log"), env={"RES_OPTIONS": "timeout:1 attempts:1",
-                 "LD_PRELOAD": os.path.abspath(elsewhere)})
+                 "LD_PRELOAD": os.path.abspath(elsewhere)}))
         until(lambda: answers(self.port, host) or not self.process.running(), what="Sendmail")
         if not self.process.running():
             raise RuntimeError(f"Sendmail ended: {self.process.text()}")
