@@ -62,18 +62,19 @@ class Taken:
 class MTA:
     """The mail server. `says` maps a verb (upper case; CONNECT for the greeting, DOT for the end of the
     message) to what is answered: octets, DIE, HANG, or a function of (server session, line) that gives one
-    of these. A message counts as taken when 250 was sent for it, or `kept` says so. Its own ears are
+    of these; `after` maps one to a function of the server session that is called behind the answer. A message counts as taken when 250 was sent for it, or `kept` says so. Its own ears are
     strict: only CR LF . CR LF ends a message; every other line end is kept as it came."""
 
     def __init__(self, xclient=False, ehlo=(b"PIPELINING", b"SIZE 52428800", b"8BITMIME"),
                  host="127.0.0.1", words=b"NAME ADDR PORT PROTO HELO LOGIN", lmtp=False):
         self.lmtp = lmtp     # LHLO instead of EHLO, and a reply for each recipient
-        self.says = {}
+        self.says, self.after = {}, {}
         self.ehlo = list(ehlo) + ([b"XCLIENT " + words] if xclient else [])
         self.taken = []      # Taken, those that were answered by 250
         self.lines = []      # every command line of every connection but probes
         self.all_lines = []
-        self.die_after = None  # octets of a message, then the connection is closed
+        self.die_after = None  # octets of a message, then `dying` is called, or the connection is closed
+        self.dying = None
         self.connections = 0
         self.open = 0
         self.reading = True  # whether it takes the octets of messages
@@ -162,10 +163,42 @@ class Dialogue:
         if said is DIE:
             raise EOFError
         if said is HANG:
-            while True:
-                self.more()
+            self.hang()
         self.conn.sendall(said)
+        if verb in self.mta.after:
+            self.mta.after[verb](self)
         return said
+
+    def hang(self):
+        """Says nothing more."""
+        while True:
+            self.more()
+
+    def die(self):
+        if self.mta.dying:
+            self.mta.dying(self)
+        raise EOFError
+
+    def decide(self, verb, line, octets):
+        """What becomes of a message. It is taken before the client can know."""
+        usual = b"250 2.0.0 Ok: queued as 4ABC\r\n"
+        said = self.mta.says.get(verb, usual)
+        if callable(said):
+            said = said(self, line)
+        if said is None:
+            said = usual
+        if isinstance(said, bytes) and YES.match(said):
+            self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
+        if self.mta.lmtp and isinstance(said, bytes):
+            said *= len(self.rcpts)
+        self.mail, self.rcpts = None, []
+        if said is DIE:
+            raise EOFError
+        if said is HANG:
+            self.hang()
+        self.conn.sendall(said)
+        if verb in self.mta.after:
+            self.mta.after[verb](self)
 
     def message(self):
         """Reads up to CR LF . CR LF; the CR LF before it belongs to the message."""
@@ -178,7 +211,7 @@ class Dialogue:
                 break
             looked = max(len(got) - 4, 0)
             if self.mta.die_after is not None and len(got) > self.mta.die_after:
-                raise EOFError
+                self.die()
             until(lambda: self.mta.reading, "the mail server to read on")
             piece = self.conn.recv(65536)
             if not piece:
@@ -191,7 +224,7 @@ class Dialogue:
         """Exactly n of them."""
         while len(self.input) < n:
             if self.mta.die_after is not None and len(self.input) > self.mta.die_after:
-                raise EOFError
+                self.die()
             self.more()
         got, self.input = self.input[:n], self.input[n:]
         return got
@@ -217,7 +250,7 @@ class Dialogue:
                     self.input, self.secured = b"", True
                     self.mta.handshakes += 1
             elif verb == "PROXY":
-                pass
+                self.answer(verb, line, b"")
             elif verb == "XCLIENT":
                 self.answer(verb, line, b"220 mta.example ESMTP\r\n")
             elif verb == "MAIL":
@@ -229,30 +262,10 @@ class Dialogue:
             elif verb == "DATA":
                 if not self.answer(verb, line, b"354 go on\r\n").startswith(b"354"):
                     continue
-                octets = self.message()
-                said = self.mta.says.get("DOT", b"250 2.0.0 Ok: queued as 4ABC\r\n")
-                if callable(said):
-                    said = said(self, line)
-                if isinstance(said, bytes) and YES.match(said):
-                    self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
-                if self.mta.lmtp and isinstance(said, bytes):
-                    said *= len(self.rcpts)
-                self.mail, self.rcpts = None, []
-                if said is DIE:
-                    raise EOFError
-                if said is HANG:
-                    while True:
-                        self.more()
-                self.conn.sendall(said)
+                self.decide("DOT", line, self.message())
             elif verb == "BDAT":
                 assert line.endswith(b" LAST"), line
-                octets = self.octets(int(line.split(b" ")[1]))
-                usual = b"250 2.0.0 Ok: queued as 4ABC\r\n"
-                said = self.mta.says.get(verb) or usual
-                if isinstance(said, bytes) and YES.match(said):
-                    self.mta.taken.append(Taken(self.mail, self.rcpts, octets))
-                self.mail, self.rcpts = None, []
-                self.answer(verb, line, usual)
+                self.decide(verb, line, self.octets(int(line.split(b" ")[1])))
             elif verb == "RSET":
                 self.mail, self.rcpts = None, []
                 self.answer(verb, line, b"250 2.0.0 Ok\r\n")
@@ -382,6 +395,19 @@ class Client:
 
     def hello(self):
         return self.say("EHLO client.example", 250)
+
+    def attempt(self, octets, chunk=False):
+        """A transaction that anything may come of, from RSET on. octets: in wire form. chunk: by BDAT. The code of the
+        reply that decided."""
+        dot = b"BDAT %d LAST\r\n" % len(octets) if chunk else b""
+        for line in (b"RSET", b"MAIL FROM:<a@example.net>" + (b" BODY=BINARYMIME" if chunk else b""),
+                     b"RCPT TO:<b@example.org>") + (() if chunk else (b"DATA",)):
+            self.send(line + b"\r\n")
+            code, _ = self.reply()
+            if code not in (250, 354):
+                return code
+        self.send(dot + octets)
+        return self.reply()[0]
 
     def envelope(self, sender="a@example.net", rcpts=("b@example.org",)):
         self.say("MAIL FROM:<%s>" % sender, 250)

@@ -1,8 +1,6 @@
 """Promise 1: a client is told 250 for a message if and only if the MTA said 250 for it, whatever the MTA does:
 dies, hangs or talks nonsense at every command and within the message. And the session goes on after it."""
 
-import time
-
 import play
 from play import Client, DIE, HANG, MTA, Postern, stuffed
 
@@ -39,19 +37,16 @@ def case(function):
 
 def transaction(c, message=MESSAGE):
     """One attempt to send: the code that the client takes for the message, or that stopped it."""
-    c_say(c, b"RSET")
-    code, _ = c_say(c, b"MAIL FROM:<a@example.net>")
-    if code != 250:
-        return code
-    code, _ = c_say(c, b"RCPT TO:<b@example.org>")
-    if code != 250:
-        return code
-    code, _ = c_say(c, b"DATA")
-    if code != 354:
-        return code
-    c.send(stuffed(message))
-    code, _ = c.reply()
-    return code
+    return c.attempt(stuffed(message))
+
+
+def recovered(c):
+    """Sends until it succeeds: on a busy machine an MTA that is well can be too slow all the same."""
+    def sent():
+        code = transaction(c)
+        assert code in (250, 451), code
+        return code == 250
+    play.until(sent, "the MTA to be well")
 
 
 def c_say(c, line):
@@ -83,9 +78,7 @@ def one_bad(mta, postern, verb, name):
     if verb in ("MAIL", "RCPT", "DATA", "DOT") and name in ("450", "550"):
         assert code == int(name), (what, code)
     del mta.says[verb]
-    code = transaction(c)
-    if code != 250:
-        raise AssertionError("%s: the next transaction got %s" % (what, code))
+    recovered(c)
     accounted(mta, told + 1, what + ", then well")
     c.say("QUIT", 221)
     c.close()
@@ -180,7 +173,8 @@ def interrupts():
     def interrupt(dialogue, line):
         # Behind the 354, while the message is still coming.
         dialogue.conn.sendall(b"354 go\r\n")
-        time.sleep(0.1)
+        while not dialogue.input:
+            dialogue.more()
         dialogue.conn.sendall(b"552 too much\r\n")
         return b""
 

@@ -1,6 +1,7 @@
 """TLS: STARTTLS and TLS from the first octet with clients, STARTTLS with the MTA. What was said in the clear
 counts for nothing inside, and nobody is kept from the other side's octets by it."""
 
+import fcntl
 import json
 import os
 import random
@@ -9,8 +10,10 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -483,7 +486,9 @@ def unread_replies():
                 c.send(b"NOOP\r\n" * 100)
         thread = threading.Thread(target=feed, daemon=True)
         thread.start()
-        time.sleep(0.3)
+        # Replies have heaped up.
+        until(lambda: struct.unpack("i", fcntl.ioctl(c.socket, termios.FIONREAD, bytes(4)))[0] > 32768,
+              "unread replies")
         for _ in range(n):
             c.expect(250)
         thread.join()
@@ -584,7 +589,7 @@ def backend_broken():
 
 def clear_after_220(dialogue, line):
     dialogue.conn.sendall(b"220 go\r\n")
-    time.sleep(0.05)
+    dialogue.more()  # the handshake's beginning: the 220 was taken
     dialogue.conn.sendall(b"250 injected in the clear\r\n")
     raise EOFError
 
