@@ -44,12 +44,26 @@ ip_parse(struct str s, struct ip *out)
 	return true;
 }
 
+/* WHY not inet_ntop(): it prints with sprintf(), and each line of the log has an address. */
+static void
+print4(const uint8_t octet[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (octet[i] >= 100)
+			*out++ = (char)('0' + octet[i] / 100);
+		if (octet[i] >= 10)
+			*out++ = (char)('0' + octet[i] / 10 % 10);
+		*out++ = (char)('0' + octet[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 ip_print(const struct ip *ip, char out[IP_TEXT_SIZE])
 {
-	int family = ip->version == 4 ? AF_INET : AF_INET6;
-
-	if (ip->version == 0 || inet_ntop(family, ip->b, out, IP_TEXT_SIZE) == NULL)
+	if (ip->version == 4)
+		print4(ip->b, out);
+	else if (ip->version == 0 || inet_ntop(AF_INET6, ip->b, out, IP_TEXT_SIZE) == NULL)
 		snprintf(out, IP_TEXT_SIZE, "unknown");
 	return out;
 }

@@ -143,8 +143,14 @@ write_line(const struct reply_writer *w, struct str text, bool last)
 	buf_add(w->out, w->enhanced);
 	if (w->enhanced.n > 0 && text.n > 0)
 		buf_addc(w->out, ' ');
-	for (size_t i = 0; i < text.n; i++)
-		buf_addc(w->out, text.p[i] >= ' ' && text.p[i] < 0x7f ? text.p[i] : '?');
+	for (size_t i = 0, from = 0; i <= text.n; i++) {
+		if (i < text.n && text.p[i] >= ' ' && text.p[i] < 0x7f)
+			continue;
+		buf_add(w->out, str_sub(text, from, i));
+		if (i < text.n)
+			buf_addc(w->out, '?');
+		from = i + 1;
+	}
 	buf_add(w->out, STR("\r\n"));
 }
 
