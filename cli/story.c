@@ -280,20 +280,25 @@ count_answer(struct line *line, const struct json *a)
 		line_add(line, "usual hour: ", COLOR_DIM);
 		line_cell(line, usual, 0, COLOR_NONE);
 	}
+	if (json_get(a, "granted") && !json_yes(a, "granted")) {
+		snprintf(text, sizeof(text), "no room for %" PRId64 ", again in %" PRId64 " s",
+		    json_number(a, "add"), json_number(a, "free"));
+		line_cell(line, str_of(text), 0, COLOR_NONE);
+	}
 	line_end(line);
 }
 
 static void
 answer(struct cli *cli, const struct json *a)
 {
-	static const char *const kinds[] = { "dns", "seen", "count" };
+	static const char *const kinds[] = { "dns", "seen", "count", "take" };
 	struct line line = { cli };
 	char took[WHEN_SIZE];
 	size_t kind = 0;
 
-	while (kind < 3 && json_get(a, kinds[kind]) == NULL)
+	while (kind < 4 && json_get(a, kinds[kind]) == NULL)
 		kind++;
-	if (kind == 3)
+	if (kind == 4)
 		return;
 	line_add(&line, "    ", COLOR_NONE);
 	line_cell(&line, str_of(when_took(json_number(a, "us"), took)), 8, COLOR_DIM);

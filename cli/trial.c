@@ -162,6 +162,9 @@ answer_empty(struct answer *answer)
 		answer->seen = (struct seen_answer){
 			.state = SEEN_FIRST, .wait = q->delay, .first = clock_wall_ms() / 1000
 		};
+	if (answer->question.kind == QUESTION_TAKE)
+		answer->take =
+		    (struct take_answer){ .granted = true, .limit = answer->question.take.limit };
 }
 
 static void

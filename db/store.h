@@ -32,12 +32,30 @@ struct delivered {
 };
 
 struct store_ask {
-	const struct question *question;    /* SEEN or COUNT */
+	const struct question *question;    /* SEEN, COUNT or TAKE */
 	struct answer *answer;              /* seen or count is filled */
 	struct delivered *delivered;        /* in the place of both; NULL */
 	const struct status_report *status; /* in the place of all; NULL */
 };
 
+/*
+ * QUESTION_TAKE, exactly. A key's counter is that of QUESTION_COUNT. Beside it there are what holders hold of it (n, and
+ * when that expires), and limits that an administrator has set (until when). With `held` = all that others than the
+ * question's holder hold and that has not expired, and for each of the windows minute, hour and day that has a limit
+ * (the administrator's while there are such, else the question's; 0: none):
+ *   HOLD    granted if sum + held + n <= limit in each; then the holder holds n for `lasts` seconds, in the place of what
+ *           it held. Else nothing changes, what it held included.
+ *   KEEP    the holder holds n for `lasts` seconds; granted.
+ *   SETTLE  the holder holds nothing, n are added to the counter as by COUNT; granted.
+ *   FREE    the holder holds nothing; granted.
+ *   LOOK    as HOLD, and nothing changes.
+ *   ALLOW   the limits are this key's for `lasts` seconds; with 0 seconds it has none of its own any more.
+ *   RESET   the counter is gone, and with it all that is held; the administrator's limits stay.
+ * Each is one atomic step; n is 0 or more. The answer's counts are those after it. `free`: of the windows that lack room
+ * the longest wait, for each how long until so much of what is counted has slid out that n fit, what others hold being taken
+ * as counted now; 0 if n alone is more than one of the limits. A holder that dies settles nothing: what it holds fills the
+ * limits until it expires, and is then as if it had never been.
+ */
 struct store_backend {
 	const char *name; /* "sqlite" */
 	/* where: a path, or an address. Creates and migrates what is there. */

@@ -4,6 +4,7 @@
 
 #include "base/die.h"
 #include "db/dbfile.h"
+#include "db/hold.h"
 #include "db/schema.h"
 #include "db/window.h"
 
@@ -19,6 +20,7 @@ static const struct migration migrations[] = {
 	{ 1, schema_store_1 },
 	{ 2, schema_store_2 },
 	{ 3, schema_store_3 },
+	{ 4, schema_store_4 },
 };
 
 static const struct dbfile_kind kind = {
@@ -40,6 +42,7 @@ enum statement {
 	SEEN_COUNT,
 	COUNTER_GET,
 	COUNTER_PUT,
+	COUNTER_DROP,
 	COUNTER_EVICT,
 	COUNTER_CLEAN,
 	COUNTER_COUNT,
@@ -72,6 +75,7 @@ static const char *const statement_sql[STATEMENTS] = {
 	[COUNTER_PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
 			"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
 			"expires = excluded.expires",
+	[COUNTER_DROP] = "DELETE FROM counter WHERE key = ?1",
 	[COUNTER_EVICT] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
 			  "ORDER BY expires LIMIT ?1)",
 	[COUNTER_CLEAN] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
@@ -99,6 +103,7 @@ struct census {
 
 struct store {
 	struct dbfile file;
+	struct hold_table *holds;
 	sqlite3_stmt *statement[STATEMENTS];
 	bool read_only;
 	struct census waiting, counters, delivered;
@@ -346,26 +351,92 @@ counter_put(struct store *s, struct str key, const struct window *w, int64_t now
 	return finish(s, stmt, e);
 }
 
+/* *w: what is counted then. */
 static bool
-answer_count(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+counter_add(
+    struct store *s, const struct store_ask *ask, int64_t now, struct window *w, struct err *e)
 {
-	struct str key = ask->question->name;
-	int64_t add = s->read_only ? 0 : ask->question->add;
-	struct window w;
+	const struct question *q = ask->question;
+	bool adds = q->kind == QUESTION_COUNT || q->take.what == TAKE_SETTLE;
+	int64_t add = adds && !s->read_only ? q->add : 0;
+	struct str key = q->name;
 	bool there;
 
-	if (!counter_get(s, key, &w, &there, e))
+	if (!counter_get(s, key, w, &there, e))
 		return false;
-	window_add(&w, now, add);
-	window_totals(&w, &ask->answer->count);
+	window_add(w, now, add);
 	if (add <= 0)
 		return true;
 	if (!there && !make_room(s, &s->counters, e))
 		return false;
-	if (!counter_put(s, key, &w, now, e))
+	if (!counter_put(s, key, w, now, e))
 		return false;
 	s->counters.rows += there ? 0 : 1;
 	return true;
+}
+
+static bool
+answer_count(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+{
+	struct window w;
+
+	if (!counter_add(s, ask, now, &w, e))
+		return false;
+	window_totals(&w, &ask->answer->count);
+	return true;
+}
+
+static bool
+counter_drop(struct store *s, struct str key, struct err *e)
+{
+	if (!finish(s, begin(s, COUNTER_DROP, key), e))
+		return false;
+	s->counters.rows -= sqlite3_changes64(s->file.handle);
+	return true;
+}
+
+/* What a question of TAKE changes, once it is judged. */
+static bool
+take_change(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+{
+	const struct question *q = ask->question;
+
+	switch (q->take.what) {
+	case TAKE_HOLD:
+		return !ask->answer->take.granted || hold_put(s->holds, q, now, e);
+	case TAKE_KEEP:
+		return hold_put(s->holds, q, now, e);
+	case TAKE_SETTLE:
+	case TAKE_FREE:
+		return hold_drop(s->holds, q, e);
+	case TAKE_ALLOW:
+		return hold_allow(s->holds, q, now, e);
+	case TAKE_RESET:
+		return counter_drop(s, q->name, e) && hold_drop_all(s->holds, q, e);
+	case TAKE_LOOK:
+		break;
+	}
+	return true;
+}
+
+static bool
+answer_take(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
+{
+	const struct question *q = ask->question;
+	struct take_answer *out = &ask->answer->take;
+	bool judged = q->take.what == TAKE_HOLD || q->take.what == TAKE_LOOK;
+	struct window w;
+
+	*out = (struct take_answer){ .granted = true };
+	if (!counter_add(s, ask, now, &w, e) || !hold_others(s->holds, q, now, &out->held, e) ||
+	    !hold_limits(s->holds, q, now, out, e))
+		return false;
+	if (judged)
+		hold_judge(&w, now, q->add, out);
+	if (q->take.what == TAKE_RESET)
+		w = (struct window){ 0 };
+	window_totals(&w, &ask->answer->count);
+	return s->read_only || take_change(s, ask, now, e);
 }
 
 /* --- delivered ---------------------------------------------------------------------------------- */
@@ -478,6 +549,8 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 			ok = answer_delivered(s, batch[i].delivered, now / 1000, e);
 		else if (batch[i].question->kind == QUESTION_SEEN)
 			ok = answer_seen(s, &batch[i], now / 1000, e);
+		else if (batch[i].question->kind == QUESTION_TAKE)
+			ok = answer_take(s, &batch[i], now / 1000, e);
 		else
 			ok = answer_count(s, &batch[i], now / 1000, e);
 		if (!ok)
@@ -504,6 +577,7 @@ static bool
 store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 {
 	int64_t waiting = 0, proven = 0, counters = 0, delivered = 0;
+	bool more = false;
 	struct err unwanted;
 
 	require(!s->read_only);
@@ -517,12 +591,14 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 		s->counters.rows -= counters;
 	if (e->code == ERR_NONE && clean_table(s, DELIVERED_CLEAN, now / 1000, &delivered, e))
 		s->delivered.rows -= delivered;
+	if (e->code == ERR_NONE)
+		hold_clean(s->holds, now / 1000, &more, e);
 	/* Freed pages go back to the disk, a few at a time. */
 	if (e->code == ERR_NONE)
 		dbfile_exec(&s->file, "PRAGMA incremental_vacuum(64)", e);
 	return e->code == ERR_NONE &&
 	    (waiting == CLEAN_ROWS || proven == CLEAN_ROWS || counters == CLEAN_ROWS ||
-		delivered == CLEAN_ROWS);
+		delivered == CLEAN_ROWS || more);
 }
 
 static void
@@ -534,6 +610,7 @@ store_sqlite_close(struct store **store)
 		return;
 	for (size_t i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->statement[i]);
+	hold_close(&s->holds);
 	dbfile_close(&s->file);
 	free(s);
 	*store = NULL;
@@ -564,6 +641,7 @@ open_either(const char *path, bool read_only, struct err *e)
 		       : dbfile_open(&s->file, path, &kind, e);
 	for (size_t i = 0; ok && i < STATEMENTS; i++)
 		ok = dbfile_prepare(&s->file, statement_sql[i], &s->statement[i], e);
+	ok = ok && (s->holds = hold_open(&s->file, e)) != NULL;
 	ok = ok &&
 	    (read_only ||
 		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&

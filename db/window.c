@@ -132,6 +132,48 @@ window_totals(const struct window *w, struct count_answer *out)
 		out->usual_hour = ((double)usual[(n - 1) / 2] + (double)usual[n / 2]) / 2;
 }
 
+/* --- when there is room again --------------------------------------------------------------------- */
+
+struct span {
+	const int64_t *bin;
+	int64_t n, width;
+};
+
+static struct span
+span_of(const struct window *w, enum window_span span)
+{
+	switch (span) {
+	case WINDOW_MINUTE:
+		return (struct span){ w->minute, WINDOW_MINUTE_BINS, WINDOW_MINUTE_BIN };
+	case WINDOW_HOUR:
+		return (struct span){ w->hour, WINDOW_HOUR_BINS, WINDOW_HOUR_BIN };
+	case WINDOW_DAY:
+		break;
+	}
+	return (struct span){ w->day, WINDOW_DAY_BINS, WINDOW_DAY_BIN };
+}
+
+int64_t
+window_sum(const struct window *w, enum window_span span)
+{
+	struct span s = span_of(w, span);
+
+	return sum(s.bin, (size_t)s.n);
+}
+
+int64_t
+window_wait(const struct window *w, enum window_span span, int64_t now, int64_t excess)
+{
+	struct span s = span_of(w, span);
+	int64_t i = s.n - 1, wait;
+
+	while (i > 0 && (excess -= s.bin[i]) > 0)
+		i--;
+	/* The i-th drops out when so many bins have begun that it is the n-th. */
+	wait = (w->at / s.width + s.n - i) * s.width - now;
+	return wait > 1 ? wait : 1;
+}
+
 /* --- the blob ----------------------------------------------------------------------------------- */
 
 /*

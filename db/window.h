@@ -32,6 +32,8 @@ enum {
 	WINDOW_BLOB_MAX = 2048,
 };
 
+enum window_span { WINDOW_MINUTE, WINDOW_HOUR, WINDOW_DAY };
+
 struct window_hour {
 	int64_t hour; /* since 1970 */
 	int64_t n;
@@ -55,5 +57,12 @@ size_t window_save(const struct window *w, unsigned char out[WINDOW_BLOB_MAX]);
 void window_add(struct window *w, int64_t now, int64_t n);
 /* The sums at the time of the last window_add(). */
 void window_totals(const struct window *w, struct count_answer *out);
+/* One of those sums. */
+int64_t window_sum(const struct window *w, enum window_span span);
+/*
+ * Seconds from now (at which w stands) until the sum has fallen by `excess`, 1 at least; what is more than the sum counts as having
+ * come now.
+ */
+int64_t window_wait(const struct window *w, enum window_span span, int64_t now, int64_t excess);
 
 #endif

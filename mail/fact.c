@@ -332,3 +332,23 @@ ask_count_nth(
 	*out = answer->failed ? NULL : &answer->count;
 	return DONE;
 }
+
+enum progress
+ask_take(struct ask *ask, const struct take_call *call, const struct count_answer **counts,
+    const struct take_answer **out)
+{
+	struct question q = { .kind = QUESTION_TAKE,
+		.name = call->key,
+		.add = call->n,
+		.serial = call->serial,
+		.take = call->take };
+	const struct answer *answer = ask_question(ask, &q);
+
+	if (answer == NULL)
+		return PENDING;
+	if (answer->failed)
+		note_failure(ask, answer, FAILURE_STORE);
+	*counts = answer->failed ? NULL : &answer->count;
+	*out = answer->failed ? NULL : &answer->take;
+	return DONE;
+}

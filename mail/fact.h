@@ -151,5 +151,16 @@ enum progress ask_count(
 /* The same for the n-th of several equal events, each of which counts: n tells them apart. */
 enum progress ask_count_nth(
     struct ask *ask, struct str key, int64_t add, unsigned n, const struct count_answer **out);
+/*
+ * n of key's counter; serial as n above. *counts is NULL when the store could not answer, else *out is filled too.
+ */
+struct take_call {
+	struct str key;
+	int64_t n;
+	unsigned serial;
+	struct take_question take;
+};
+enum progress ask_take(struct ask *ask, const struct take_call *call,
+    const struct count_answer **counts, const struct take_answer **out);
 
 #endif

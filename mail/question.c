@@ -30,6 +30,11 @@ question_eq(const struct question *a, const struct question *b)
 		if (a->seen.look_only != b->seen.look_only || a->seen.prove != b->seen.prove)
 			return false;
 		break;
+	case QUESTION_TAKE:
+		/* Limits are settings, and the holder the transaction. */
+		if (a->take.what != b->take.what)
+			return false;
+		/* fallthrough */
 	case QUESTION_COUNT:
 		if (a->add != b->add || a->serial != b->serial)
 			return false;
@@ -69,7 +74,7 @@ answers_get(struct answers *a, struct arena *arena, const struct question *q)
 {
 	const struct answer *row = answers_row(a, q);
 
-	require(q->kind <= QUESTION_COUNT);
+	require(q->kind <= QUESTION_TAKE);
 	if (row != NULL)
 		return row->state == ANSWER_HERE ? row : NULL;
 	if (q->kind == QUESTION_DNS && !dns_name_ok(q->name))

@@ -11,7 +11,7 @@
 #include "base/dns.h"
 #include "base/progress.h"
 
-enum question_kind { QUESTION_DNS, QUESTION_SEEN, QUESTION_COUNT };
+enum question_kind { QUESTION_DNS, QUESTION_SEEN, QUESTION_COUNT, QUESTION_TAKE };
 
 /*
  * SEEN: "has this key been seen before, and since when?" One row of the store, read and updated in
@@ -50,14 +50,55 @@ struct count_answer {
 	int64_t hours_known; /* how many active hours that rests on */
 };
 
+/*
+ * TAKE: "n of this key's counter, if its limits have room for them." What is granted is held, not counted, until it is
+ * settled (counted) or freed; what others hold fills the limits as what is counted does, so that no number of
+ * transactions at once passes a limit. See db/store.h.
+ */
+enum take_what {
+	TAKE_HOLD,   /* the holder is to hold n, in the place of what it held: granted or not */
+	TAKE_KEEP,   /* it holds n without being judged: what was granted is to last longer */
+	TAKE_SETTLE, /* it holds nothing any more, and n are counted */
+	TAKE_FREE,   /* it holds nothing any more */
+	TAKE_LOOK,   /* would n be granted? Changes nothing */
+	TAKE_ALLOW,  /* an administrator's: these limits for this key, for so long; 0 s: no more */
+	TAKE_RESET,  /* an administrator's: nothing was counted, nothing is held */
+};
+
+/* 0: no limit. */
+struct take_limits {
+	int64_t minute, hour, day;
+};
+
+struct take_question {
+	enum take_what what;
+	uint64_t holder; /* one transaction, anywhere */
+	int64_t lasts;   /* HOLD, KEEP, ALLOW: seconds, after which it is as if it had not been */
+	struct take_limits limit; /* HOLD, LOOK, ALLOW */
+};
+
+/* Beside the key's counts (count_answer). */
+struct take_answer {
+	bool granted;
+	int64_t held; /* by others */
+	/*
+	 * Not granted: seconds until there is room, at most (when all that is held is counted); exactly, when nothing is held. 0: never,
+	 * as n is more than the limit
+	 */
+	int64_t free;
+	struct take_limits limit; /* in force: the question's, or an administrator's */
+	int64_t until; /* wall seconds, at which the administrator's end; 0: the question's */
+};
+
 struct question {
 	enum question_kind kind;
 	/* DNS: lower case, no final dot. Store: the key, e.g. "rate:messages:client:192.0.2.1" */
 	struct str name;
 	enum dns_type type; /* DNS */
 	struct seen_question seen;
-	int64_t add;     /* COUNT */
-	unsigned serial; /* COUNT: tells equal questions apart that are to count each */
+	struct take_question take;
+	int64_t add;     /* COUNT; TAKE: n */
+	unsigned serial; /* COUNT, TAKE: tells equal questions apart that are to count each */
 };
 
 struct answer {
@@ -66,7 +107,8 @@ struct answer {
 	bool failed; /* of the store: could not be had. DNS says DNS_TEMPFAIL instead */
 	struct dns_answer dns;
 	struct seen_answer seen;
-	struct count_answer count;
+	struct count_answer count; /* COUNT, TAKE */
+	struct take_answer take;
 	int64_t took_us;     /* from sending to arriving */
 	struct answer *next; /* in order of noting */
 };

@@ -87,6 +87,7 @@ request_done(struct db_request *request)
 
 		errand->answer->seen = request->answer.seen;
 		errand->answer->count = request->answer.count;
+		errand->answer->take = request->answer.take;
 		errand->answer->failed = request->failed;
 		errand_finish(errand);
 		q->arrived(q->owner);

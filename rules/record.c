@@ -217,11 +217,11 @@ seen_json(struct buf *b, const struct answer *a)
 }
 
 static void
-count_json(struct buf *b, const struct answer *a)
+counts_json(struct buf *b, const struct answer *a, const char *kind)
 {
 	const struct count_answer *c = &a->count;
 
-	pair(b, "count", a->question.name);
+	pair(b, kind, a->question.name);
 	buf_printf(b, ",\"add\":%" PRId64, a->question.add);
 	if (a->question.serial > 0)
 		buf_printf(b, ",\"serial\":%u", a->question.serial);
@@ -231,6 +231,36 @@ count_json(struct buf *b, const struct answer *a)
 	    c->hour, c->day);
 	buf_printf(
 	    b, ",\"usual_hour\":%.17g,\"hours_known\":%" PRId64, c->usual_hour, c->hours_known);
+}
+
+static void
+limits_json(struct buf *b, const struct take_limits *limit)
+{
+	const int64_t most[] = { limit->minute, limit->hour, limit->day };
+	static const char *const window[] = { "minute", "hour", "day" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (most[i] > 0)
+			buf_printf(b, ",\"limit_%s\":%" PRId64, window[i], most[i]);
+}
+
+static void
+take_json(struct buf *b, const struct answer *a)
+{
+	static const char *const what[] = { "hold", "keep", "settle", "free", "look", "allow",
+		"reset" };
+	const struct take_answer *t = &a->take;
+
+	counts_json(b, a, "take");
+	buf_addc(b, ',');
+	pair(b, "what", str_of(what[a->question.take.what]));
+	if (a->failed)
+		return;
+	buf_printf(b, ",\"granted\":%s,\"held\":%" PRId64 ",\"free\":%" PRId64,
+	    t->granted ? "true" : "false", t->held, t->free);
+	limits_json(b, &t->limit);
+	if (t->until > 0)
+		buf_printf(b, ",\"until\":%" PRId64, t->until);
 }
 
 static void
@@ -246,8 +276,10 @@ answers_of(struct series *series, const struct answers *answers)
 			dns_json(b, &a->question, &a->dns);
 		else if (a->question.kind == QUESTION_SEEN)
 			seen_json(b, a);
+		else if (a->question.kind == QUESTION_TAKE)
+			take_json(b, a);
 		else
-			count_json(b, a);
+			counts_json(b, a, "count");
 		if (a->failed)
 			buf_add(b, STR(",\"failed\":true"));
 		buf_printf(b, ",\"us\":%" PRId64 "}", a->took_us);

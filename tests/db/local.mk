@@ -2,6 +2,7 @@
 check_PROGRAMS += \
 	tests/db/test_db \
 	tests/db/test_dbfile \
+	tests/db/test_hold \
 	tests/db/test_journal \
 	tests/db/test_journal_id \
 	tests/db/test_journal_read \
@@ -14,6 +15,7 @@ check_PROGRAMS += \
 db_folder = tests/db/folder.c tests/db/folder.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
+tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
