@@ -11,6 +11,7 @@ e2e_tests = \
 	tests/e2e/proxy_haproxy.py \
 	tests/e2e/proxy_extensions.py \
 	tests/e2e/proxy_postfix.py \
+	tests/e2e/proxy_reuse.py \
 	tests/e2e/servers.py \
 	tests/e2e/stages.py \
 	tests/e2e/tls_postfix.py \

@@ -120,6 +120,35 @@ test_xclient(void **state)
 }
 
 static void
+test_text(void **state)
+{
+	static const struct {
+		const char *mta, *text;
+	} cases[] = {
+		{ "250 mta", "ESMTP" },
+		{ "250-mta\n250-SIZE\n250-8BITMIME\n250-XCLIENT ADDR\n250-PIPELINING\n250-STARTTLS\n"
+		  "250-DSN\n250-CHUNKING\n250-LIMITS RCPTMAX=7\n250 SIZE 2000",
+		    "ESMTP SIZE 2000 8BITMIME DSN PIPELINING CHUNKING STARTTLS XCLIENT RCPTMAX=7" },
+	};
+	struct buf out;
+
+	buf_init(&out, 512);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct abilities a = read_all(cases[i].mta);
+
+		buf_clear(&out);
+		abilities_text(&a, &out);
+		assert_true(str_eq(buf_str(&out), str_of(cases[i].text)));
+	}
+	buf_clear(&out);
+	abilities_text(&(struct abilities){ 0 }, &out);
+	assert_int_equal(out.n, 0);
+	abilities_text(&(struct abilities){ .known = true }, &out);
+	assert_true(str_eq(buf_str(&out), STR("SMTP")));
+	buf_free(&out);
+}
+
+static void
 test_common(void **state)
 {
 	static const struct {
@@ -184,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_xclient),
 		cmocka_unit_test(test_common),
+		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_unknown),
 	};
 

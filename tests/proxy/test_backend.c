@@ -303,6 +303,73 @@ test_plays(void **state)
 	}
 }
 
+struct change {
+	const char *name;
+	const char *script[SCRIPT];
+	const char *first; /* the first client's command, NULL: none */
+	bool reusable;
+	const char *story, *heard;
+};
+
+#define OFFER "250-mta\r\n250 XCLIENT ADDR HELO LOGIN\r\n"
+#define AS(ip, name, login) "XCLIENT ADDR=" ip " HELO=" name " LOGIN=" login "|EHLO " name "|"
+#define FIRST AS("192.0.2.1", "client.example", "[UNAVAILABLE]")
+#define SECOND AS("192.0.2.2", "other.example", "joe")
+
+/* Whether a link can be another client's, and what the mail server hears then. */
+static void
+test_changes(void **state)
+{
+	static const struct change changes[] = {
+		{ "at once", { GREET, OFFER, GREET, OFFER, GREET, OFFER }, NULL, true,
+		    "ready ready ", US FIRST SECOND },
+		{ "after a yes", { GREET, OFFER, GREET, OFFER, "250 ok\r\n", GREET, OFFER }, "NOOP",
+		    true, "ready 250 ready ", US FIRST "NOOP|" SECOND },
+		{ "after a no", { GREET, OFFER, GREET, OFFER, "550 no\r\n" }, "VRFY x", false,
+		    "ready 550 ", US FIRST "VRFY x|" },
+		{ "XCLIENT once only", { GREET, OFFER, GREET, EHLO_OK }, NULL, false, "ready ",
+		    US FIRST },
+		{ "less of it", { GREET, OFFER, GREET, "250-mta\r\n250 XCLIENT ADDR\r\n" }, NULL,
+		    false, "ready ", US FIRST },
+		{ "refuses then", { GREET, OFFER, GREET, OFFER, "550 no\r\n" }, NULL, true,
+		    "ready lost: XCLIENT was answered by 550 no",
+		    US FIRST "XCLIENT ADDR=192.0.2.2 HELO=other.example LOGIN=joe|" },
+		{ "ends then", { GREET, OFFER, GREET, OFFER, NULL }, NULL, true,
+		    "ready lost: it closed the connection: end of input",
+		    US FIRST "XCLIENT ADDR=192.0.2.2 HELO=other.example LOGIN=joe|" },
+	};
+
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		const char *const commands[] = { changes[i].first, NULL }, *const none[] = { NULL };
+		struct backend_order order = { .core = &core, .on = on_event };
+		struct session s;
+		struct mta m;
+
+		mta_init(&m, changes[i].script);
+		play(&m, HANDOFF_XCLIENT, commands);
+		assert_int_equal(backend_reusable(m.link), changes[i].reusable);
+		session_init(&s, FRONT_PROXY, NULL, 0);
+		if (changes[i].reusable) {
+			order.owner = &m;
+			backend_park(m.link, &order, 1000);
+			assert_true(ip_parse(STR("192.0.2.2"), &s.client_ip));
+			s.helo = STR("other.example");
+			s.account = STR("joe");
+			s.esmtp = true;
+			order.session = &s;
+			m.commands = none;
+			m.n_sent = 0;
+			backend_resume(m.link, &order);
+			event_base_dispatch(m.base);
+		}
+		if (strcmp(m.story.p, changes[i].story) != 0 ||
+		    strcmp(m.heard.p, changes[i].heard) != 0)
+			fail_msg("%s: \"%s\" \"%s\"", changes[i].name, m.story.p, m.heard.p);
+		mta_end(&m);
+		session_free(&s);
+	}
+}
+
 /* Octets that nobody asked for, and its end, while nothing is under way. */
 static void
 test_idle(void **state)
@@ -393,6 +460,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plays),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_second_address),

@@ -1,16 +1,18 @@
 """How many connections a mail server gets at a time, from all loops together; who waits for one, in which order, for
 how long, and what happens meanwhile."""
 
+import json
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 
 import play
 from play import Client, MTA, Postern
 
 MESSAGE = b"A: b\r\n\r\nx\r\n.\r\n"
-SETTINGS = "probe every 1d\nbackend timeout connect 2s\n"
+SETTINGS = "backend timeout connect 2s\n"
 CASES = []
 
 
@@ -19,10 +21,10 @@ def case(function):
     return function
 
 
-def run(function, mtas, words, settings="", threads=1, wait="20s"):
+def run(function, mtas, words, settings="", threads=1, wait="20s", every="1d"):
     """The words are those behind each mail server's line."""
     lines = "".join("backend 127.0.0.1 port %d %s\n" % (m.port, w) for m, w in zip(mtas[1:], words[1:]))
-    settings += "backend timeout wait %s\n" % wait
+    settings += "backend timeout wait %s\nprobe every %s\n" % (wait, every)
     p = Postern(mtas[0].port, settings + SETTINGS + lines, handoff=words[0], threads=threads)
     try:
         for m in mtas:
@@ -238,6 +240,41 @@ def reload():
         c3.expect(250)
         leave(c3)
     run(play_it, [MTA()], ["connections 1"])
+
+
+@case
+def seen_from_outside():
+    "`postern backends` tells of connections and of who waits, as counts of all loops, and that nobody runs any more"
+    def play_it(p, a, b):
+        def look():
+            done = subprocess.run([os.path.join(os.path.dirname(play.posternd()), "postern"), "-c", p.conf,
+                                   "backends", "--json"], stdout=subprocess.PIPE, check=False)
+            found = json.loads(done.stdout)
+            assert (done.returncode == 0) == found["running"]
+            return {each["backend"].split()[-1]: each for each in found["backends"]}
+        b.stop()
+        clients = hold(p, 2)
+        c3 = ask(p)
+        name = str(a.port)
+        play.until(lambda: look().get(name, {}).get("waiting") == 1, "the report")
+        found = look()[name]
+        assert (found["state"], found["loops"], found["connections"], found["limit"], found["delivered"]) == (
+            "well", 2, 2, 2, 0), found
+        assert found["offers"] == "ESMTP SIZE 52428800 8BITMIME PIPELINING" and found["since"], found
+        play.until(lambda: look()[str(b.port)]["state"] == "failing", "the other to fail")
+        found = look()[str(b.port)]
+        assert found["why"].startswith("cannot connect: ") and found["for"] == "example.com", found
+        assert clients[0].data(MESSAGE) == 250
+        leave(clients[0])
+        c3.expect(250)
+        play.until(lambda: look()[name]["delivered"] == 1 and look()[name]["waiting"] == 0, "the report")
+        leave(c3)
+        leave(clients[1])
+        p.process.terminate()
+        p.process.wait(play.WAIT)
+        assert look() == {}
+    run(play_it, [MTA(), MTA()], ["connections 2", 'for "example.com"'], settings="probe retry 200ms\n", threads=2,
+        every="200ms")
 
 
 @case
