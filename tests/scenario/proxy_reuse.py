@@ -20,8 +20,8 @@ def case(function):
     return function
 
 
-def run(function, words="xclient reuse 20s", settings="", threads=1, tls=None):
-    mta = MTA(xclient=True, words=WORDS)
+def run(function, words="xclient reuse 20s", settings="", threads=1, tls=None, **options):
+    mta = MTA(xclient=True, words=WORDS, **options)
     mta.tls = tls
     p = Postern(mta.port, SETTINGS + settings, handoff=words, threads=threads)
     try:
@@ -185,6 +185,30 @@ def refused():
             play.until(lambda: mta.open == 0, "its end")
             del mta.says["RSET"]
     run(play_it)
+
+
+@case
+def authenticated():
+    "a connection on which somebody has said AUTH is nobody else's, whether he was let in or not"
+    def play_it(p, mta):
+        for says, code in ((b"235 2.7.0 Ok\r\n", 235), (b"535 5.7.8 no\r\n", 535), (b"454 4.7.0 later\r\n", 454)):
+            before = mta.connections
+            mta.says["AUTH"] = says
+            c = client(p, 2)
+            c.say("AUTH PLAIN AGpvZQB4", code)
+            c.envelope()
+            assert c.data(MESSAGE) == 250
+            leave(c)
+            assert mta.connections == before + 1
+            send(p, 4)
+            assert mta.connections == before + 2, says
+            assert len(told(mta, b"AUTH")) == 1
+            mta.all_lines.clear()
+            # The second one is kept, until a reload; then there is a probe.
+            os.kill(p.process.pid, signal.SIGHUP)
+            play.until(lambda: mta.connections == before + 3 and mta.open == 0, "the connections to end")
+            mta.all_lines.clear()
+    run(play_it, settings="auth in clear on\n", ehlo=(b"SIZE 1000", b"AUTH PLAIN"))
 
 
 @case

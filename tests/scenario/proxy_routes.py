@@ -193,6 +193,27 @@ def offers():
 
 
 @case
+def authenticated():
+    "an authenticated session stays with the server that authenticated it, wherever its recipients are"
+    def play_it(p, a, b):
+        for m in (a, b):
+            m.says["AUTH"] = b"235 2.7.0 Ok\r\n"
+        client = Client(p)
+        assert b"AUTH PLAIN" in client.hello()
+        client.say("AUTH PLAIN AGpvZQB4", 235)
+        assert send(client, [b"x@example.org", b"y@example.com"]) == 1
+        assert got(a) == [[b"x@example.org", b"y@example.com"]] and not b.taken
+        client.close()
+        other = Client(p)
+        other.hello()
+        assert send(other, [b"x@example.org"]) == 1
+        assert got(b) == [[b"x@example.org"]]
+        other.close()
+    ehlo = (b"SIZE 1000", b"AUTH PLAIN")
+    run(play_it, [MTA(ehlo=ehlo), MTA(ehlo=ehlo)], ['for "example.org"'], settings="auth in clear on\n")
+
+
+@case
 def reload():
     "after a reload the new routes apply, also within sessions"
     def play_it(p, a, b):
