@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -25,6 +27,7 @@ struct picture {
 	struct server server[BACKENDS_SHOWN];
 	size_t n;
 	int64_t now_ms, newest_ms; /* newest_ms 0: there are no rows */
+	bool sees;                 /* processes, among them that of the newest row */
 };
 
 /* True once for each process. */
@@ -68,15 +71,26 @@ add_row(struct picture *p, const struct status_entry *entry)
 	}
 }
 
-/* Rows come newest first; those of a process that died before are left out once there is a newer one. */
+static bool
+dead(int64_t pid)
+{
+	return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/*
+ * Rows come newest first; those of a process that died before are left out once there is a newer one. That it
+ * is dead is believed only where that one can be seen to live: it may all be in another namespace.
+ */
 static void
 take_row(void *owner, const struct status_entry *entry)
 {
 	struct picture *p = owner;
 
-	if (p->newest_ms == 0)
+	if (p->newest_ms == 0) {
 		p->newest_ms = entry->time_ms;
-	if (p->newest_ms - entry->time_ms <= STATUS_STALE_MS)
+		p->sees = !dead(entry->pid);
+	}
+	if (p->newest_ms - entry->time_ms <= STATUS_STALE_MS && !(p->sees && dead(entry->pid)))
 		add_row(p, entry);
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/die.h"
-#include "mail/alabel.h"
+#include "mail/idna.h"
 #include "mail/mailbox.h"
 #include "mail/utf8.h"
 
@@ -116,20 +116,27 @@ looks_like_address(struct str domain)
 	return true;
 }
 
-#define ASCII_MAX (LIST_TEXT_MAX + ALABEL_DOMAIN_MAX)
+#define ASCII_MAX (LIST_TEXT_MAX + MAILBOX_DOMAIN_MAX + 1)
+#define SCRATCH_MAX 16384
 
 /* The same text with its domain, if it is or has one, in A-labels; out holds it if need be. */
 static struct str
 in_ascii(struct str text, char out[ASCII_MAX])
 {
 	size_t at = str_rfind(text, '@'), from = at == STR_NPOS ? 0 : at + 1;
-	struct str domain = str_sub(text, from, text.n);
+	struct str domain = str_sub(text, from, text.n), ascii;
+	struct arena *scratch;
 
-	if (!utf8_beyond_ascii(domain) || str_find(domain, '.') == STR_NPOS ||
-	    from > LIST_TEXT_MAX || !alabel_domain(domain, out + from))
+	if (!utf8_beyond_ascii(domain) || str_find(domain, '.') == STR_NPOS || from > LIST_TEXT_MAX)
 		return text;
-	memcpy(out, text.p, from);
-	return (struct str){ out, from + strlen(out + from) };
+	scratch = arena_new(SCRATCH_MAX);
+	if (idna_to_ascii(scratch, domain, &ascii) && ascii.n <= MAILBOX_DOMAIN_MAX) {
+		memcpy(out, text.p, from);
+		memcpy(out + from, ascii.p, ascii.n);
+		text = (struct str){ out, from + ascii.n };
+	}
+	arena_free(&scratch);
+	return text;
 }
 
 static bool

@@ -1,6 +1,5 @@
 # mail/: sources and headers, appended by hand, sorted.
 nobase_pkginclude_HEADERS += \
-	mail/alabel.h \
 	mail/authres.h \
 	mail/command.h \
 	mail/eod.h \
@@ -20,7 +19,6 @@ nobase_pkginclude_HEADERS += \
 	mail/value.h \
 	mail/verdict.h
 libpostern_a_SOURCES += \
-	mail/alabel.c \
 	mail/authres.c \
 	mail/command.c \
 	mail/eod.c \

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -74,7 +76,7 @@ test_text(void **state)
 	struct status_row rows[] = { well("10.0.0.1 port 25", now),
 		failing("10.0.0.2 port 25", now) };
 
-	report(r, (struct loop){ "a", 10, 1500 }, 2, rows);
+	report(r, (struct loop){ "a", getpid(), 1500 }, 2, rows);
 	run_cli(r, "backends");
 	run_is(r, 0,
 	    "10.0.0.1 port 25  well for 2 h, answered 3 s ago\n"
@@ -106,28 +108,47 @@ test_several(void **state)
 	int64_t now = clock_wall_ms();
 	struct status_row good = well("mx port 25", now), bad = failing("mx port 25", now);
 
-	report(r, (struct loop){ "a", 10, 1000 }, 1, &good);
-	report(r, (struct loop){ "b", 11, 1100 }, 1, &good);
-	report(r, (struct loop){ "c", 10, 1200 }, 1, &good);
-	report(r, (struct loop){ "d", 11, 1300 }, 1, &good);
+	report(r, (struct loop){ "a", getpid(), 1000 }, 1, &good);
+	report(r, (struct loop){ "b", getppid(), 1100 }, 1, &good);
+	report(r, (struct loop){ "c", getpid(), 1200 }, 1, &good);
+	report(r, (struct loop){ "d", getppid(), 1300 }, 1, &good);
 	run_cli(r, "backends");
 	run_has(r, "mx port 25  well for 2 h");
 	run_has(r, "connections 6 (2 idle), waiting 0, delivered 80, weight 1\n");
-	report(r, (struct loop){ "c", 10, 1200 }, 1, &bad);
+	report(r, (struct loop){ "c", getpid(), 1200 }, 1, &bad);
 	run_cli(r, "backends");
 	run_has(
 	    r, "mx port 25  failing in part for 6 min, answered 3 s ago\n    it said \\x1b no\n");
 	/* A loop that ended takes its rows away, one that died loses them to newer ones. */
-	report(r, (struct loop){ "a", 10, 900 }, 0, NULL);
-	report(r, (struct loop){ "b", 11, 900 }, 0, NULL);
-	report(r, (struct loop){ "d", 11, 900 }, 0, NULL);
-	report(r, (struct loop){ "e", 12, 40000 }, 1, &good);
+	report(r, (struct loop){ "a", getpid(), 900 }, 0, NULL);
+	report(r, (struct loop){ "b", getppid(), 900 }, 0, NULL);
+	report(r, (struct loop){ "d", getppid(), 900 }, 0, NULL);
+	report(r, (struct loop){ "e", getppid(), 40000 }, 1, &good);
 	run_cli(r, "backends --json");
 	run_has(r, "\"state\":\"failing\",\"loops\":1,\"failing\":1,");
-	report(r, (struct loop){ "c", 10, 900 }, 0, NULL);
+	report(r, (struct loop){ "c", getpid(), 900 }, 0, NULL);
 	run_cli(r, "backends");
 	run_has(r, "mx port 25  well for 2 h");
 	assert_int_equal(r->code, 1);
+}
+
+/* What a worker has left that was killed a moment ago does not count. */
+static void
+test_dead(void **state)
+{
+	struct run *r = *state;
+	struct status_row row = well("mx port 25", clock_wall_ms());
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	report(r, (struct loop){ "a", pid, 1000 }, 1, &row);
+	run_cli(r, "backends");
+	run_has(r, "connections 3 (1 idle)");
+	report(r, (struct loop){ "b", getpid(), 500 }, 1, &row);
+	run_cli(r, "backends");
+	run_has(r, "connections 3 (1 idle)");
 }
 
 static void
@@ -136,13 +157,13 @@ test_nobody(void **state)
 	struct run *r = *state;
 	struct status_row row = well("mx port 25", clock_wall_ms());
 
-	report(r, (struct loop){ "a", 10, 0 }, 0, NULL);
+	report(r, (struct loop){ "a", getpid(), 0 }, 0, NULL);
 	run_cli(r, "backends");
 	run_is(
 	    r, 1, "", "postern: posternd is not running here, or has no mail server behind it\n");
 	run_cli(r, "backends --json");
 	run_is(r, 1, "{\"running\":false,\"as_of\":null,\"backends\":[]}\n", NULL);
-	report(r, (struct loop){ "a", 10, 300000 }, 1, &row);
+	report(r, (struct loop){ "a", getpid(), 300000 }, 1, &row);
 	run_cli(r, "backends");
 	run_is(
 	    r, 1, NULL, "postern: posternd is not running, or stuck: it last reported 5 min ago\n");
@@ -158,6 +179,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_several, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_dead, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_nobody, run_setup, run_teardown),
 	};
 

@@ -19,11 +19,6 @@ EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md tests/fuzz/run \
 	tests/fuzz/backend.dict tests/fuzz/command.dict tests/fuzz/mailbox.dict \
 	tests/fuzz/message.dict tests/fuzz/smtp.dict tests/fuzz/xclient.dict
 
-fuzz_programs += tests/fuzz/fuzz_alabel
-tests_fuzz_fuzz_alabel_SOURCES = tests/fuzz/fuzz_alabel.c $(fuzz_main)
-tests_fuzz_fuzz_alabel_LDADD = $(fuzz_ldadd)
-EXTRA_DIST += tests/fuzz/alabel
-
 fuzz_programs += tests/fuzz/fuzz_dkim
 tests_fuzz_fuzz_dkim_SOURCES = tests/fuzz/fuzz_dkim.c $(fuzz_main)
 tests_fuzz_fuzz_dkim_LDADD = $(fuzz_ldadd)

@@ -1,6 +1,5 @@
 # A test that is one file needs one line.
 check_PROGRAMS += \
-	tests/mail/test_alabel \
 	tests/mail/test_authres \
 	tests/mail/test_command \
 	tests/mail/test_eod \

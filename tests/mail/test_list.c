@@ -66,7 +66,7 @@ test_texts(void **state)
 		{ "b\xc3\xbc"
 		  "cher.example",
 		    true },
-		{ "user@b\xc3\xbc"
+		{ "user@B\xc3\x9c"
 		  "cher.example",
 		    true },
 		{ "user@xn--bcher-kva.example", true },
