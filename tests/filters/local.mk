@@ -53,6 +53,7 @@ check_PROGRAMS += \
 	tests/filters/test_spf \
 	tests/filters/test_spf_check \
 	tests/filters/test_spf_macro \
+	tests/filters/test_spf_oracle \
 	tests/filters/test_spf_record \
 	tests/filters/test_spf_run \
 	tests/filters/test_spf_suite
@@ -60,6 +61,9 @@ tests_filters_test_spf_SOURCES = tests/filters/test_spf.c $(world)
 tests_filters_test_spf_check_SOURCES = tests/filters/test_spf_check.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
+	tests/filters/spf_zone.c tests/filters/spf_zone.h
+tests_filters_test_spf_oracle_SOURCES = tests/filters/test_spf_oracle.c \
+	tests/filters/spf_oracle.c tests/filters/spf_oracle.h \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 EXTRA_DIST += tests/filters/spf_suite.py
 
