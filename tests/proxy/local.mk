@@ -17,4 +17,4 @@ check_PROGRAMS += tests/proxy/test_milter_address
 check_PROGRAMS += tests/proxy/test_sandbox
 check_PROGRAMS += tests/proxy/test_once
 check_PROGRAMS += tests/proxy/test_limits
-check_PROGRAMS += tests/proxy/test_slots
+check_PROGRAMS += tests/proxy/test_slots tests/proxy/test_pool
