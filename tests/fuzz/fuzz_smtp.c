@@ -44,7 +44,7 @@ struct mta {
 	struct server *server;
 	struct buf answer[ANSWERS]; /* of `m` */
 	size_t n_answers, next;
-	bool in_data;
+	bool in_data, in_auth;
 	uint64_t chunk_left;
 	bool chunk_last, in_chunk;
 	uint64_t taken; /* messages */
@@ -80,7 +80,7 @@ static const char rules[] =
 
 static const char ehlo_answer[] =
     "250-mta.test\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-    "250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n250-VRFY\r\n250-ETRN\r\n"
+    "250-AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN\r\n250-VRFY\r\n250-ETRN\r\n"
     "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT REVERSE_NAME\r\n"
     "250 ENHANCEDSTATUSCODES\r\n";
 
@@ -100,6 +100,20 @@ answer_message(struct mta *m)
 
 	if (str_starts(text, STR("2")))
 		m->taken++;
+	server_say(m->server, text);
+}
+
+/* `AUTH ...`, or an answer within its dialogue, which may be anything. */
+static void
+take_auth(struct mta *m, struct str line)
+{
+	bool whole = m->in_auth || str_find(str_sub(line, 5, line.n), ' ') != STR_NPOS;
+	struct str text = answer(m,
+	    !whole                       ? "334 \r\n"
+		: str_eq(line, STR("*")) ? "501 5.7.0 Cancelled\r\n"
+					 : "235 2.7.0 Ok\r\n");
+
+	m->in_auth = str_starts(text, STR("334"));
 	server_say(m->server, text);
 }
 
@@ -127,6 +141,10 @@ take_command(struct mta *m, struct str line)
 	uint64_t chunk;
 	struct str text;
 
+	if (m->in_auth || str_starts(line, STR("AUTH "))) {
+		take_auth(m, line);
+		return;
+	}
 	if (str_starts(line, STR("BDAT "))) {
 		struct str number = str_sub(line, 5, line.n);
 
@@ -217,7 +235,7 @@ mta_opened(void *owner)
 {
 	struct mta *m = owner;
 
-	m->in_data = m->in_chunk = false;
+	m->in_data = m->in_auth = m->in_chunk = false;
 	server_say(m->server, answer(m, "220 mta.test ESMTP\r\n"));
 }
 
@@ -252,7 +270,9 @@ world_config(void)
 	    "hostname \"mx.fuzz.test\"\ndatabase \"%s\"\nlisten proxy 127.0.0.1 port 25\n"
 	    "backend 127.0.0.1 port %u xclient\nresolver forward 127.0.0.1 port 9\nthreads 1\n"
 	    "deliver once off\nerrors 50\nmessage_size 16k\nmessage_memory 4k\nheader_size 2k\n"
-	    "recipients 100\nvrfy relay\nexpn relay\netrn relay\nhelp relay\n%s",
+	    "recipients 100\nvrfy relay\nexpn relay\netrn relay\nhelp relay\n"
+	    "auth in clear on\nauth_failures 50\nauth_failures_per_minute 1000000\n"
+	    "auth_failures_per_hour 1000000\n%s",
 	    world.folder, (unsigned)server_port(world.mta.server), rules);
 	config = config_load_text("fuzz.conf", buf_str(&text), &vocabulary, &complaints);
 	for (size_t i = 0; i < complaints.n; i++)
@@ -403,9 +423,11 @@ play(struct str input, int fd, struct reply *reply, struct buf *line)
 	buf_free(&piece);
 }
 
+/* What a session still waits for does not come any more, on no connection that it may yet make. */
 static bool
 is_over(void *owner)
 {
+	server_close(world.mta.server);
 	return proxy_front_sessions(world.front) == 0;
 }
 
@@ -466,8 +488,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	play((struct str){ (const char *)data + 1, size - 1 }, fds[1], &reply, &line);
 	close(fds[1]);
 	settle();
-	/* What a session still waits for does not come any more. */
-	server_close(world.mta.server);
 	turn_until(world.base, is_over, NULL);
 	settle();
 	server_close(world.mta.server);
