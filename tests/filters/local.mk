@@ -65,7 +65,8 @@ tests_filters_test_spf_suite_SOURCES = tests/filters/test_spf_suite.c \
 tests_filters_test_spf_oracle_SOURCES = tests/filters/test_spf_oracle.c \
 	tests/filters/spf_oracle.c tests/filters/spf_oracle.h \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
-EXTRA_DIST += tests/filters/spf_suite.py
+TESTS += tests/filters/spf_peer.py
+EXTRA_DIST += tests/filters/spf_suite.py tests/filters/spf_peer.py
 
 check_PROGRAMS += \
 	tests/filters/test_dkim \

@@ -2,7 +2,7 @@
  * Checks of generated zones against an evaluator of our own: libspf2 behind its border has to say what
  * RFC 7208 says. A zone is a function of a seed: what is at a name, and of which type, follows from
  * both, so each case can be repeated with POSTERN_SPF_SEED, and more of them asked for with
- * POSTERN_SPF_CASES.
+ * POSTERN_SPF_CASES. With POSTERN_SPF_SERVE it answers spf_peer.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,6 +58,7 @@ struct world {
 	uint64_t seed;
 	struct arena *arena;
 	struct ip client;
+	bool calm; /* everything answers, and with something */
 };
 
 static const char *const specs[] = { "%{i}.x.example", "%{ir}.%{v}.example", "%{d}", "x.%{d2}",
@@ -197,7 +198,7 @@ look(void *owner, struct str name, enum dns_type type, struct dns_answer *out)
 {
 	const struct world *w = owner;
 	struct dice d = dice_for(w->seed, name, type);
-	unsigned what = roll(&d, 24);
+	unsigned what = w->calm ? 23 : roll(&d, 24);
 	/* Where much is missing, few checks get as far as the limit of terms. */
 	unsigned missing = w->seed % 2 ? 4 : 1;
 
@@ -246,15 +247,29 @@ tell_case(uint64_t seed, struct str ours, struct str term, const struct spf_outc
 	}
 }
 
-static bool
-agree(struct zone *zone, uint64_t seed, unsigned seen[SPF_RESULTS])
+static void
+begin_case(struct zone *zone, uint64_t seed, struct spf_query *query)
 {
 	struct dice d = { seed };
-	struct spf_query query = { .helo = STR("d1.example"),
+
+	*query = (struct spf_query){ .helo = STR("d1.example"),
 		.local = STR("jane-doe"),
 		.domain = STR("d0.example"),
 		.receiver = STR("mx.example.net"),
 		.now = 1700000000 };
+	world.seed = seed;
+	world.arena = zone->arena;
+	assert_true(ip_parse(roll(&d, 3) ? STR("192.0.2.1") : STR("2001:db8::1"), &world.client));
+	query->client = world.client;
+	zone_forget(zone);
+	zone->make = make;
+	zone->arrival = seed % 8 == 0 ? ZONE_ROUNDS : ZONE_AT_HAND;
+}
+
+static bool
+agree(struct zone *zone, uint64_t seed, unsigned seen[SPF_RESULTS])
+{
+	struct spf_query query;
 	struct spf_oracle oracle = {
 		.query = &query, .arena = zone->arena, .look = look, .owner = &world
 	};
@@ -262,11 +277,7 @@ agree(struct zone *zone, uint64_t seed, unsigned seen[SPF_RESULTS])
 	struct str explanation, term;
 	enum spf_result ours;
 
-	world = (struct world){ .seed = seed, .arena = zone->arena };
-	assert_true(ip_parse(roll(&d, 3) ? STR("192.0.2.1") : STR("2001:db8::1"), &world.client));
-	query.client = world.client;
-	zone_forget(zone);
-	zone->arrival = seed % 8 == 0 ? ZONE_ROUNDS : ZONE_AT_HAND;
+	begin_case(zone, seed, &query);
 	zone_check(zone, &query, &theirs, &explanation);
 	ours = spf_oracle_check(&oracle, &term);
 	seen[ours]++;
@@ -294,7 +305,6 @@ both_say_the_same(void **state)
 	for (uint64_t i = 0; i < n && differences < 5;) {
 		struct zone *zone = zone_new();
 
-		zone->make = make;
 		for (unsigned k = 0; k < CASES_OF_A_ZONE && i < n; k++, i++)
 			differences += !agree(zone, first + i, seen);
 		zone_free(&zone);
@@ -307,10 +317,68 @@ both_say_the_same(void **state)
 		assert_true(seen[result] > n / 100);
 }
 
+/* --- for another evaluator -------------------------------------------------------------------- */
+
+static void
+serve_answer(struct str request)
+{
+	static const enum dns_type types[] = { DNS_A, DNS_AAAA, DNS_MX, DNS_PTR, DNS_TXT };
+	struct dns_answer answer;
+	struct str type;
+
+	str_pop(&request, ' ', &type);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (!str_eq(type, str_of(dns_type_name(types[i]))))
+			continue;
+		look(&world, request, types[i], &answer);
+		for (size_t k = 0; k < answer.n; k++) {
+			for (size_t n = 0; n < answer.rr[k].data.n; n++)
+				printf("%02x", (unsigned char)answer.rr[k].data.p[n]);
+			putchar(' ');
+		}
+	}
+	putchar('\n');
+}
+
+/*
+ * spf_peer.py asks: a number begins the calm case of that seed, and is answered by its client and
+ * what spf_check() says; "TYPE name" is answered by the records in hex. Each in a line.
+ */
+static int
+serve(void)
+{
+	struct zone *zone = zone_new();
+	struct spf_outcome outcome;
+	struct spf_query query;
+	struct str explanation, line;
+	char text[512];
+
+	world.calm = true;
+	while (fgets(text, sizeof(text), stdin)) {
+		line = str_of(text);
+		if (line.n > 0)
+			line.n--;
+		if (ascii_isdigit(text[0])) {
+			zone_free(&zone);
+			zone = zone_new();
+			begin_case(zone, strtoull(text, NULL, 10), &query);
+			zone_check(zone, &query, &outcome, &explanation);
+			printf("%s %s\n", IP_TEXT(&world.client), spf_result_name(outcome.result));
+		} else {
+			serve_answer(line);
+		}
+		fflush(stdout);
+	}
+	zone_free(&zone);
+	return 0;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(both_say_the_same) };
 
+	if (getenv("POSTERN_SPF_SERVE"))
+		return serve();
 	return cmocka_run_group_tests_name("spf_oracle", tests, NULL, NULL);
 }
