@@ -12,6 +12,7 @@ nobase_dist_doc_DATA = \
 	docs/rfc.md \
 	docs/submission.md \
 	docs/stages/dkim.md \
+	docs/stages/dmarc.md \
 	docs/stages/greylist.md \
 	docs/stages/guessing.md \
 	docs/stages/listed.md \
