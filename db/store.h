@@ -38,6 +38,14 @@ struct store_ask {
 	const struct status_report *status; /* in the place of all; NULL */
 };
 
+/* A row of SEEN as it stands. Times are wall seconds. */
+struct store_seen {
+	struct str key;
+	int64_t first, last, hits;
+	bool proven;
+	int64_t expires; /* a waiting row is looked at with the question's own `retry` */
+};
+
 /*
  * QUESTION_TAKE, exactly. A key's counter is that of QUESTION_COUNT. Beside it there are what holders hold of it (n, and
  * when that expires), and limits that an administrator has set (until when). With `held` = all that others than the
@@ -66,6 +74,13 @@ struct store_backend {
 	    struct store *store, struct store_ask *batch, size_t n, int64_t now, struct err *e);
 	/* Removes some of what has expired, a small step; true while there may be more. */
 	bool (*clean)(struct store *store, int64_t now, struct err *e);
+	/*
+	 * Calls row() for the rows of SEEN whose key is longer than prefix and begins with it, in the order of keys (their octets), until it
+	 * returns false; the row is valid during the call. Read in lots, so that nobody's slow terminal keeps a
+	 * transaction open: what changes meanwhile may or may not be among them. A row that has expired may be.
+	 */
+	bool (*list)(struct store *store, struct str prefix,
+	    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e);
 };
 
 extern const struct store_backend store_sqlite;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/die.h"
 #include "db/dbfile.h"
 #include "db/hold.h"
@@ -13,6 +14,10 @@
 
 /* Rows that make room together: pushing out one at a time would search for each. */
 #define EVICT_ROWS 128
+
+/* Rows that are listed at once, and octets of a key: more than any stage makes. */
+#define LIST_LOT 200
+#define STORE_LIST_KEY 1024
 
 #define DAY 86400
 
@@ -36,10 +41,14 @@ enum statement {
 	SEEN_GET,
 	SEEN_PUT,
 	SEEN_TOUCH,
+	SEEN_DROP,
 	SEEN_EVICT,
+	SEEN_EVICT_PROVEN,
 	SEEN_CLEAN_WAITING,
 	SEEN_CLEAN_PROVEN,
 	SEEN_COUNT,
+	SEEN_COUNT_PROVEN,
+	SEEN_LIST,
 	COUNTER_GET,
 	COUNTER_PUT,
 	COUNTER_DROP,
@@ -64,13 +73,19 @@ static const char *const statement_sql[STATEMENTS] = {
 		     "proven = excluded.proven, expires = excluded.expires",
 	/* Without expires the index stays as it is. */
 	[SEEN_TOUCH] = "UPDATE seen SET last = ?2 WHERE key = ?1",
+	[SEEN_DROP] = "DELETE FROM seen WHERE key = ?1",
 	[SEEN_EVICT] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE proven = 0 "
 		       "ORDER BY expires LIMIT ?1)",
+	[SEEN_EVICT_PROVEN] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE "
+			      "proven = 1 ORDER BY expires LIMIT ?1)",
 	[SEEN_CLEAN_WAITING] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen "
 			       "WHERE proven = 0 AND expires < ?1 ORDER BY expires LIMIT ?2)",
 	[SEEN_CLEAN_PROVEN] = "DELETE FROM seen WHERE key IN (SELECT key FROM seen "
 			      "WHERE proven = 1 AND expires < ?1 ORDER BY expires LIMIT ?2)",
 	[SEEN_COUNT] = "SELECT count(*) FROM seen WHERE proven = 0",
+	[SEEN_COUNT_PROVEN] = "SELECT count(*) FROM seen WHERE proven = 1",
+	[SEEN_LIST] = "SELECT key, first, last, hits, proven, expires FROM seen "
+		      "WHERE key > ?1 AND key < ?2 || char(1114111) ORDER BY key LIMIT ?3",
 	[COUNTER_GET] = "SELECT bins, expires FROM counter WHERE key = ?1",
 	[COUNTER_PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
 			"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
@@ -106,7 +121,7 @@ struct store {
 	struct hold_table *holds;
 	sqlite3_stmt *statement[STATEMENTS];
 	bool read_only;
-	struct census waiting, counters, delivered;
+	struct census waiting, proven, counters, delivered;
 };
 
 /* --- statements --------------------------------------------------------------------------------- */
@@ -237,18 +252,38 @@ struct visit {
 	struct seen_answer *out;
 };
 
+/* The rows that a row is counted among. */
+static struct census *
+census_of(struct store *s, const struct seen_row *row)
+{
+	return row->proven ? &s->proven : &s->waiting;
+}
+
 /* Writes the row as it is from now on. */
 static bool
 visit_put(const struct visit *v, const struct seen_row *row, struct err *e)
 {
 	struct store *s = v->store;
-	int was_waiting = v->row.there && !v->row.proven;
+	bool comes = !v->row.there || v->row.proven != row->proven;
 
-	if (!row->proven && !was_waiting && !make_room(s, &s->waiting, e))
+	if (comes && !make_room(s, census_of(s, row), e))
 		return false;
 	if (!seen_put(s, v->question->name, row, e))
 		return false;
-	s->waiting.rows += (row->proven ? 0 : 1) - was_waiting;
+	if (v->row.there)
+		census_of(s, &v->row)->rows--;
+	census_of(s, row)->rows++;
+	return true;
+}
+
+static bool
+visit_forget(const struct visit *v, struct err *e)
+{
+	if (!v->row.there)
+		return true;
+	if (!finish(v->store, begin(v->store, SEEN_DROP, v->question->name), e))
+		return false;
+	census_of(v->store, &v->row)->rows--;
 	return true;
 }
 
@@ -288,6 +323,8 @@ visit_proven(const struct visit *v, struct err *e)
 		.expires = v->now + v->question->seen.remember,
 	};
 
+	if (v->out->state == SEEN_PROVEN && v->row.expires > row.expires)
+		row.expires = v->row.expires;
 	v->out->hits = row.hits;
 	v->out->wait = 0;
 	return visit_put(v, &row, e);
@@ -303,10 +340,10 @@ answer_seen(struct store *s, const struct store_ask *ask, int64_t now, struct er
 	if (!seen_get(s, ask->question->name, &v.row, e))
 		return false;
 	seen_judge(&v.row, q, now, out);
-	if (q->look_only) {
+	if (q->look_only || q->forget) {
 		if (out->state == SEEN_FIRST)
 			*out = (struct seen_answer){ .state = SEEN_NEVER };
-		return true;
+		return !q->forget || s->read_only || visit_forget(&v, e);
 	}
 	if (q->prove && out->state != SEEN_PROVEN)
 		out->state = SEEN_RETRIED;
@@ -523,6 +560,7 @@ undo(struct store *s)
 {
 	dbfile_rollback(&s->file);
 	s->waiting.rows = s->waiting.before;
+	s->proven.rows = s->proven.before;
 	s->counters.rows = s->counters.before;
 	s->delivered.rows = s->delivered.before;
 	return false;
@@ -534,6 +572,7 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 	if (n == 0)
 		return true;
 	s->waiting.before = s->waiting.rows;
+	s->proven.before = s->proven.rows;
 	s->counters.before = s->counters.rows;
 	s->delivered.before = s->delivered.rows;
 	if (!dbfile_exec(&s->file, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e))
@@ -585,8 +624,8 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 	*e = (struct err){ 0 };
 	if (clean_table(s, SEEN_CLEAN_WAITING, now / 1000, &waiting, e))
 		s->waiting.rows -= waiting;
-	if (e->code == ERR_NONE)
-		clean_table(s, SEEN_CLEAN_PROVEN, now / 1000, &proven, e);
+	if (e->code == ERR_NONE && clean_table(s, SEEN_CLEAN_PROVEN, now / 1000, &proven, e))
+		s->proven.rows -= proven;
 	if (e->code == ERR_NONE && clean_table(s, COUNTER_CLEAN, now / 1000, &counters, e))
 		s->counters.rows -= counters;
 	if (e->code == ERR_NONE && clean_table(s, DELIVERED_CLEAN, now / 1000, &delivered, e))
@@ -599,6 +638,69 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 	return e->code == ERR_NONE &&
 	    (waiting == CLEAN_ROWS || proven == CLEAN_ROWS || counters == CLEAN_ROWS ||
 		delivered == CLEAN_ROWS || more);
+}
+
+/* --- listing ------------------------------------------------------------------------------------ */
+
+/* One row, its key the row's own copy. */
+struct listed {
+	struct store_seen seen;
+	char key[STORE_LIST_KEY];
+};
+
+/* The next lot behind *after, which moves on; *n below LOT says that it was the last. */
+static bool
+list_lot(struct store *s, struct str prefix, struct buf *after, struct listed *lot, size_t *n,
+    struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, SEEN_LIST, buf_str(after));
+	int rc = SQLITE_DONE;
+
+	dbfile_bind(stmt, 2, prefix);
+	sqlite3_bind_int64(stmt, 3, LIST_LOT);
+	for (*n = 0; *n < LIST_LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW; (*n)++) {
+		struct listed *row = &lot[*n];
+		struct str key = dbfile_text(stmt, 0);
+
+		key.n = key.n < sizeof(row->key) ? key.n : sizeof(row->key);
+		memcpy(row->key, key.p, key.n);
+		row->seen = (struct store_seen){
+			.key = { row->key, key.n },
+			.first = sqlite3_column_int64(stmt, 1),
+			.last = sqlite3_column_int64(stmt, 2),
+			.hits = sqlite3_column_int64(stmt, 3),
+			.proven = sqlite3_column_int64(stmt, 4) != 0,
+			.expires = sqlite3_column_int64(stmt, 5),
+		};
+	}
+	if (!end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e))
+		return false;
+	if (*n > 0) {
+		buf_clear(after);
+		buf_add(after, lot[*n - 1].seen.key);
+	}
+	return true;
+}
+
+static bool
+store_sqlite_list(struct store *s, struct str prefix,
+    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e)
+{
+	struct listed *lot = xcalloc(LIST_LOT, sizeof(*lot));
+	struct buf after;
+	size_t n = LIST_LOT;
+	bool ok = true, more = true;
+
+	buf_init(&after, STORE_LIST_KEY);
+	buf_add(&after, prefix);
+	while (ok && more && n == LIST_LOT) {
+		ok = list_lot(s, prefix, &after, lot, &n, e);
+		for (size_t i = 0; ok && more && i < n; i++)
+			more = row(owner, &lot[i].seen);
+	}
+	buf_free(&after);
+	free(lot);
+	return ok;
 }
 
 static void
@@ -635,6 +737,7 @@ open_either(const char *path, bool read_only, struct err *e)
 
 	s->read_only = read_only;
 	s->waiting = (struct census){ .most = STORE_WAITING_MAX, .evict = SEEN_EVICT };
+	s->proven = (struct census){ .most = STORE_PROVEN_MAX, .evict = SEEN_EVICT_PROVEN };
 	s->counters = (struct census){ .most = STORE_COUNTERS_MAX, .evict = COUNTER_EVICT };
 	s->delivered = (struct census){ .most = STORE_DELIVERED_MAX, .evict = DELIVERED_EVICT };
 	ok = read_only ? dbfile_open_read(&s->file, path, &kind, e)
@@ -645,6 +748,7 @@ open_either(const char *path, bool read_only, struct err *e)
 	ok = ok &&
 	    (read_only ||
 		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&
+		    count_rows(s, SEEN_COUNT_PROVEN, &s->proven, e) &&
 		    count_rows(s, COUNTER_COUNT, &s->counters, e) &&
 		    count_rows(s, DELIVERED_COUNT, &s->delivered, e)));
 	if (!ok)
@@ -670,6 +774,13 @@ store_sqlite_limit(struct store *s, int64_t waiting, int64_t counters)
 	require(waiting > 0 && counters > 0);
 	s->waiting.most = waiting;
 	s->counters.most = counters;
+}
+
+void
+store_sqlite_limit_proven(struct store *s, int64_t proven)
+{
+	require(proven > 0);
+	s->proven.most = proven;
 }
 
 void
@@ -704,4 +815,5 @@ const struct store_backend store_sqlite = {
 	.close = store_sqlite_close,
 	.ask = store_sqlite_ask,
 	.clean = store_sqlite_clean,
+	.list = store_sqlite_list,
 };

@@ -1,16 +1,19 @@
 /*
  * store_sqlite: what the SQLite backend has beyond store.h: a look that changes nothing, for the
  * command line, and the caps on rows. Keys come from strangers: whoever floods the store pushes out
- * waiting rows, oldest first; what is proven stays.
+ * waiting rows, oldest first; what is proven stays. Proven rows have a cap of their own, under which
+ * those make room that would expire first.
  *
  * What a question of SEEN does (times in seconds):
  *   no row                                SEEN_FIRST: a row that waits, for `retry` at most
  *   waiting, younger than delay           SEEN_EARLY, `wait` says how long still
  *   waiting, older than retry             as if there were no row
  *   waiting, in between                   SEEN_RETRIED: proven now, hits 1, for `remember`
- *   proven, not expired                   SEEN_PROVEN: one hit more, for another `remember`
+ *   proven, not expired                   SEEN_PROVEN: one hit more, for another `remember`, never
+ *                                         for less than it had
  *   prove, and not proven before          SEEN_RETRIED, whatever was there
  *   look_only                             what it would be, nothing is changed; no row: SEEN_NEVER
+ *   forget                                as look_only, and the row is gone
  * Of the answer, `first` and `last` are the row's as they were before; for SEEN_FIRST `first` is now and
  * `last` 0. A clock that was set back makes a row as young as can be, never older.
  *
@@ -25,6 +28,7 @@
 
 /* Defaults of the caps: about 1 GB each at worst. */
 #define STORE_WAITING_MAX 5000000
+#define STORE_PROVEN_MAX 5000000
 #define STORE_COUNTERS_MAX 5000000
 #define STORE_DELIVERED_MAX 1000000
 
@@ -32,6 +36,7 @@
 
 /* Sets the caps of an open store. */
 void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);
+void store_sqlite_limit_proven(struct store *store, int64_t proven);
 void store_sqlite_limit_delivered(struct store *store, int64_t delivered);
 /*
  * Opens for reading: each question gets the answer it would get, and changes nothing. A counter is

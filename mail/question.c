@@ -27,7 +27,8 @@ question_eq(const struct question *a, const struct question *b)
 		break;
 	case QUESTION_SEEN:
 		/* Durations are settings: the same all over one session. */
-		if (a->seen.look_only != b->seen.look_only || a->seen.prove != b->seen.prove)
+		if (a->seen.look_only != b->seen.look_only || a->seen.prove != b->seen.prove ||
+		    a->seen.forget != b->seen.forget)
 			return false;
 		break;
 	case QUESTION_TAKE:

@@ -24,6 +24,7 @@ struct seen_question {
 	int64_t remember; /* a proven row unused for so long is forgotten */
 	bool look_only;   /* change nothing; a key that is not there stays so */
 	bool prove;       /* makes the row proven at once (and renews it), whatever its age */
+	bool forget;      /* takes the row away; the answer is what look_only would say */
 };
 
 enum seen_state {

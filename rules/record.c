@@ -207,6 +207,8 @@ seen_json(struct buf *b, const struct answer *a)
 		buf_add(b, STR(",\"look_only\":true"));
 	if (q->prove)
 		buf_add(b, STR(",\"prove\":true"));
+	if (q->forget)
+		buf_add(b, STR(",\"forget\":true"));
 	if (a->failed)
 		return;
 	buf_addc(b, ',');

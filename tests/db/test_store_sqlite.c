@@ -411,6 +411,128 @@ test_cap_waiting(void **state)
 	assert_int_equal(plain(w->store, "key 89", T0 + 100).state, SEEN_FIRST);
 }
 
+/* A question of a bare kind. */
+static struct seen_answer
+proves(struct store *store, const char *key, int64_t remember, int64_t now)
+{
+	struct question q = { .kind = QUESTION_SEEN,
+		.name = str_of(key),
+		.seen = { .remember = remember, .prove = true } };
+
+	return seen(store, &q, now);
+}
+
+/* What waits never pushes out what is proven; among the proven, who would go first goes first. */
+static void
+test_cap_proven(void **state)
+{
+	struct world *w = *state;
+	char key[32];
+
+	store_sqlite_limit(w->store, 10, 5);
+	store_sqlite_limit_proven(w->store, 4);
+	proves(w->store, "allowed", 3650 * DAY, T0);
+	proves(w->store, "known", 36 * DAY, T0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "made up %d", i);
+		plain(w->store, key, T0 + i);
+	}
+	assert_int_equal(plain(w->store, "allowed", T0 + 100).state, SEEN_PROVEN);
+	assert_int_equal(plain(w->store, "known", T0 + 100).state, SEEN_PROVEN);
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "proven %d", i);
+		assert_int_equal(proves(w->store, key, DAY, T0 + 100 + i).state, SEEN_RETRIED);
+		assert_in_range(number(w, "SELECT count(*) FROM seen WHERE proven = 1"), 2, 4);
+	}
+	assert_int_equal(plain(w->store, "allowed", T0 + 300).state, SEEN_PROVEN);
+	assert_int_equal(plain(w->store, "known", T0 + 300).state, SEEN_PROVEN);
+	assert_int_equal(plain(w->store, "proven 99", T0 + 300).state, SEEN_PROVEN);
+	assert_int_equal(plain(w->store, "proven 97", T0 + 300).state, SEEN_FIRST);
+	/* A row that changes sides is counted there. */
+	for (int i = 0; i < 9; i++)
+		proves(w->store, "proven 97", DAY, T0 + 300);
+	assert_in_range(number(w, "SELECT count(*) FROM seen WHERE proven = 1"), 4, 4);
+	assert_in_range(number(w, "SELECT count(*) FROM seen WHERE proven = 0"), 9, 10);
+}
+
+/* What was promised for long is not shortened by being used. */
+static void
+test_use_does_not_shorten(void **state)
+{
+	struct world *w = *state;
+
+	proves(w->store, "allowed", 100 * DAY, T0);
+	assert_int_equal(plain(w->store, "allowed", T0 + DAY).state, SEEN_PROVEN);
+	proves(w->store, "allowed", 36 * DAY, T0 + 2 * DAY);
+	assert_int_equal(number(w, "SELECT expires FROM seen"), T0 + 100 * DAY);
+	assert_int_equal(plain(w->store, "allowed", T0 + 99 * DAY).state, SEEN_PROVEN);
+	assert_int_equal(number(w, "SELECT expires FROM seen"), T0 + 135 * DAY);
+}
+
+static void
+test_forget(void **state)
+{
+	struct question q = { .kind = QUESTION_SEEN,
+		.name = STR("k"),
+		.seen = { .delay = 300, .retry = DAY, .forget = true } };
+	struct world *w = *state;
+
+	store_sqlite_limit(w->store, 1, 1);
+	assert_int_equal(seen(w->store, &q, T0).state, SEEN_NEVER);
+	plain(w->store, "k", T0);
+	assert_int_equal(seen(w->store, &q, T0 + 60).state, SEEN_EARLY);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 0);
+	proves(w->store, "k", DAY, T0);
+	assert_int_equal(seen(w->store, &q, T0 + 60).state, SEEN_PROVEN);
+	assert_int_equal(number(w, "SELECT count(*) FROM seen"), 0);
+	/* Its place under the cap is free again. */
+	plain(w->store, "other", T0);
+	assert_int_equal(plain(w->store, "other", T0 + 1).state, SEEN_EARLY);
+}
+
+struct listing {
+	char text[8192];
+	size_t n;
+	int stop_after;
+};
+
+static bool
+list_row(void *owner, const struct store_seen *row)
+{
+	struct listing *l = owner;
+
+	l->n++;
+	if (l->n <= 3)
+		snprintf(l->text + strlen(l->text), 64, "%.*s %d %d;", STR_ARG(row->key),
+		    row->proven, (int)(row->expires - T0));
+	return l->stop_after == 0 || (int)l->n < l->stop_after;
+}
+
+static void
+test_list(void **state)
+{
+	struct listing all = { .text = "" }, some = { .text = "" }, none = { .text = "" };
+	struct world *w = *state;
+	char key[32];
+	struct err e;
+
+	plain(w->store, "a:1", T0);
+	plain(w->store, "c:1", T0);
+	proves(w->store, "b:0001", DAY, T0);
+	for (int i = 2; i <= 450; i++) {
+		snprintf(key, sizeof(key), "b:%04d", i);
+		plain(w->store, key, T0);
+	}
+	assert_true(store_sqlite.list(w->store, STR("b:"), list_row, &all, &e));
+	assert_int_equal(all.n, 450);
+	assert_string_equal(all.text, "b:0001 1 86400;b:0002 0 172800;b:0003 0 172800;");
+	some.stop_after = 2;
+	assert_true(store_sqlite.list(w->store, STR(""), list_row, &some, &e));
+	assert_string_equal(some.text, "a:1 0 172800;b:0001 1 86400;");
+	assert_true(store_sqlite.list(w->store, STR("d"), list_row, &none, &e));
+	assert_int_equal(none.n, 0);
+}
+
 static void
 test_cap_counters(void **state)
 {
@@ -527,6 +649,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_batch_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cap_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cap_proven, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_use_does_not_shorten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cap_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clean, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clean_in_steps, setup, teardown),
