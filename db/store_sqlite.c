@@ -642,42 +642,49 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 
 /* --- listing ------------------------------------------------------------------------------------ */
 
-/* One row, its key the row's own copy. */
-struct listed {
-	struct store_seen seen;
-	char key[STORE_LIST_KEY];
+/* Rows at a time, and where the next ones begin. */
+struct listing {
+	struct str prefix;
+	struct buf after;
+	size_t n; /* below LIST_LOT: they were the last */
+	struct store_seen row[LIST_LOT];
+	char key[LIST_LOT][STORE_LIST_KEY]; /* of the rows */
 };
 
-/* The next lot behind *after, which moves on; *n below LOT says that it was the last. */
-static bool
-list_lot(struct store *s, struct str prefix, struct buf *after, struct listed *lot, size_t *n,
-    struct err *e)
+static void
+list_row(struct listing *l, sqlite3_stmt *stmt)
 {
-	sqlite3_stmt *stmt = begin(s, SEEN_LIST, buf_str(after));
+	struct str key = dbfile_text(stmt, 0);
+
+	key.n = key.n < STORE_LIST_KEY ? key.n : STORE_LIST_KEY;
+	memcpy(l->key[l->n], key.p, key.n);
+	l->row[l->n] = (struct store_seen){
+		.key = { l->key[l->n], key.n },
+		.first = sqlite3_column_int64(stmt, 1),
+		.last = sqlite3_column_int64(stmt, 2),
+		.hits = sqlite3_column_int64(stmt, 3),
+		.proven = sqlite3_column_int64(stmt, 4) != 0,
+		.expires = sqlite3_column_int64(stmt, 5),
+	};
+	l->n++;
+}
+
+static bool
+list_lot(struct store *s, struct listing *l, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(s, SEEN_LIST, buf_str(&l->after));
 	int rc = SQLITE_DONE;
 
-	dbfile_bind(stmt, 2, prefix);
+	dbfile_bind(stmt, 2, l->prefix);
 	sqlite3_bind_int64(stmt, 3, LIST_LOT);
-	for (*n = 0; *n < LIST_LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW; (*n)++) {
-		struct listed *row = &lot[*n];
-		struct str key = dbfile_text(stmt, 0);
-
-		key.n = key.n < sizeof(row->key) ? key.n : sizeof(row->key);
-		memcpy(row->key, key.p, key.n);
-		row->seen = (struct store_seen){
-			.key = { row->key, key.n },
-			.first = sqlite3_column_int64(stmt, 1),
-			.last = sqlite3_column_int64(stmt, 2),
-			.hits = sqlite3_column_int64(stmt, 3),
-			.proven = sqlite3_column_int64(stmt, 4) != 0,
-			.expires = sqlite3_column_int64(stmt, 5),
-		};
-	}
+	l->n = 0;
+	while (l->n < LIST_LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		list_row(l, stmt);
 	if (!end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e))
 		return false;
-	if (*n > 0) {
-		buf_clear(after);
-		buf_add(after, lot[*n - 1].seen.key);
+	if (l->n > 0) {
+		buf_clear(&l->after);
+		buf_add(&l->after, l->row[l->n - 1].key);
 	}
 	return true;
 }
@@ -686,20 +693,20 @@ static bool
 store_sqlite_list(struct store *s, struct str prefix,
     bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e)
 {
-	struct listed *lot = xcalloc(LIST_LOT, sizeof(*lot));
-	struct buf after;
-	size_t n = LIST_LOT;
+	struct listing *l = xcalloc(1, sizeof(*l));
 	bool ok = true, more = true;
 
-	buf_init(&after, STORE_LIST_KEY);
-	buf_add(&after, prefix);
-	while (ok && more && n == LIST_LOT) {
-		ok = list_lot(s, prefix, &after, lot, &n, e);
-		for (size_t i = 0; ok && more && i < n; i++)
-			more = row(owner, &lot[i].seen);
+	l->prefix = prefix;
+	l->n = LIST_LOT;
+	buf_init(&l->after, STORE_LIST_KEY);
+	buf_add(&l->after, prefix);
+	while (ok && more && l->n == LIST_LOT) {
+		ok = list_lot(s, l, e);
+		for (size_t i = 0; ok && more && i < l->n; i++)
+			more = row(owner, &l->row[i]);
 	}
-	buf_free(&after);
-	free(lot);
+	buf_free(&l->after);
+	free(l);
 	return ok;
 }
 

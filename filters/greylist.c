@@ -1,34 +1,17 @@
 /*
  * greylist: who writes for the first time has to come back; most senders of junk do not. What
- * waits is a triplet: an origin (what proves itself: a domain that SPF or DKIM vouches for, else
- * the client's network), a sender and a recipient. An origin that came back once is not
- * delayed again, whatever it sends to whom.
+ * waits is a triplet: an origin (what proves itself: a domain that SPF or DKIM vouches for, the owner of the
+ * client's name, else its network), a sender and a recipient. An origin that came back once is not
+ * delayed again, whatever it sends to whom. Beside the triplet waits the pair of sender and recipient, so that
+ * nobody is delayed for longer than `longest`, from however many addresses it comes.
  *
- * Rows in the store:
- *	greylist:origin:ORIGIN            proven by triplets that passed
- *	greylist:ORIGIN:SENDER:RECIPIENT  waits, then proven
- * No domain holds a ':' outside of brackets and no local part begins with one unquoted, so that
- * two triplets never share a key.
+ * Questions go off in three rounds: what is known (nothing is changed); then, for who is not, the triplet; then,
+ * if that waits, the pair.
  */
-#include "filters/stage.h"
+#include "filters/greylist.h"
 
-#include "filters/key.h"
-
-/*
- * From here on the recipients of one transaction share a triplet. A session may ask so many
- * questions only, and what it asks beyond goes unanswered: without this, a client could use
- * them up with recipients that do not matter and be taken for the rest.
- */
-#define TRIPLETS_MAX 100
 /* A proven origin is written again only when this part of `remember` has passed since. */
 #define RENEW_PART 32
-
-struct greylist_conf {
-	int64_t delay, retry, remember;     /* ms */
-	int64_t network_ipv4, network_ipv6; /* bits */
-	int64_t proven_after;               /* triplets that passed */
-	bool use_spf, use_dkim;
-};
 
 /* Of a recipient; a message has the greatest of its recipients'. */
 enum outcome { OUTCOME_KNOWN, OUTCOME_PASSED, OUTCOME_UNKNOWN, OUTCOME_WAITING };
@@ -42,111 +25,16 @@ struct look {
 	bool empty; /* no recipient was looked at */
 };
 
-static struct seen_question
-seen_question(const struct greylist_conf *conf)
-{
-	return (struct seen_question){
-		.delay = conf->delay / 1000,
-		.retry = conf->retry / 1000,
-		.remember = conf->remember / 1000,
-	};
-}
-
-/* --- what a message is keyed by --------------------------------------------------------------- */
-
-/* The domain that SPF let through, or an empty text. */
-static enum progress
-spf_domain(struct ask *ask, struct str *out)
-{
-	struct value v;
-
-	*out = STR("");
-	if (fact_get_named(ask, "spf", &v) == PENDING)
-		return PENDING;
-	if (v.type != VALUE_SYMBOL || !str_eq(v.text, STR("pass")))
-		return DONE;
-	if (fact_get_named(ask, "spf.domain", &v) == PENDING)
-		return PENDING;
-	if (v.type == VALUE_TEXT)
-		*out = arena_lower(ask->arena, v.text);
-	return DONE;
-}
-
-/* The first domain with a signature that verifies, or an empty text. */
-static enum progress
-dkim_domain(struct ask *ask, struct str *out)
-{
-	struct value v;
-
-	*out = STR("");
-	if (fact_get_named(ask, "dkim.domains", &v) == PENDING)
-		return PENDING;
-	if (v.type == VALUE_LIST && v.list.n > 0)
-		*out = arena_lower(ask->arena, v.list.item[0]);
-	return DONE;
-}
-
-static enum progress
-find_origin(struct ask *ask, struct str *out)
-{
-	const struct greylist_conf *conf = ask->conf;
-	struct str domain;
-
-	if (conf->use_spf) {
-		if (spf_domain(ask, &domain) == PENDING)
-			return PENDING;
-		if (domain.n > 0) {
-			*out = arena_printf(ask->arena, "spf:%.*s", STR_ARG(domain));
-			return DONE;
-		}
-	}
-	if (conf->use_dkim && ask->step == STEP_MESSAGE) {
-		if (dkim_domain(ask, &domain) == PENDING)
-			return PENDING;
-		if (domain.n > 0) {
-			*out = arena_printf(ask->arena, "dkim:%.*s", STR_ARG(domain));
-			return DONE;
-		}
-	}
-	*out = key_network(
-	    ask->arena, &ask->session->client_ip, conf->network_ipv4, conf->network_ipv6);
-	return DONE;
-}
-
-static struct str
-origin_key(struct ask *ask, struct str origin)
-{
-	return key_bound(
-	    ask->arena, arena_printf(ask->arena, "greylist:origin:%.*s", STR_ARG(origin)));
-}
-
-static struct str
-triplet_key(struct ask *ask, struct str origin, const struct recipient *recipient)
-{
-	const struct transaction *txn = &ask->session->txn;
-	struct str to = recipient->key;
-	struct str from = txn->sender.null ? STR("<>") : txn->sender_key;
-	size_t before = 0;
-
-	for (const struct recipient *r = txn->recipients; r && r != recipient; r = r->next)
-		before++;
-	if (before >= TRIPLETS_MAX)
-		to = STR("*");
-	return key_bound(ask->arena,
-	    arena_printf(ask->arena, "greylist:%.*s:%.*s:%.*s", STR_ARG(origin), STR_ARG(from),
-		STR_ARG(to)));
-}
-
 /* --- origins ---------------------------------------------------------------------------------- */
 
 static enum progress
 prove_origin(struct ask *ask, struct str origin)
 {
-	struct seen_question q = seen_question(ask->conf);
+	struct seen_question q = greylist_question(ask->conf);
 	const struct seen_answer *answer;
 
 	q.prove = true;
-	return ask_seen(ask, origin_key(ask, origin), &q, &answer);
+	return ask_seen(ask, greylist_origin_key(ask->arena, origin), &q, &answer);
 }
 
 /* Has this origin proved itself? Then look is filled. */
@@ -154,12 +42,12 @@ static enum progress
 look_at_origin(struct ask *ask, struct look *look, bool *proven)
 {
 	const struct greylist_conf *conf = ask->conf;
-	struct seen_question q = seen_question(conf);
+	struct seen_question q = greylist_question(conf);
 	const struct seen_answer *answer;
 
 	*proven = false;
 	q.look_only = true;
-	if (ask_seen(ask, origin_key(ask, look->origin), &q, &answer) == PENDING)
+	if (ask_seen(ask, greylist_origin_key(ask->arena, look->origin), &q, &answer) == PENDING)
 		return PENDING;
 	if (!answer || answer->state != SEEN_PROVEN || answer->hits < conf->proven_after)
 		return DONE;
@@ -207,25 +95,108 @@ look_merge(struct look *look, const struct look *other)
 	look->origin = origin;
 }
 
+/* Since when, in seconds ago. */
+static int64_t
+age(const struct ask *ask, const struct seen_answer *answer)
+{
+	return answer && answer->first > 0 && answer->first < ask->now ? ask->now - answer->first
+								       : 0;
+}
+
+/* The pair of sender and recipient: it is let in after `longest`, and remembered no longer than who comes back. */
+static struct seen_question
+pair_question(const struct greylist_conf *conf)
+{
+	return (struct seen_question){
+		.delay = conf->longest / 1000,
+		.retry = conf->retry / 1000,
+		.remember = conf->retry / 1000,
+	};
+}
+
+/* The first round: does the pair wait? */
+static enum progress
+look_at_pair(struct ask *ask, const struct recipient *r, const struct seen_answer **answer)
+{
+	struct seen_question q = pair_question(ask->conf);
+
+	q.look_only = true;
+	return ask_seen(ask, greylist_pair_key(ask, r), &q, answer);
+}
+
+static enum progress
+note_pair(struct ask *ask, const struct recipient *r, struct look *look)
+{
+	const struct seen_answer *answer;
+
+	return look_at_pair(ask, r, &answer);
+}
+
+/*
+ * Whoever is let in waits no longer. That the pair's row is taken away, not proven, keeps others from using it; and the
+ * answer, which the journal has, tells how long the wait was (`postern stats`).
+ */
+static enum progress
+settle(struct ask *ask, const struct recipient *r, struct look *look)
+{
+	struct seen_question q = pair_question(ask->conf);
+	const struct seen_answer *answer;
+
+	if (look_at_pair(ask, r, &answer) == PENDING)
+		return PENDING;
+	if (!answer || (answer->state != SEEN_EARLY && answer->state != SEEN_RETRIED))
+		return DONE;
+	q.forget = true;
+	return ask_seen(ask, greylist_pair_key(ask, r), &q, &answer);
+}
+
+/* The third round, for whom the triplet makes wait. */
+static enum progress
+wait_as_pair(struct ask *ask, const struct recipient *r, struct look *one)
+{
+	struct seen_question q = pair_question(ask->conf);
+	const struct seen_answer *answer;
+	enum outcome outcome;
+
+	if (ask_seen(ask, greylist_pair_key(ask, r), &q, &answer) == PENDING)
+		return PENDING;
+	outcome = outcome_of(answer);
+	if (outcome < one->outcome)
+		*one = (struct look){ .outcome = outcome };
+	else if (outcome == OUTCOME_WAITING && answer->wait < one->wait)
+		one->wait = answer->wait;
+	if (age(ask, answer) > one->first)
+		one->first = age(ask, answer);
+	return DONE;
+}
+
 static enum progress
 look_at_recipient(struct ask *ask, const struct recipient *r, struct look *look)
 {
-	struct seen_question q = seen_question(ask->conf);
-	const struct seen_answer *answer;
+	struct seen_question q = greylist_question(ask->conf);
+	const struct seen_answer *answer, *pair;
+	enum progress progress = DONE;
 	struct look one = { 0 };
 
-	if (ask_seen(ask, triplet_key(ask, look->origin, r), &q, &answer) == PENDING)
+	if (ask_seen(ask, greylist_triplet_key(ask, look->origin, r), &q, &answer) == PENDING)
 		return PENDING;
 	one.outcome = outcome_of(answer);
-	if (one.outcome == OUTCOME_WAITING)
-		one.wait = answer->wait;
-	if (answer && answer->first > 0 && answer->first < ask->now)
-		one.first = ask->now - answer->first;
+	one.first = age(ask, answer);
+	if (one.outcome >= OUTCOME_UNKNOWN) {
+		one.wait = one.outcome == OUTCOME_WAITING ? answer->wait : 0;
+		if (wait_as_pair(ask, r, &one) == PENDING)
+			return PENDING;
+	} else {
+		if (look_at_pair(ask, r, &pair) == DONE && pair && pair->state != SEEN_PROVEN &&
+		    age(ask, pair) > one.first)
+			one.first = age(ask, pair);
+		progress = settle(ask, r, look);
+		if (one.outcome == OUTCOME_PASSED && prove_origin(ask, look->origin) == PENDING)
+			progress = PENDING;
+	}
 	look_merge(look, &one);
-	return one.outcome == OUTCOME_PASSED ? prove_origin(ask, look->origin) : DONE;
+	return progress;
 }
-
-extern const struct stage greylist_stage;
 
 /* Let through when its RCPT was decided: it is not delayed again under another key. */
 static bool
@@ -248,16 +219,20 @@ was_let_through(const struct recipient *r, struct look *look)
 	return false;
 }
 
-/* All recipients' questions are noted before anything waits. */
+/* Those who are looked at; all their questions are noted before anything waits. */
 static enum progress
-look_at_message(struct ask *ask, struct look *look)
+each_recipient(struct ask *ask, struct look *look,
+    enum progress (*fn)(struct ask *ask, const struct recipient *r, struct look *look))
 {
+	const struct transaction *txn = &ask->session->txn;
 	enum progress progress = DONE;
 
-	for (const struct recipient *r = ask->session->txn.recipients; r; r = r->next) {
+	if (ask->step == STEP_RCPT && txn->current)
+		return fn(ask, txn->current, look);
+	for (const struct recipient *r = txn->recipients; r; r = r->next) {
 		if (r->state != RECIPIENT_ACCEPTED || was_let_through(r, look))
 			continue;
-		if (look_at_recipient(ask, r, look) == PENDING)
+		if (fn(ask, r, look) == PENDING)
 			progress = PENDING;
 	}
 	return progress;
@@ -266,19 +241,27 @@ look_at_message(struct ask *ask, struct look *look)
 static enum progress
 greylist_look(struct ask *ask, struct look *look)
 {
-	const struct recipient *current = ask->session->txn.current;
-	bool proven;
+	enum progress progress;
+	bool known, proven;
 
 	*look = (struct look){ .empty = true };
-	if (find_origin(ask, &look->origin) == PENDING)
-		return PENDING;
-	if (look_at_origin(ask, look, &proven) == PENDING)
-		return PENDING;
-	if (proven)
+	if (greylist_is_ours(ask->session)) {
+		look->outcome = OUTCOME_KNOWN;
+		look->empty = false;
 		return DONE;
-	if (ask->step == STEP_RCPT && current)
-		return look_at_recipient(ask, current, look);
-	return look_at_message(ask, look);
+	}
+	if (greylist_origin(ask, &look->origin) == PENDING)
+		return PENDING;
+	progress = greylist_is_known(ask, &known);
+	if (look_at_origin(ask, look, &proven) == PENDING)
+		progress = PENDING;
+	if (each_recipient(ask, look, note_pair) == PENDING || progress == PENDING)
+		return PENDING;
+	if (!known && !proven)
+		return each_recipient(ask, look, look_at_recipient);
+	if (!proven)
+		look_merge(look, &(struct look){ .outcome = OUTCOME_KNOWN });
+	return each_recipient(ask, look, settle);
 }
 
 /* --- facts ------------------------------------------------------------------------------------ */
@@ -323,7 +306,7 @@ compute_key(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	struct str origin;
 
-	if (find_origin(ask, &origin) == PENDING)
+	if (greylist_origin(ask, &origin) == PENDING)
 		return PENDING;
 	*out = value_text(origin);
 	return DONE;
@@ -340,7 +323,8 @@ static const struct fact_def facts[] = {
 	    GREYLIST_FACT,
 	    .compute = compute_greylist,
 	    .help = "waiting: has to come back later; passed: came back, and is known from now on; "
-		    "known: was proven before; unknown: the store did not answer.",
+		    "known: was proven before, somebody whom our users wrote to, or one of our "
+		    "own; unknown: the store did not answer.",
 	},
 	{
 	    .name = "greylist.first",
@@ -354,8 +338,8 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_TEXT,
 	    GREYLIST_FACT,
 	    .compute = compute_key,
-	    .help = "What has to prove itself: a domain (spf:example.org, dkim:example.org) or the "
-		    "client's network.",
+	    .help = "What has to prove itself: a domain (spf:example.org, dkim:example.org), the "
+		    "owner of the client's name (name:example.org) or the client's network.",
 	},
 	{
 	    .name = "greylist.wait",
@@ -375,6 +359,8 @@ static const struct fact_def facts[] = {
 static const struct setting settings[] = {
 	{ "delay", SETTING_DURATION, AT(delay), SECOND, DAY, "5m", NULL,
 	    "Who is new has to come back after this time." },
+	{ "longest", SETTING_DURATION, AT(longest), SECOND, 30 * DAY, "30m", NULL,
+	    "Whoever has tried for so long is let in, from whatever address it comes." },
 	{ "retry within", SETTING_DURATION, AT(retry), 2 * SECOND, 30 * DAY, "2d", NULL,
 	    "Who has not come back after this time is new again." },
 	{ "remember", SETTING_DURATION, AT(remember), 60 * SECOND, 3650 * DAY, "36d", NULL,
@@ -390,6 +376,11 @@ static const struct setting settings[] = {
 	{ "use dkim", SETTING_SWITCH, AT(use_dkim), 0, 0, "on", NULL,
 	    "At the step `message`, a domain whose signature verifies proves itself, instead of "
 	    "the client's network." },
+	{ "use name", SETTING_SWITCH, AT(use_name), 0, 0, "on", NULL,
+	    "The owner of the client's confirmed name proves itself, instead of the client's "
+	    "network; unless the name looks like a customer's." },
+	{ "know correspondents", SETTING_SWITCH, AT(know_correspondents), 0, 0, "on", NULL,
+	    "Whom our own users (authenticated or trusted clients) wrote to is never delayed." },
 };
 
 static bool
@@ -401,9 +392,24 @@ configure(void *conf, struct arena *arena, struct err *e)
 		return err_set(e, ERR_LIMIT,
 		    "greylist: `retry within` must be longer than `delay`, or no retry is ever "
 		    "taken");
+	if (c->longest < c->delay)
+		return err_set(e, ERR_LIMIT,
+		    "greylist: `longest` must not be shorter than `delay`, which is the least that "
+		    "everybody new waits");
+	if (c->retry <= c->longest)
+		return err_set(e, ERR_LIMIT,
+		    "greylist: `retry within` must be longer than `longest`, or nobody is let in "
+		    "by it");
 	if (c->remember <= c->delay)
 		return err_set(e, ERR_LIMIT, "greylist: `remember` must be longer than `delay`");
 	return true;
+}
+
+static void
+event(struct ask *ask, enum stage_event event)
+{
+	if (event == EVENT_ACCEPTED)
+		greylist_remember_recipients(ask);
 }
 
 const struct stage greylist_stage = {
@@ -416,4 +422,5 @@ const struct stage greylist_stage = {
 	.n_settings = sizeof(settings) / sizeof(settings[0]),
 	.conf_size = sizeof(struct greylist_conf),
 	.configure = configure,
+	.event = event,
 };

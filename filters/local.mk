@@ -16,6 +16,11 @@ libpostern_a_SOURCES += \
 	filters/dmarc_record.c filters/dmarc_record.h \
 	filters/dmarc_walk.c filters/dmarc_walk.h \
 	filters/greylist.c \
+	filters/greylist.c filters/greylist.h \
+	filters/greylist_key.c \
+	filters/greylist_known.c \
+	filters/greylist_name.c filters/greylist_name.h \
+	filters/greylist_sender.c filters/greylist_sender.h \
 	filters/helo.c \
 	filters/guessing.c \
 	filters/key.c filters/key.h \

@@ -5,6 +5,8 @@ check_PROGRAMS += \
 	tests/filters/test_early \
 	tests/filters/test_geo \
 	tests/filters/test_greylist \
+	tests/filters/test_greylist_name \
+	tests/filters/test_greylist_sender \
 	tests/filters/test_helo \
 	tests/filters/test_guessing \
 	tests/filters/test_listed \

@@ -266,6 +266,245 @@ test_with_spf_records(void **state)
 	world_free(&w);
 }
 
+/* The owner of the client's name stands for all its machines; a customer's name does not. */
+static void
+test_the_owner_of_the_name_is_the_origin(void **state)
+{
+	struct world *w = *state;
+
+	world_dns(w, "1.2.0.192.in-addr.arpa", DNS_PTR, "Out1.Example.ORG");
+	world_dns(w, "out1.example.org", DNS_A, "192.0.2.1");
+	world_dns(w, "1.100.51.198.in-addr.arpa", DNS_PTR, "out2.example.org");
+	world_dns(w, "out2.example.org", DNS_A, "198.51.100.1");
+	world_dns(w, "9.113.0.203.in-addr.arpa", DNS_PTR, "c-203-0-113-9.example.org");
+	world_dns(w, "c-203-0-113-9.example.org", DNS_A, "203.0.113.9");
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "waiting");
+	w->session.txn.current = w->session.txn.recipients;
+	assert_fact(w, STEP_RCPT, "greylist.key", "name:example.org");
+	w->now += 10 * MINUTES;
+	assert_attempt(w, "203.0.113.9", "<a@from.example>", "<b@to.example>", "waiting");
+	w->session.txn.current = w->session.txn.recipients;
+	assert_fact(w, STEP_RCPT, "greylist.key", "203.0.113.0/24");
+	assert_attempt(w, "198.51.100.1", "<a@from.example>", "<b@to.example>", "passed");
+	assert_attempt(w, "192.0.2.1", "<x@new.example>", "<b@to.example>", "known");
+	assert_attempt(w, "203.0.113.9", "<x@new.example>", "<b@to.example>", "waiting");
+	/* SPF says more than a name. */
+	spf_says = "pass";
+	spf_domain = "other.example";
+	assert_attempt(w, "192.0.2.1", "<x@other.example>", "<b@to.example>", "waiting");
+	spf_says = "none";
+	world_set(w, "greylist", "use name", "off");
+	assert_attempt(w, "192.0.2.1", "<x@new.example>", "<b@to.example>", "waiting");
+}
+
+/* A DNS that does not answer leaves the network, and is no reason to defer what is known. */
+static void
+test_a_name_that_cannot_be_had(void **state)
+{
+	struct world *w = *state;
+
+	world_dns_fails(w, "1.2.0.192.in-addr.arpa");
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "waiting");
+	w->now += 10 * MINUTES;
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "passed");
+	assert_int_equal(w->session.txn.recipients->facts.first->failures, 0);
+}
+
+/* --- the bound -------------------------------------------------------------------------------- */
+
+/* A pool of which nothing is proven: each attempt comes from another network. */
+static void
+test_nobody_is_delayed_beyond_the_bound(void **state)
+{
+	static const struct {
+		int64_t at; /* seconds after the first attempt */
+		const char *says, *wait;
+	} cases[] = {
+		{ 0, "waiting", "5m" }, { 10 * MINUTES, "waiting", "5m" },
+		{ 20 * MINUTES, "waiting", "5m" },
+		{ 27 * MINUTES, "waiting", "3m" }, /* until the bound */
+		{ 30 * MINUTES - 1, "waiting", "1s" }, { 30 * MINUTES, "passed", "0s" },
+		{ 31 * MINUTES, "known", "0s" }, { 2 * DAYS, "known", "0s" },
+		{ 5 * DAYS, "waiting", "5m" }, /* a pair is no proof: it is forgotten soon */
+	};
+	struct world *w = *state;
+	int64_t begin = w->now;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char ip[32];
+
+		snprintf(ip, sizeof(ip), "198.51.%zu.1", i);
+		w->now = begin + cases[i].at;
+		assert_attempt(w, ip, "<a@from.example>", "<b@to.example>", cases[i].says);
+		w->session.txn.current = w->session.txn.recipients;
+		assert_fact(w, STEP_RCPT, "greylist.wait", cases[i].wait);
+		if (i == 5)
+			assert_fact(w, STEP_RCPT, "greylist.first", "30m");
+	}
+	/* The bound proves none of the networks, nor anybody else. */
+	w->now = begin + 31 * MINUTES;
+	assert_attempt(w, "198.51.5.1", "<x@from.example>", "<b@to.example>", "waiting");
+	assert_attempt(w, "198.51.99.1", "<a@from.example>", "<x@to.example>", "waiting");
+}
+
+/* Whoever passed before the bound leaves no door open behind it. */
+static void
+test_a_pass_does_not_open_the_pair(void **state)
+{
+	struct world *w = *state;
+
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "waiting");
+	w->now += 10 * MINUTES;
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "passed");
+	w->now += 60 * MINUTES;
+	assert_attempt(w, "203.0.113.1", "<a@from.example>", "<b@to.example>", "waiting");
+	/* Known by then under its origin, it leaves none either. */
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "known");
+	w->now += 60 * MINUTES;
+	assert_attempt(w, "198.51.100.1", "<a@from.example>", "<b@to.example>", "waiting");
+}
+
+static void
+test_made_up_senders_are_one(void **state)
+{
+	struct world *w = *state;
+
+	assert_attempt(
+	    w, "192.0.2.1", "<prvs=0123ab45cd=jane@from.example>", "<b@to.example>", "waiting");
+	w->now += 10 * MINUTES;
+	assert_attempt(w, "192.0.2.1", "<jack@from.example>", "<b@to.example>", "waiting");
+	assert_attempt(
+	    w, "192.0.2.1", "<prvs=1444ab45ef=Jane+x@from.example>", "<b@to.example>", "passed");
+}
+
+/* Everybody's bounces have the same sender: what tells them apart is who says HELO. */
+static void
+test_null_senders_have_a_bound_of_their_own(void **state)
+{
+	struct world *w = *state;
+
+	assert_attempt(w, "192.0.2.1", "<>", "<b@to.example>", "waiting");
+	w->now += 40 * MINUTES;
+	world_connect(w, "198.51.100.1", "");
+	session_helo(&w->session, STR("mx.other.example"), true);
+	world_mail(w, "<>");
+	world_rcpt(w, "<b@to.example>");
+	assert_fact(w, STEP_RCPT, "greylist", "waiting");
+	world_connect(w, "203.0.113.1", "");
+	session_helo(&w->session, STR("localhost"), true);
+	world_mail(w, "<>");
+	world_rcpt(w, "<b@to.example>");
+	assert_fact(w, STEP_RCPT, "greylist", "waiting");
+	/* HELO as at first, from another network. */
+	assert_attempt(w, "198.51.200.1", "<>", "<b@to.example>", "passed");
+}
+
+/* --- who is known ----------------------------------------------------------------------------- */
+
+/* One of our own writes to somebody. */
+static void
+write_to(struct world *w, const char *account, bool trusted, const char *recipient)
+{
+	world_connect(w, "10.0.0.1", account);
+	w->session.trusted = trusted;
+	world_mail(w, "<user@to.example>");
+	world_rcpt(w, recipient);
+	assert_fact(w, STEP_RCPT, "greylist", "known");
+	world_rcpt_taken(w);
+	world_accepted(w);
+}
+
+static void
+test_whom_our_users_wrote_to_is_known(void **state)
+{
+	struct world *w = *state;
+
+	write_to(w, "user", false, "<Friend+news@From.Example>");
+	write_to(w, "", true, "<other@from.example>");
+	assert_attempt(w, "192.0.2.1", "<friend@from.example>", "<b@to.example>", "known");
+	assert_attempt(w, "192.0.2.1", "<other@from.example>", "<b@to.example>", "known");
+	assert_attempt(w, "192.0.2.1", "<stranger@from.example>", "<b@to.example>", "waiting");
+	assert_attempt(w, "192.0.2.1", "<>", "<b@to.example>", "waiting");
+	/* Nobody is known for having been written to by strangers. */
+	world_connect(w, "192.0.2.1", "");
+	world_mail(w, "<a@from.example>");
+	world_rcpt(w, "<victim@elsewhere.example>");
+	world_rcpt_taken(w);
+	world_accepted(w);
+	assert_attempt(w, "192.0.2.1", "<victim@elsewhere.example>", "<b@to.example>", "waiting");
+	/* A sender is a claim. */
+	spf_says = "fail";
+	assert_attempt(w, "192.0.2.1", "<friend@from.example>", "<b@to.example>", "waiting");
+	spf_says = "none";
+	assert_attempt(w, "192.0.2.1", "<friend@from.example>", "<x@from.example>", "waiting");
+	w->now += 37 * DAYS;
+	assert_attempt(w, "192.0.2.1", "<other@from.example>", "<b@to.example>", "waiting");
+}
+
+static void
+test_correspondents_can_be_left_unknown(void **state)
+{
+	struct world *w = *state;
+
+	world_set(w, "greylist", "know correspondents", "off");
+	write_to(w, "user", false, "<friend@from.example>");
+	assert_attempt(w, "192.0.2.1", "<friend@from.example>", "<b@to.example>", "waiting");
+}
+
+/* A mailing of ours does not push out what is known. */
+static void
+test_recipients_that_are_remembered_are_bounded(void **state)
+{
+	struct world *w = *state;
+	char path[64];
+
+	world_connect(w, "10.0.0.1", "user");
+	world_mail(w, "<user@to.example>");
+	for (int i = 0; i < 400; i++) {
+		snprintf(path, sizeof(path), "<r%c%c@from.example>", 'a' + i / 26, 'a' + i % 26);
+		world_rcpt(w, path);
+		world_rcpt_taken(w);
+	}
+	w->store_asked = 0;
+	world_accepted(w);
+	assert_int_equal(w->store_asked, 100);
+}
+
+/* As `postern greylist allow` writes it. */
+static void
+allow(struct world *w, const char *key)
+{
+	struct question q = { .kind = QUESTION_SEEN,
+		.name = str_of(key),
+		.seen = { .prove = true, .remember = 5 * DAYS } };
+
+	world_count(w, &q);
+}
+
+static void
+test_what_is_allowed_by_hand_is_known(void **state)
+{
+	static const struct {
+		const char *key, *ip, *sender;
+	} cases[] = {
+		{ "greylist:known:192.0.2.7", "192.0.2.7", "<a@x.example>" },
+		{ "greylist:known:198.51.100.0/24", "198.51.100.9", "<a@x.example>" },
+		{ "greylist:known:jane@y.example", "203.0.113.1", "<Jane@Y.example>" },
+		{ "greylist:known:z.example", "203.0.113.1", "<any@Z.example>" },
+		{ "greylist:origin:198.18.0.0/24", "198.18.0.1", "<a@x.example>" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		allow(w, cases[i].key);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_attempt(w, cases[i].ip, cases[i].sender, "<b@to.example>", "known");
+	assert_attempt(w, "192.0.2.8", "<a@x.example>", "<b@to.example>", "waiting");
+	assert_attempt(w, "203.0.113.1", "<a@y.example>", "<b@to.example>", "waiting");
+	w->now += 5 * DAYS + 1;
+	assert_attempt(w, "192.0.2.7", "<c@x.example>", "<b@to.example>", "waiting");
+}
+
 /* --- at message ------------------------------------------------------------------------------- */
 
 /* A message to two recipients whose RCPT was not greylisted. */
@@ -314,7 +553,8 @@ test_a_message_waits_for_its_last_recipient(void **state)
 	w->now += 4 * MINUTES;
 	assert_string_equal(message(w, "192.0.2.1", "<b@to.example>", "<c@to.example>"), "waiting");
 	assert_fact(w, STEP_MESSAGE, "greylist.wait", "5m");
-	assert_int_equal(w->store_asked, 2 + 3);
+	/* Who is known: 5 questions. Of each recipient the pair twice, the triplet in between. */
+	assert_int_equal(w->store_asked, (5 + 3) + (5 + 6));
 	w->now += 4 * MINUTES;
 	assert_string_equal(message(w, "192.0.2.1", "<c@to.example>", "<b@to.example>"), "waiting");
 	assert_fact(w, STEP_MESSAGE, "greylist.wait", "1m");
@@ -365,7 +605,7 @@ test_many_recipients_do_not_use_up_the_questions(void **state)
 		assert_fact(w, STEP_RCPT, "greylist", "waiting");
 		world_rcpt_refused(w);
 	}
-	assert_true(w->store_asked < 110);
+	assert_true(w->store_asked < 3 * 65 + 10);
 }
 
 static void
@@ -389,6 +629,17 @@ test_settings_that_cannot_work(void **state)
 	assert_false(world_configure(w, "greylist", &e));
 	assert_string_equal(e.text,
 	    "greylist: `retry within` must be longer than `delay`, or no retry is ever taken");
+	world_set(w, "greylist", "delay", "1h");
+	world_set(w, "greylist", "longest", "59m");
+	assert_false(world_configure(w, "greylist", &e));
+	assert_string_equal(e.text,
+	    "greylist: `longest` must not be shorter than `delay`, which is the least that "
+	    "everybody new waits");
+	world_set(w, "greylist", "longest", "2d");
+	assert_false(world_configure(w, "greylist", &e));
+	assert_string_equal(e.text,
+	    "greylist: `retry within` must be longer than `longest`, or nobody is let in by it");
+	world_set(w, "greylist", "longest", "30m");
 	world_set(w, "greylist", "delay", "5m");
 	world_set(w, "greylist", "remember", "1m");
 	assert_false(world_configure(w, "greylist", &e));
@@ -431,6 +682,16 @@ main(void)
 		CASE(test_an_origin_may_have_to_pass_more_often),
 		CASE(test_spf_makes_the_domain_the_origin),
 		cmocka_unit_test(test_with_spf_records),
+		CASE(test_the_owner_of_the_name_is_the_origin),
+		CASE(test_a_name_that_cannot_be_had),
+		CASE(test_nobody_is_delayed_beyond_the_bound),
+		CASE(test_a_pass_does_not_open_the_pair),
+		CASE(test_made_up_senders_are_one),
+		CASE(test_null_senders_have_a_bound_of_their_own),
+		CASE(test_whom_our_users_wrote_to_is_known),
+		CASE(test_correspondents_can_be_left_unknown),
+		CASE(test_recipients_that_are_remembered_are_bounded),
+		CASE(test_what_is_allowed_by_hand_is_known),
 		CASE(test_dkim_makes_the_domain_the_origin),
 		CASE(test_a_message_waits_for_its_last_recipient),
 		CASE(test_what_passed_at_rcpt_does_not_wait_at_message),
