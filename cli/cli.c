@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&command_backends,
 	&command_check,
 	&command_test,
+	&command_greylist,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -252,7 +252,7 @@ greylist_look(struct ask *ask, struct look *look)
 	}
 	if (greylist_origin(ask, &look->origin) == PENDING)
 		return PENDING;
-	progress = greylist_is_known(ask, &known);
+	progress = greylist_is_known(ask, look->origin, &known);
 	if (look_at_origin(ask, look, &proven) == PENDING)
 		progress = PENDING;
 	if (each_recipient(ask, look, note_pair) == PENDING || progress == PENDING)

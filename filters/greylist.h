@@ -2,9 +2,9 @@
  * greylist: what the files of the stage share, and the command line with them: the settings, and the keys of its rows in
  * the store. Rows (an origin is what proves itself: "spf:example.org", "dkim:example.org", "name:example.org", a network):
  *
- *	greylist:origin:ORIGIN              proven by triplets that came back, or allowed by hand
+ *	greylist:origin:ORIGIN              proven by triplets that came back
  *	greylist:known:WHO                  whom our users wrote to (an address), or who is allowed by hand (also
- *	                                    a domain, a client's address or its network)
+ *	                                    a domain, a client's address or network, an origin)
  *	greylist:pair:SENDER:RECIPIENT      waits from the first attempt on, whatever the origin, for `longest` at most;
  *	                                    gone when let in before, proven when let in by it
  *	greylist:ORIGIN:SENDER:RECIPIENT    a triplet: waits, then proven
@@ -51,8 +51,8 @@ struct seen_question greylist_question(const struct greylist_conf *conf);
 
 /* Is it one of our own: authenticated, or a client that is trusted? Never delayed. */
 bool greylist_is_ours(const struct session *s);
-/* Is the client, or the sender it names, one whom our users wrote to or who is allowed by hand? */
-enum progress greylist_is_known(struct ask *ask, bool *known);
+/* Is the client, its origin, or the sender it names, one whom our users wrote to or who is allowed by hand? */
+enum progress greylist_is_known(struct ask *ask, struct str origin, bool *known);
 /* A message of our own was taken: remembers whom it went to. */
 void greylist_remember_recipients(struct ask *ask);
 

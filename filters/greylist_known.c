@@ -73,7 +73,7 @@ look_up(struct ask *ask, struct str who, bool *known)
 }
 
 enum progress
-greylist_is_known(struct ask *ask, bool *known)
+greylist_is_known(struct ask *ask, struct str origin, bool *known)
 {
 	const struct greylist_conf *conf = ask->conf;
 	const struct ip *ip = &ask->session->client_ip;
@@ -83,6 +83,8 @@ greylist_is_known(struct ask *ask, bool *known)
 
 	*known = false;
 	progress = is_credible(ask, &credible);
+	if (look_up(ask, origin, known) == PENDING)
+		progress = PENDING;
 	if (ip->version != 0) {
 		struct str network =
 		    key_network(ask->arena, ip, conf->network_ipv4, conf->network_ipv6);

@@ -491,10 +491,12 @@ test_what_is_allowed_by_hand_is_known(void **state)
 		{ "greylist:known:198.51.100.0/24", "198.51.100.9", "<a@x.example>" },
 		{ "greylist:known:jane@y.example", "203.0.113.1", "<Jane@Y.example>" },
 		{ "greylist:known:z.example", "203.0.113.1", "<any@Z.example>" },
-		{ "greylist:origin:198.18.0.0/24", "198.18.0.1", "<a@x.example>" },
+		{ "greylist:known:name:owner.example", "198.18.0.1", "<a@x.example>" },
 	};
 	struct world *w = *state;
 
+	world_dns(w, "1.0.18.198.in-addr.arpa", DNS_PTR, "mx.owner.example");
+	world_dns(w, "mx.owner.example", DNS_A, "198.18.0.1");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		allow(w, cases[i].key);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
