@@ -3,13 +3,14 @@ libpostern_a_SOURCES += \
 	cli/backends.c \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
-	cli/greylist.c \
+	cli/greylisting.c \
 	cli/log.c \
 	cli/print.c cli/print.h \
 	cli/stats.c \
 	cli/story.c cli/story.h \
 	cli/test.c \
 	cli/trial.c cli/trial.h \
+	cli/waits.c cli/waits.h \
 	cli/when.c cli/when.h \
 	cli/why.c
 EXTRA_DIST += cli/README.md

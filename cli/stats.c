@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/print.h"
+#include "cli/waits.h"
 #include "cli/when.h"
 #include "db/store_sqlite.h"
 

@@ -110,4 +110,16 @@ struct journal_sum {
 bool journal_top(struct journal *journal, const struct journal_ranking *ranking,
     void (*row)(void *owner, const struct journal_sum *sum), void *owner, struct err *e);
 
+struct journal_waiting {
+	struct journal_span span;
+	const char *prefix; /* of keys of the store */
+};
+
+/*
+ * How long what was accepted had waited: calls row() with the seconds from when a row of SEEN was first seen until the
+ * message that ended its waiting (had it proven, or taken away), shortest first.
+ */
+bool journal_waits(struct journal *journal, const struct journal_waiting *what,
+    void (*row)(void *owner, int64_t seconds), void *owner, struct err *e);
+
 #endif

@@ -497,3 +497,30 @@ journal_top(struct journal *j, const struct journal_ranking *ranking,
 	}
 	return sums_done(j, stmt, rc, e);
 }
+
+bool
+journal_waits(struct journal *j, const struct journal_waiting *what,
+    void (*row)(void *owner, int64_t seconds), void *owner, struct err *e)
+{
+	static const char sql[] =
+	    "SELECT max(0, time_ms / 1000 - json_extract(a.value, '$.first')) AS waited "
+	    "FROM entry, json_each(CASE WHEN json_valid(answers) THEN answers ELSE '[]' END) AS a "
+	    "WHERE time_ms >= ?1 AND time_ms < ?2 AND verdict = 'accept' AND step = 'message' "
+	    "AND instr(answers, ?3) > 0 "
+	    "AND substr(json_extract(a.value, '$.seen'), 1, length(?3)) = ?3 "
+	    "AND json_extract(a.value, '$.look_only') IS NULL "
+	    "AND json_extract(a.value, '$.first') > 0 "
+	    "AND (json_extract(a.value, '$.state') = 'retried' "
+	    "OR (json_extract(a.value, '$.state') = 'early' AND json_extract(a.value, '$.forget'))) "
+	    "ORDER BY waited";
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	bind_span(stmt, &what->span);
+	dbfile_bind(stmt, 3, str_of(what->prefix));
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		row(owner, sqlite3_column_int64(stmt, 0));
+	return sums_done(j, stmt, rc, e);
+}

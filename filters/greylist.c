@@ -386,22 +386,19 @@ static const struct setting settings[] = {
 static bool
 configure(void *conf, struct arena *arena, struct err *e)
 {
-	const struct greylist_conf *c = conf;
+	struct greylist_conf *c = conf;
 
 	if (c->retry <= c->delay)
 		return err_set(e, ERR_LIMIT,
 		    "greylist: `retry within` must be longer than `delay`, or no retry is ever "
 		    "taken");
-	if (c->longest < c->delay)
-		return err_set(e, ERR_LIMIT,
-		    "greylist: `longest` must not be shorter than `delay`, which is the least that "
-		    "everybody new waits");
-	if (c->retry <= c->longest)
-		return err_set(e, ERR_LIMIT,
-		    "greylist: `retry within` must be longer than `longest`, or nobody is let in "
-		    "by it");
 	if (c->remember <= c->delay)
 		return err_set(e, ERR_LIMIT, "greylist: `remember` must be longer than `delay`");
+	/* Whoever sets one of the others has not asked for a mistake by leaving this one as it is. */
+	if (c->longest < c->delay)
+		c->longest = c->delay;
+	if (c->longest >= c->retry)
+		c->longest = c->retry - SECOND;
 	return true;
 }
 

@@ -15,7 +15,6 @@ libpostern_a_SOURCES += \
 	filters/dmarc_check.c filters/dmarc_check.h \
 	filters/dmarc_record.c filters/dmarc_record.h \
 	filters/dmarc_walk.c filters/dmarc_walk.h \
-	filters/greylist.c \
 	filters/greylist.c filters/greylist.h \
 	filters/greylist_key.c \
 	filters/greylist_known.c \

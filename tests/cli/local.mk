@@ -2,7 +2,7 @@
 check_PROGRAMS += \
 	tests/cli/test_backends \
 	tests/cli/test_cli \
-	tests/cli/test_greylist \
+	tests/cli/test_greylisting \
 	tests/cli/test_log \
 	tests/cli/test_stats \
 	tests/cli/test_trial \
@@ -11,7 +11,7 @@ check_PROGRAMS += \
 cli_run = tests/cli/run.c tests/cli/run.h tests/db/folder.c tests/db/folder.h
 tests_cli_test_backends_SOURCES = tests/cli/test_backends.c $(cli_run)
 tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)
-tests_cli_test_greylist_SOURCES = tests/cli/test_greylist.c $(cli_run)
+tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_stats_SOURCES = tests/cli/test_stats.c $(cli_run)
 tests_cli_test_trial_SOURCES = tests/cli/test_trial.c $(cli_run)

@@ -63,6 +63,45 @@ test_text(void **state)
 	run_has(r, "refused senders\n         3  a@example.net\n\n");
 }
 
+#define SEEN(key, flag, state, first) \
+	"{\"seen\":\"" key "\",\"delay\":1800" flag ",\"state\":\"" state "\",\"first\":" first "}"
+
+/* Delays are those of pairs that ended by this message: 1769860800 is the records' time. */
+static void
+test_delays(void **state)
+{
+	static const char *const answers[] = {
+		"[" SEEN("greylist:pair:a:b", ",\"forget\":true", "early", "1769860500") "]",
+		"[" SEEN("greylist:pair:c:d", "", "retried", "1769859000") "]",
+		"[" SEEN("greylist:pair:e:f", ",\"forget\":true", "retried", "1769857200") "]",
+		/* nobody's delay: seen only, still waiting, new, another row, no JSON, refused */
+		"[" SEEN("greylist:pair:a:b", ",\"look_only\":true", "early", "1769860000") "]",
+		"[" SEEN("greylist:pair:a:b", "", "early", "1769860000") "]",
+		"[" SEEN("greylist:pair:a:b", "", "proven", "1769860000") "]",
+		"[" SEEN("greylist:pair:a:b", "", "first", "1769860000") "]",
+		"[" SEEN("greylist:192.0.2.0/24:a:b", "", "retried", "1769860000") "]",
+		"greylist:pair: [",
+		"[" SEEN("greylist:pair:a:b", "", "retried", "1769860000") "]",
+	};
+	struct run *r = *state;
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct journal_record record = run_record();
+
+		record.verdict = i == 9 ? "reject" : "accept";
+		record.step = "message";
+		record.answers = str_of(answers[i]);
+		run_append(r, &record);
+	}
+	run_cli(r, "stats --since 2026-01-31 --until 2026-02-01");
+	run_has(r,
+	    "\ndelayed by greylisting, of what was accepted\n"
+	    "         3  p50 30m, p95 1h, p99 1h, longest 1h\n");
+	run_cli(r, "stats --json --since 2026-01-31 --until 2026-02-01");
+	run_has(
+	    r, ",\"delayed\":{\"n\":3,\"p50\":1800,\"p95\":3600,\"p99\":3600,\"longest\":3600}}\n");
+}
+
 static void
 test_json(void **state)
 {
@@ -149,6 +188,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_delays, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_dns, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, run_setup, run_teardown),

@@ -631,21 +631,31 @@ test_settings_that_cannot_work(void **state)
 	assert_false(world_configure(w, "greylist", &e));
 	assert_string_equal(e.text,
 	    "greylist: `retry within` must be longer than `delay`, or no retry is ever taken");
-	world_set(w, "greylist", "delay", "1h");
-	world_set(w, "greylist", "longest", "59m");
-	assert_false(world_configure(w, "greylist", &e));
-	assert_string_equal(e.text,
-	    "greylist: `longest` must not be shorter than `delay`, which is the least that "
-	    "everybody new waits");
-	world_set(w, "greylist", "longest", "2d");
-	assert_false(world_configure(w, "greylist", &e));
-	assert_string_equal(e.text,
-	    "greylist: `retry within` must be longer than `longest`, or nobody is let in by it");
-	world_set(w, "greylist", "longest", "30m");
 	world_set(w, "greylist", "delay", "5m");
 	world_set(w, "greylist", "remember", "1m");
 	assert_false(world_configure(w, "greylist", &e));
 	assert_string_equal(e.text, "greylist: `remember` must be longer than `delay`");
+}
+
+/* The bound is never shorter than the delay, and is reached before the pair is forgotten. */
+static void
+test_the_bound_keeps_to_the_other_settings(void **state)
+{
+	struct world *w = *state;
+	struct err e;
+
+	world_set(w, "greylist", "delay", "1h");
+	assert_true(world_configure(w, "greylist", &e));
+	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "waiting");
+	w->now += 59 * MINUTES;
+	assert_attempt(w, "198.51.100.1", "<a@from.example>", "<b@to.example>", "waiting");
+	w->now += 1 * MINUTES;
+	assert_attempt(w, "203.0.113.1", "<a@from.example>", "<b@to.example>", "passed");
+	world_set(w, "greylist", "longest", "3d");
+	assert_true(world_configure(w, "greylist", &e));
+	assert_attempt(w, "192.0.2.1", "<x@from.example>", "<b@to.example>", "waiting");
+	w->now += 2 * DAYS - 1;
+	assert_attempt(w, "198.51.100.1", "<x@from.example>", "<b@to.example>", "passed");
 }
 
 static void
@@ -701,6 +711,7 @@ main(void)
 		CASE(test_many_recipients_do_not_use_up_the_questions),
 		CASE(test_a_client_without_an_address),
 		CASE(test_settings_that_cannot_work),
+		CASE(test_the_bound_keeps_to_the_other_settings),
 		cmocka_unit_test(test_keys_are_bounded_and_stay_different),
 	};
 
