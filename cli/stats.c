@@ -263,6 +263,8 @@ summarize(struct summary *s, struct journal *journal, size_t most, struct err *e
 		cli_fail(s->cli, "no entries in that time");
 	if ((s->cli->json || refused) && !print_tops(s, journal, most, e))
 		return false;
+	if (!waits_print(s->cli, journal, &s->span, e))
+		return false;
 	print_dns(s);
 	if (s->cli->json)
 		fputs("}\n", s->cli->out);
@@ -321,7 +323,8 @@ const struct command command_stats = {
 	    "Sums up the journal: how many entries each hour had of each verdict, and the most frequent\n"
 	    "senders, clients, rules and texts of refusals (tempfail and reject). Hours are local;\n"
 	    "hours without entries are left out. If posternd is running, its DNS questions and the share that\n"
-	    "its cache answered follow.\n",
+	    "its cache answered follow. Of what greylisting delayed and was then accepted: how many, and how\n"
+	    "long half, 95 and 99 of a hundred, and all of them, had waited at most.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

@@ -99,7 +99,7 @@ test_delays(void **state)
 	    "         3  p50 30m, p95 1h, p99 1h, longest 1h\n");
 	run_cli(r, "stats --json --since 2026-01-31 --until 2026-02-01");
 	run_has(
-	    r, ",\"delayed\":{\"n\":3,\"p50\":1800,\"p95\":3600,\"p99\":3600,\"longest\":3600}}\n");
+	    r, ",\"delayed\":{\"n\":3,\"p50\":1800,\"p95\":3600,\"p99\":3600,\"longest\":3600},");
 }
 
 static void
@@ -119,7 +119,7 @@ test_json(void **state)
 	    "\"senders\":[{\"key\":\"a@example.net\",\"n\":4},{\"key\":\"\",\"n\":1}],"
 	    "\"clients\":[{\"key\":\"192.0.2.1\",\"n\":5}],"
 	    "\"rules\":[{\"key\":\"postern.conf:12\",\"n\":5}],"
-	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}],\"dns\":null}\n",
+	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}],\"delayed\":{\"n\":0},\"dns\":null}\n",
 	    "");
 }
 

@@ -175,7 +175,7 @@ world_new(const struct stage *const *list, size_t n)
 	char path[96];
 	struct err e;
 
-	w->arena = arena_new(16 * 1024 * 1024);
+	w->arena = arena_new(256 * 1024 * 1024);
 	w->stages = list;
 	w->n_stages = n;
 	w->conf = ARENA_ARRAY(w->arena, void *, n);
