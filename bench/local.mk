@@ -5,10 +5,8 @@ bench_nameserver_SOURCES = bench/nameserver.c
 bench_rules_SOURCES = bench/rules.c
 EXTRA_DIST += bench/README.md bench/run
 
-# Greylisting through a synthetic month: a smaller one is a test, the whole one is built on demand.
+# Greylisting through a synthetic month: a smaller one is a test (tests/filters/local.mk), the whole one is built on demand.
 greylist_month = bench/month.c bench/month.h tests/filters/world.c tests/filters/world.h
 EXTRA_PROGRAMS += bench/greylist
 bench_greylist_SOURCES = bench/greylist.c $(greylist_month)
 CLEANFILES += bench/greylist
-check_PROGRAMS += tests/filters/test_greylist_month
-tests_filters_test_greylist_month_SOURCES = tests/filters/test_greylist_month.c $(greylist_month)

@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	tests/filters/test_early \
 	tests/filters/test_geo \
 	tests/filters/test_greylist \
+	tests/filters/test_greylist_month \
 	tests/filters/test_greylist_name \
 	tests/filters/test_greylist_sender \
 	tests/filters/test_helo \
@@ -20,6 +21,7 @@ tests_filters_test_geo_SOURCES = tests/filters/test_geo.c tests/filters/mmdb.c \
 tests_filters_test_helo_SOURCES = tests/filters/test_helo.c $(world)
 tests_filters_test_docs_SOURCES = tests/filters/test_docs.c tests/filters/mmdb.c tests/filters/mmdb.h
 tests_filters_test_greylist_SOURCES = tests/filters/test_greylist.c $(world)
+tests_filters_test_greylist_month_SOURCES = tests/filters/test_greylist_month.c $(greylist_month)
 tests_filters_test_guessing_SOURCES = tests/filters/test_guessing.c $(world)
 tests_filters_test_listed_SOURCES = tests/filters/test_listed.c $(world)
 tests_filters_test_plugin_SOURCES = tests/filters/test_plugin.c $(world)
