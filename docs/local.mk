@@ -13,8 +13,11 @@ nobase_dist_doc_DATA = \
 	docs/submission.md \
 	docs/stages/dkim.md \
 	docs/stages/dmarc.md \
+	docs/stages/early.md \
+	docs/stages/geo.md \
 	docs/stages/greylist.md \
 	docs/stages/guessing.md \
+	docs/stages/helo.md \
 	docs/stages/listed.md \
 	docs/stages/spf.md \
 	docs/stages/volume.md \

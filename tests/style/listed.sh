@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every C file stands in a local.mk: what does not is missing from the tarball.
+# Every C file, and every page of docs/, stands in a local.mk: what does not is missing from the tarball.
 . "${srcdir:-.}/tests/style/lib.sh"
 
 # check FOLDER: its files against the local.mk files at and below it. A test that is one file is
@@ -15,4 +15,8 @@ for folder in $folders bench tests; do
 	check "$folder" >"$found"
 	report "all files of $folder are in a local.mk" "$found"
 done
+find docs -name '*.md' ! -name README.md | while read -r page; do
+	grep -qF "$page" docs/local.mk || echo "$page"
+done >"$found"
+report "all pages of docs are in its local.mk" "$found"
 finish
