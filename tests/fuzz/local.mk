@@ -114,6 +114,11 @@ tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(fuzz_main)
 tests_fuzz_fuzz_message_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/message
 
+fuzz_programs += tests/fuzz/fuzz_greylist
+tests_fuzz_fuzz_greylist_SOURCES = tests/fuzz/fuzz_greylist.c $(fuzz_main)
+tests_fuzz_fuzz_greylist_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/greylist
+
 fuzz_programs += tests/fuzz/fuzz_mailbox
 tests_fuzz_fuzz_mailbox_SOURCES = tests/fuzz/fuzz_mailbox.c $(fuzz_main)
 tests_fuzz_fuzz_mailbox_LDADD = $(fuzz_ldadd)

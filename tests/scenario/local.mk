@@ -8,6 +8,7 @@ scenario_tests = \
 	tests/scenario/proxy_early.sh \
 	tests/scenario/proxy_connections.sh \
 	tests/scenario/proxy_dialogue.sh \
+	tests/scenario/proxy_greylist.sh \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_faults.sh \
