@@ -374,6 +374,9 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	clean = octets_ok(line, &eight_bit);
 	if (command.verb == VERB_FOREIGN)
 		command_foreign(c, "another protocol");
+	else if (command.verb == VERB_UNKNOWN && str_find(command.name, ':') != STR_NPOS)
+		/* Of a client that goes on with its message after a refused DATA, for one. */
+		command_foreign(c, "a line of a message's header");
 	else if (str_eqcase(command.name, STR("PROXY")))
 		command_foreign(c, "a PROXY header, but its listener is not `from proxies`");
 	else if (command.verb == VERB_BDAT &&

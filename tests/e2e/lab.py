@@ -245,13 +245,20 @@ class Postfix(Mailboxes):
         os.chown(os.path.join(self.folder, "data"), pwd.getpwnam("postfix").pw_uid, -1)
         self.make_mailboxes()
         self.write("conf/known", "!/^nobody/ yes\n")
-        self.write("conf/main.cf", self.main_cf(domains, milters, xclient) + extra)
+        self.write("conf/main.cf", self.replaced(self.main_cf(domains, milters, xclient), extra) + extra)
         self.write("conf/master.cf", self.master_cf())
         self.write("conf/dynamicmaps.cf", "")
         # Where Debian's looks for it.
         os.makedirs(os.path.join(self.conf, "sasl"))
         self.write("conf/sasl/smtpd.conf", sasl)
         self.start()
+
+    @staticmethod
+    def replaced(settings, extra):
+        """Without those that are in extra. Each process of Postfix warns of a setting that is there twice, and master waits
+        for ever when it has warned of more than its log's socket holds before it has started who reads that."""
+        names = re.findall(r"(?m)^(\w+) *=", extra)
+        return "".join(line for line in settings.splitlines(True) if line.split(" =")[0] not in names)
 
     def main_cf(self, domains, milters, xclient):
         return f"""compatibility_level = 3.6

@@ -7,6 +7,7 @@ scenario_tests = \
 	tests/scenario/proxy_delay.sh \
 	tests/scenario/proxy_early.sh \
 	tests/scenario/proxy_connections.sh \
+	tests/scenario/proxy_desync.sh \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_greylist.sh \
 	tests/scenario/proxy_handoff.sh \
@@ -28,5 +29,5 @@ scenario_tests = \
 	tests/scenario/proxy_tproxy.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
-	tests/scenario/certificates.py
+	tests/scenario/certificates.py tests/scenario/streams.py
 EXTRA_DIST += tests/scenario/README.md
