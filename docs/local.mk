@@ -28,7 +28,7 @@ nobase_dist_doc_DATA = \
 dist_doc_DATA += CHANGELOG.md README.md
 dist_man_MANS += docs/postern.1 docs/postern.conf.5 docs/posternd.8
 examplesdir = $(docdir)/examples
-dist_examples_DATA = docs/postern.conf.sample
+dist_examples_DATA = docs/postern.conf.sample docs/upstreams.sample
 
 systemdunitdir = $(prefix)/lib/systemd/system
 nodist_systemdunit_DATA = docs/posternd.service

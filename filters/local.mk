@@ -34,5 +34,6 @@ libpostern_a_SOURCES += \
 	filters/table.c \
 	filters/vocabulary.c filters/vocabulary.h \
 	filters/volume.c filters/volume.h \
+	filters/volume_hold.c filters/volume_hold.h \
 	filters/volume_quota.c
 EXTRA_DIST += filters/README.md

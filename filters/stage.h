@@ -22,6 +22,8 @@ enum stage_event {
 	EVENT_RCPT_TAKEN,   /* the MTA took the current recipient */
 	EVENT_RCPT_UNKNOWN, /* the MTA refused the current recipient for good (5yz) */
 	EVENT_ACCEPTED,     /* the MTA took the message: what counts, counts now */
+	EVENT_OFFERED,      /* the message is about to go to the MTA */
+	EVENT_OVER,         /* the transaction ends, whatever became of it */
 };
 
 struct stage {

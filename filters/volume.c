@@ -5,8 +5,10 @@
  * of a plan is used.
  *
  * Counters in the store:
- *	rate:messages:client:192.0.2.1      messages; also of network, sender, account
+ *	rate:messages:client:192.0.2.1      messages; also of network, sender, account, helo, recipient
  *	rate:recipients:client:192.0.2.1    their recipients; the same
+ *	rate:bounces:client:192.0.2.1       messages of <>, apart; the same
+ *	rate:internal:client:192.0.2.1      messages among ourselves, apart; the same
  *	rate:taken:client:192.0.2.1         recipients that the MTA took; also of network
  *	rate:unknown:client:192.0.2.1       recipients that it refused for good; also of network
  */
@@ -25,14 +27,9 @@ struct volume_conf {
 };
 
 /* In the order of enum volume_who. */
-static const char *const who_words[] = { "client", "network", "sender", "account", NULL };
-static const char *const what_words[] = { "messages", "recipients", NULL };
-
-/* Of a transaction: recipients that happened, and that were counted already. */
-struct tally {
-	unsigned taken, taken_counted;
-	unsigned unknown, unknown_counted;
-};
+static const char *const who_words[] = { "client", "network", "sender", "account", "helo",
+	"recipient", NULL };
+static const char *const what_words[] = { "messages", "recipients", "bounces", "internal", NULL };
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
@@ -42,6 +39,7 @@ who_text(struct ask *ask, enum volume_who who)
 {
 	const struct session *s = ask->session;
 	const struct volume_conf *conf = ask->conf;
+	const struct recipient *recipient;
 
 	switch (who) {
 	case VOLUME_CLIENT:
@@ -58,22 +56,32 @@ who_text(struct ask *ask, enum volume_who who)
 	case VOLUME_ACCOUNT:
 		/* Lists of plans have no case, and most mail servers: who changes it is the same. */
 		return arena_lower(ask->arena, s->account);
+	case VOLUME_HELO:
+		return arena_lower(ask->arena, s->helo);
+	case VOLUME_RECIPIENT:
+		recipient = session_recipient(s);
+		return recipient ? recipient->key : STR("");
 	case VOLUME_COUNT:
 		break;
 	}
 	return STR("");
 }
 
-/* False: there is no such one, so there is nothing to count. */
-static bool
-rate_key(struct ask *ask, const char *what, enum volume_who who, struct str *key)
+static struct str
+key_of(struct ask *ask, const char *what, enum volume_who who, struct str text)
+{
+	return key_bound(ask->arena,
+	    arena_printf(ask->arena, "rate:%s:%s:%.*s", what, who_words[who], STR_ARG(text)));
+}
+
+bool
+volume_key(struct ask *ask, const char *what, enum volume_who who, struct str *key)
 {
 	struct str text = who_text(ask, who);
 
 	if (text.n == 0)
 		return false;
-	*key = key_bound(ask->arena,
-	    arena_printf(ask->arena, "rate:%s:%s:%.*s", what, who_words[who], STR_ARG(text)));
+	*key = key_of(ask, what, who, text);
 	return true;
 }
 
@@ -93,7 +101,9 @@ volume_read(struct ask *ask, const char *what, enum volume_who who, const struct
 	struct str key;
 
 	*out = NULL;
-	if (!rate_key(ask, what, who, &key))
+	if (who == VOLUME_RECIPIENT && volume_tally(ask))
+		volume_tally(ask)->recipient_asked = true;
+	if (!volume_key(ask, what, who, &key))
 		return DONE;
 	return ask_count(ask, key, 0, out);
 }
@@ -117,10 +127,12 @@ static enum progress
 compute_rate(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	const struct count_answer *answer;
-	const char *what = str_eq(call->arg[1].text, STR("messages")) ? "messages" : "recipients";
+	size_t what = 0;
 
+	while (what_words[what + 1] && !str_eq(call->arg[1].text, str_of(what_words[what])))
+		what++;
 	*out = (struct value){ .type = VALUE_NONE };
-	if (volume_read(ask, what, who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, what_words[what], who_of(&call->arg[0]), &answer) == PENDING)
 		return PENDING;
 	if (answer)
 		*out = value_number(volume_sum(answer, call->arg[2].number));
@@ -196,13 +208,21 @@ is_due(unsigned n)
 
 /* n tells this addition apart from others of the transaction. */
 static void
-count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n)
+count_key(struct ask *ask, struct str key, int64_t add, unsigned n)
 {
 	const struct count_answer *nobody_waits;
+
+	if (add > 0 && !holds_settle(ask, &volume_tally(ask)->holds, key, add))
+		(void)ask_count_nth(ask, key, add, n, &nobody_waits);
+}
+
+static void
+count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n)
+{
 	struct str key;
 
-	if (add > 0 && rate_key(ask, what, who, &key))
-		(void)ask_count_nth(ask, key, add, n, &nobody_waits);
+	if (volume_key(ask, what, who, &key))
+		count_key(ask, key, add, n);
 }
 
 static void
@@ -215,23 +235,82 @@ count_recipients(struct ask *ask, const char *what, unsigned n, unsigned *counte
 	count(ask, what, VOLUME_NETWORK, add, n);
 }
 
-static struct tally *
-tally_of(struct ask *ask)
+struct tally *
+volume_tally(struct ask *ask)
 {
+	if (!ask->state)
+		return NULL;
 	if (!*ask->state)
 		*ask->state = ARENA_NEW(ask->session->txn.arena, struct tally);
 	return *ask->state;
 }
 
+bool
+volume_ours(const struct session *s, struct str domain)
+{
+	struct str name = s->hostname;
+
+	if (domain.n == 0 || str_find(domain, '.') == STR_NPOS || domain.n > name.n)
+		return false;
+	return str_eqcase(str_sub(name, name.n - domain.n, name.n), domain) &&
+	    (domain.n == name.n || name.p[name.n - domain.n - 1] == '.');
+}
+
+static bool
+is_out(const struct session *s)
+{
+	return s->account.n > 0 || s->trusted;
+}
+
+static bool
+is_internal(const struct session *s)
+{
+	if (!is_out(s) || !volume_ours(s, s->txn.sender.domain))
+		return false;
+	for (const struct recipient *r = s->txn.recipients; r; r = r->next)
+		if (r->state == RECIPIENT_ACCEPTED && !volume_ours(s, r->mailbox.domain))
+			return false;
+	return true;
+}
+
+/*
+ * What a plan limits counts in full: who pays must not get round it by an empty sender. Of all other mail bounces and
+ * what we write to each other are apart, so that they make nobody look busy.
+ */
+static const char *
+kind_of(const struct session *s)
+{
+	if (quota_applies(s))
+		return "messages";
+	if (s->txn.sender.address.n == 0)
+		return "bounces";
+	return is_internal(s) ? "internal" : "messages";
+}
+
+/* Of each accepted recipient one message. */
+static void
+count_each_recipient(struct ask *ask, const char *kind)
+{
+	for (const struct recipient *r = ask->session->txn.recipients; r; r = r->next)
+		if (r->state == RECIPIENT_ACCEPTED && r->key.n > 0)
+			count_key(ask, key_of(ask, kind, VOLUME_RECIPIENT, r->key), 1, 0);
+}
+
 static void
 count_message(struct ask *ask, struct tally *tally)
 {
-	for (int who = 0; who < VOLUME_COUNT; who++) {
-		count(ask, "messages", who, 1, 0);
-		count(ask, "recipients", who, (int64_t)ask->session->txn.n_accepted, 0);
+	const char *kind = kind_of(ask->session);
+
+	for (int who = 0; who < VOLUME_RECIPIENT; who++) {
+		count(ask, kind, who, 1, 0);
+		if (strcmp(kind, "messages") == 0)
+			count(ask, "recipients", who, (int64_t)ask->session->txn.n_accepted, 0);
 	}
+	if (tally->recipient_asked)
+		count_each_recipient(ask, kind);
 	count_recipients(ask, "taken", tally->taken, &tally->taken_counted);
 	count_recipients(ask, "unknown", tally->unknown, &tally->unknown_counted);
+	upstream_settle(ask, &tally->holds);
 }
 
 static void
@@ -239,9 +318,10 @@ told(struct ask *ask, enum stage_event event)
 {
 	struct tally *tally;
 
-	if (!ask->state)
+	/* What is over without anything asked or counted has no tally, and needs none. */
+	if (!ask->state || (event == EVENT_OVER && !*ask->state))
 		return;
-	tally = tally_of(ask);
+	tally = volume_tally(ask);
 	switch (event) {
 	case EVENT_RCPT_TAKEN:
 		if (is_due(++tally->taken))
@@ -256,8 +336,23 @@ told(struct ask *ask, enum stage_event event)
 		break;
 	case EVENT_HEADER:
 	case EVENT_BODY:
+		holds_keep(ask, &tally->holds, HOLD_LASTS, HOLD_RENEW);
+		break;
+	case EVENT_OFFERED:
+		holds_keep(ask, &tally->holds, HOLD_OFFERED, 0);
+		break;
+	case EVENT_OVER:
+		holds_free(ask, &tally->holds);
 		break;
 	}
+}
+
+static enum progress
+compute_direction(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	(void)call;
+	*out = value_symbol(is_out(ask->session) ? "out" : "in");
+	return DONE;
 }
 
 /* --- facts ------------------------------------------------------------------------------------ */
@@ -314,7 +409,20 @@ static const struct fact_param share_params[] = {
 #define QUOTA_FACT .from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_RECIPIENT, .cost = COST_STORE
 #define PLAN_FACT .from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_FREE
 
+static const char *const direction_words[] = { "in", "out", NULL };
+static const struct fact_param upstream_params[] = {
+	{ .name = "name", .type = VALUE_TEXT },
+	{ .name = NULL },
+};
+#define UPSTREAM_FACT .params = upstream_params, QUOTA_FACT
+
 static const struct fact_def facts[] = {
+	{ .name = "direction",
+	    .type = VALUE_SYMBOL,
+	    .symbols = direction_words,
+	    PLAN_FACT,
+	    .compute = compute_direction,
+	    .help = "out: from an account or a trusted client; in: from anybody else." },
 	{ .name = "quota",
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
@@ -326,7 +434,9 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_DURATION,
 	    QUOTA_FACT,
 	    .compute = quota_compute_free,
-	    .help = "How long, at most, until the plan is no longer used up." },
+	    .help =
+		"How long until the plan has room for this message again: to the second, or at "
+		"most, while others that it waits for are under way; 0: it has, or never will." },
 	{ .name = "quota.limit",
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
@@ -341,15 +451,23 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_used,
-	    .help = "How much of quota.limit is used, without this message." },
+	    .help =
+		"How much of quota.limit is used, with what others hold that are under way, and "
+		"without this message." },
+	{ .name = "quota.warning",
+	    .type = VALUE_NUMBER,
+	    QUOTA_FACT,
+	    .compute = quota_compute_warning,
+	    .help = "The highest percentage of the plan's `warn at` that is reached with this "
+		    "message; 0: none." },
 	{ .name = "rate",
 	    .type = VALUE_NUMBER,
 	    .params = rate_params,
-	    COUNTED_FACT,
+	    QUOTA_FACT,
 	    .compute = compute_rate,
 	    .check = check_rate,
-	    .help = "Messages or recipients that the MTA took in the last 1m, 1h or 1d, without "
-		    "this message." },
+	    .help = "Messages, their recipients, bounces or internal mail that the MTA took in the "
+		    "last 1m, 1h or 1d, without this message." },
 	{ .name = "recipients.allowed",
 	    .type = VALUE_NUMBER,
 	    PLAN_FACT,
@@ -370,6 +488,27 @@ static const struct fact_def facts[] = {
 	    .check = check_unknown_share,
 	    .help = "Of 100 recipients that the MTA was asked for in the last 1m, 1h or 1d, how "
 		    "many it did not know; 0 while only few were asked for." },
+	{ .name = "upstream",
+	    .type = VALUE_SYMBOL,
+	    .symbols = quota_words,
+	    UPSTREAM_FACT,
+	    .compute = upstream_compute,
+	    .help = "What our own plan at that provider says of this message, as quota does." },
+	{ .name = "upstream.free",
+	    .type = VALUE_DURATION,
+	    UPSTREAM_FACT,
+	    .compute = upstream_compute_free,
+	    .help = "How long until it has room for this message again, as quota.free." },
+	{ .name = "upstream.limit",
+	    .type = VALUE_NUMBER,
+	    UPSTREAM_FACT,
+	    .compute = upstream_compute_limit,
+	    .help = "Its limit that is nearest, less what is reserved." },
+	{ .name = "upstream.used",
+	    .type = VALUE_NUMBER,
+	    UPSTREAM_FACT,
+	    .compute = upstream_compute_used,
+	    .help = "How much of upstream.limit is used, as quota.used." },
 	{ .name = "usual",
 	    .type = VALUE_REAL,
 	    .params = who_param,

@@ -1,5 +1,7 @@
 #include "filters/volume.h"
 
+#include "filters/key.h"
+
 enum quota { QUOTA_NONE, QUOTA_OK, QUOTA_NEAR, QUOTA_OVER };
 const char *const quota_words[] = { "none", "ok", "near", "over", NULL };
 
@@ -7,8 +9,10 @@ struct use {
 	const struct plan *plan; /* NULL: none applies */
 	enum quota quota;
 	bool counted;        /* used, limit are known: the plan has limits */
+	bool over;           /* and they are of one that has no room */
 	int64_t used, limit; /* of the limit that is nearest */
-	int64_t free;        /* seconds until it is no longer over, at most */
+	int64_t free;        /* seconds until there is room */
+	int warning;         /* percent: the highest that is reached */
 	bool failed;         /* the store did not answer */
 };
 
@@ -16,6 +20,14 @@ static const struct plan *
 plan_in_force(const struct session *s)
 {
 	return s->plans ? plan_of(s->plans, s->account, &s->client_ip) : NULL;
+}
+
+bool
+quota_applies(const struct session *s)
+{
+	const struct plan *plan = plan_in_force(s);
+
+	return plan && plan->n_limits > 0;
 }
 
 /* A plan for an account counts the account's mail, one for clients that of each address. */
@@ -41,84 +53,160 @@ recipients_now(const struct ask *ask)
 	return (int64_t)txn->n_accepted + (ask->step == STEP_MESSAGE ? 0 : 1);
 }
 
-static int64_t
-window_seconds(enum plan_window window)
+/* ---- the postmaster ---- */
+
+static bool
+is_postmaster(const struct session *s, const struct mailbox *mailbox)
 {
-	switch (window) {
-	case PLAN_MINUTE:
-		return VOLUME_MINUTE;
-	case PLAN_HOUR:
-		return VOLUME_HOUR;
-	case PLAN_DAY:
-		return VOLUME_DAY;
-	}
-	return VOLUME_DAY;
+	static const char name[] = "postmaster";
+	struct str local = mailbox->local;
+
+	for (size_t i = 0; i < local.n && i < sizeof(name) - 1; i++)
+		if (ascii_lower(local.p[i]) != name[i])
+			return false;
+	return local.n == sizeof(name) - 1 &&
+	    (mailbox->domain.n == 0 || volume_ours(s, mailbox->domain));
 }
 
-static enum quota
-quota_of(const struct plan *plan, int64_t with_this, int64_t limit)
+/* To our postmaster: the recipient in question; all of them, once it is about the message. */
+static bool
+to_postmaster(const struct ask *ask)
 {
-	if (with_this > limit)
-		return QUOTA_OVER;
-	/* a limit can be as large as a number can: whole numbers would run over */
-	return (double)with_this * 100 >= (double)limit * plan->warn_percent ? QUOTA_NEAR
-									     : QUOTA_OK;
+	const struct session *s = ask->session;
+
+	if (s->txn.current)
+		return is_postmaster(s, &s->txn.current->mailbox);
+	for (const struct recipient *r = s->txn.recipients; r; r = r->next)
+		if (r->state == RECIPIENT_ACCEPTED && !is_postmaster(s, &r->mailbox))
+			return false;
+	return s->txn.n_accepted > 0;
+}
+
+/* ---- what a limit says ---- */
+
+static int64_t
+less_reserve(const struct plan *plan, int64_t most, bool all)
+{
+	return all ? most : most - (most / 100 * plan->reserve + most % 100 * plan->reserve / 100);
+}
+
+/* all: what is reserved, too. */
+static struct take_limits
+limits_of(const struct plan *plan, enum plan_what what, bool all)
+{
+	struct take_limits limits = { 0 };
+	int64_t *const place[] = { &limits.minute, &limits.hour, &limits.day };
+
+	for (size_t i = 0; i < plan->n_limits; i++) {
+		int64_t most = less_reserve(plan, plan->limit[i].most, all);
+
+		if (plan->limit[i].what == what)
+			*place[plan->limit[i].window] = most > 0 ? most : 1;
+	}
+	return limits;
 }
 
 static void
-use_limit(struct use *use, const struct plan_limit *limit, int64_t used, int64_t adds)
+use_limit(struct use *use, int64_t used, int64_t adds, int64_t limit)
 {
-	int64_t window = window_seconds(limit->window);
-	enum quota quota = quota_of(use->plan, used + adds, limit->most);
+	bool over = used > limit - adds;
 
-	/* Sums fall as what is in them gets old; when, the sum does not say: at the latest, now
-	 * plus all of the window. */
-	if (quota == QUOTA_OVER && window > use->free)
-		use->free = window;
-	if (quota > use->quota)
-		use->quota = quota;
-	/* used / limit, compared without dividing */
-	if (!use->counted ||
-	    (double)used * (double)use->limit > (double)use->used * (double)limit->most) {
+	if (limit == 0)
+		return;
+	for (int i = 0; i < PLAN_WARNINGS && use->plan->warn[i] > 0; i++)
+		/* a limit can be as large as a number can: whole numbers would run over */
+		if (use->warning < use->plan->warn[i] &&
+		    (double)(used + adds) * 100 >= (double)limit * use->plan->warn[i])
+			use->warning = use->plan->warn[i];
+	/* One without room is nearer than all that have some; else used / limit, without dividing. */
+	if (!use->counted || over > use->over ||
+	    (over == use->over &&
+		(double)used * (double)use->limit > (double)use->used * (double)limit)) {
 		use->used = used;
-		use->limit = limit->most;
+		use->limit = limit;
+		use->over = over;
 	}
 	use->counted = true;
 }
 
 static enum progress
+use_counter(struct ask *ask, struct use *use, const struct hold_bid *bid)
+{
+	struct tally *tally = volume_tally(ask);
+	struct hold_room room;
+
+	if ((bid->limit.minute | bid->limit.hour | bid->limit.day) == 0 || tally == NULL)
+		return DONE;
+	if (holds_bid(ask, &tally->holds, bid, &room) == PENDING)
+		return PENDING;
+	if (!room.counts) {
+		use->failed = true;
+		return DONE;
+	}
+	use_limit(use, room.counts->minute + room.take->held, bid->n, room.take->limit.minute);
+	use_limit(use, room.counts->hour + room.take->held, bid->n, room.take->limit.hour);
+	use_limit(use, room.counts->day + room.take->held, bid->n, room.take->limit.day);
+	if (!room.take->granted) {
+		use->quota = QUOTA_OVER;
+		use->free = room.take->free > use->free ? room.take->free : use->free;
+	}
+	return DONE;
+}
+
+/* What of a message two counters say together. */
+static enum progress
+use_plan(struct ask *ask, struct use *use, struct str messages, struct str recipients)
+{
+	const struct plan *plan = use->plan;
+	int64_t most = plan->recipients_per_message;
+	bool all = to_postmaster(ask);
+	struct hold_bid bid = { .key = messages,
+		.n = 1,
+		.most = 1,
+		.serial = all,
+		.limit = limits_of(plan, PLAN_MESSAGES, all) };
+	enum progress progress;
+
+	use->quota = QUOTA_OK;
+	if (most > 0 && recipients_now(ask) > most)
+		use->quota = QUOTA_OVER;
+	/* What a message may not have is not asked for. */
+	if (use->quota == QUOTA_OVER)
+		return DONE;
+	progress = use_counter(ask, use, &bid);
+	bid.key = recipients;
+	bid.n = recipients_now(ask);
+	bid.most = most > 0 ? most : INT64_MAX;
+	bid.limit = limits_of(plan, PLAN_RECIPIENTS, all);
+	if (use_counter(ask, use, &bid) == PENDING || progress == PENDING)
+		return PENDING;
+	if (use->quota == QUOTA_OK && use->warning > 0)
+		use->quota = QUOTA_NEAR;
+	return DONE;
+}
+
+/* ---- plans ---- */
+
+static enum progress
 quota_look(struct ask *ask, struct use *use)
 {
 	const struct plan *plan = plan_in_force(ask->session);
-	const struct count_answer *messages, *recipients;
-	enum progress progress;
+	struct str messages, recipients;
 	enum volume_who who;
 
 	*use = (struct use){ .plan = plan };
 	if (!plan)
 		return DONE;
-	use->quota = QUOTA_OK;
-	if (plan->recipients_per_message > 0 && recipients_now(ask) > plan->recipients_per_message)
-		use->quota = QUOTA_OVER;
-	if (plan->n_limits == 0)
+	/* There is nobody else to tell that a plan is used up. */
+	if (to_postmaster(ask)) {
+		use->quota = QUOTA_OK;
 		return DONE;
+	}
 	who = who_pays(ask->session, plan);
-	progress = volume_read(ask, "messages", who, &messages);
-	if (volume_read(ask, "recipients", who, &recipients) == PENDING || progress == PENDING)
-		return PENDING;
-	if (!messages || !recipients) {
-		use->failed = true;
+	if (!volume_key(ask, "messages", who, &messages) ||
+	    !volume_key(ask, "recipients", who, &recipients))
 		return DONE;
-	}
-	for (size_t i = 0; i < plan->n_limits; i++) {
-		const struct plan_limit *limit = &plan->limit[i];
-		bool of_messages = limit->what == PLAN_MESSAGES;
-
-		use_limit(use, limit,
-		    volume_sum(of_messages ? messages : recipients, window_seconds(limit->window)),
-		    of_messages ? 1 : recipients_now(ask));
-	}
-	return DONE;
+	return use_plan(ask, use, messages, recipients);
 }
 
 enum progress
@@ -173,6 +261,17 @@ quota_compute_free(struct ask *ask, const struct fact_call *call, struct value *
 }
 
 enum progress
+quota_compute_warning(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct use use;
+
+	if (quota_look(ask, &use) == PENDING)
+		return PENDING;
+	*out = use.failed ? (struct value){ .type = VALUE_NONE } : value_number(use.warning);
+	return DONE;
+}
+
+enum progress
 quota_compute_plan(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	const struct plan *plan = plan_in_force(ask->session);
@@ -190,4 +289,90 @@ quota_compute_recipients(struct ask *ask, const struct fact_call *call, struct v
 
 	*out = value_number(plan ? plan->recipients_per_message : 0);
 	return DONE;
+}
+
+/* ---- upstreams: plans of our own, at a provider ---- */
+
+#define UPSTREAM_MESSAGES "rate:messages:upstream:"
+#define UPSTREAM_RECIPIENTS "rate:recipients:upstream:"
+
+static enum progress
+upstream_look(struct ask *ask, const struct fact_call *call, struct use *use)
+{
+	struct str name = call->arg[0].text;
+
+	*use = (struct use){ 0 };
+	if (ask->session->plans)
+		use->plan = plan_upstream(ask->session->plans, name);
+	if (!use->plan)
+		return DONE;
+	return use_plan(ask, use,
+	    key_bound(
+		ask->arena, arena_printf(ask->arena, UPSTREAM_MESSAGES "%.*s", STR_ARG(name))),
+	    key_bound(
+		ask->arena, arena_printf(ask->arena, UPSTREAM_RECIPIENTS "%.*s", STR_ARG(name))));
+}
+
+void
+upstream_settle(struct ask *ask, struct holds *holds)
+{
+	for (size_t i = holds->n; i-- > 0;) {
+		struct str key = holds->hold[i].key;
+
+		if (str_starts(key, STR(UPSTREAM_MESSAGES)))
+			holds_settle(ask, holds, key, 1);
+		else if (str_starts(key, STR(UPSTREAM_RECIPIENTS)))
+			holds_settle(ask, holds, key, (int64_t)ask->session->txn.n_accepted);
+	}
+}
+
+enum progress
+upstream_compute(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct use use;
+
+	if (upstream_look(ask, call, &use) == PENDING)
+		return PENDING;
+	*out = value_symbol(quota_words[use.quota]);
+	if (use.failed && use.quota != QUOTA_OVER)
+		*out = (struct value){ .type = VALUE_NONE };
+	return DONE;
+}
+
+enum progress
+upstream_compute_free(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	struct use use;
+
+	*out = (struct value){ .type = VALUE_NONE };
+	if (upstream_look(ask, call, &use) == PENDING)
+		return PENDING;
+	if (use.plan && !use.failed)
+		*out = (struct value){ .type = VALUE_DURATION, .number = use.free };
+	return DONE;
+}
+
+static enum progress
+upstream_nearest(struct ask *ask, const struct fact_call *call, bool limit, struct value *out)
+{
+	struct use use;
+
+	*out = (struct value){ .type = VALUE_NONE };
+	if (upstream_look(ask, call, &use) == PENDING)
+		return PENDING;
+	if (use.counted)
+		*out = value_number(limit ? use.limit : use.used);
+	return DONE;
+}
+
+enum progress
+upstream_compute_limit(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	return upstream_nearest(ask, call, true, out);
+}
+
+enum progress
+upstream_compute_used(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	return upstream_nearest(ask, call, false, out);
 }

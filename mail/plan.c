@@ -30,3 +30,12 @@ plan_of(const struct plans *plans, struct str account, const struct ip *client)
 			return &plans->plan[i];
 	return NULL;
 }
+
+const struct plan *
+plan_upstream(const struct plans *plans, struct str name)
+{
+	for (size_t i = 0; i < plans->n; i++)
+		if (plans->plan[i].upstream && str_eq(plans->plan[i].name, name))
+			return &plans->plan[i];
+	return NULL;
+}

@@ -17,15 +17,18 @@ struct plan_limit {
 };
 
 #define PLAN_LIMITS 6
+#define PLAN_WARNINGS 4
 
 struct plan {
 	struct str name;
 	struct plan_limit limit[PLAN_LIMITS];
 	size_t n_limits;
 	int64_t recipients_per_message; /* 0: no limit */
-	int warn_percent;               /* `near` from here on; default 80 */
-	const struct list *accounts;    /* `for accounts in NAME`: whom it applies to */
-	const struct list *clients;     /* `for clients in NAME` */
+	int warn[PLAN_WARNINGS];     /* percent, ascending; `near` from the first on; 0: no more */
+	int reserve;                 /* percent that is left for the postmaster */
+	bool upstream;               /* `upstream "NAME"`: of nobody here, but ours elsewhere */
+	const struct list *accounts; /* `for accounts in NAME`: whom it applies to */
+	const struct list *clients;  /* `for clients in NAME` */
 	bool everyone; /* `for everyone`: every authenticated account without another plan */
 };
 
@@ -39,5 +42,7 @@ struct plans {
  * everyone; NULL: none.
  */
 const struct plan *plan_of(const struct plans *plans, struct str account, const struct ip *client);
+/* The upstream of that name; NULL. */
+const struct plan *plan_upstream(const struct plans *plans, struct str name);
 
 #endif

@@ -213,6 +213,7 @@ gate_close(struct gate_session **pgs)
 
 	if (!gs)
 		return;
+	gate_event(gs, EVENT_OVER);
 	questions_cancel(&gs->questions, NULL);
 	abandon_journalling(gs);
 	if (gs->budget)
@@ -248,6 +249,7 @@ gate_session_config(const struct gate_session *gs)
 void
 gate_reset(struct gate_session *gs)
 {
+	gate_event(gs, EVENT_OVER);
 	questions_cancel(&gs->questions, &gs->session.txn.answers);
 	abandon_journalling(gs);
 	gs->story.transaction = (struct str){ 0 };

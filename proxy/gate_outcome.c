@@ -30,6 +30,8 @@ gate_event(struct gate_session *gs, enum stage_event event)
 	struct session *s = &gs->session;
 	const struct config *config = gs->config;
 
+	if (s->txn.stage_state == NULL)
+		return; /* there is no transaction */
 	for (size_t i = 0; i < config->n_parts; i++) {
 		const struct stage *stage = config->part[i].stage;
 

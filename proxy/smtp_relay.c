@@ -214,6 +214,7 @@ relay_begin(struct client *c)
 		give_back(c);
 		return;
 	}
+	gate_event(c->gs, EVENT_OFFERED);
 	write_front_fields(c);
 	c->data->holes = received_forged(c->s, c->core->hostname);
 	if (as_chunk(c))

@@ -243,15 +243,20 @@ read_plan(struct load *load, const struct statement *s, struct plan *plan)
 	struct plans *plans = &load->config->plans;
 	const struct token *name = &s->token[1];
 
-	if (name->kind != TOKEN_WORD || name[1].kind != TOKEN_END || !s->block) {
-		COMPLAIN(load, s->n > 2 ? &s->token[2] : name,
-		    "a plan is written `plan NAME { 1000 messages per day }`");
+	bool upstream = token_is(s->token, "upstream");
+
+	if (name->kind != (upstream ? TOKEN_TEXT : TOKEN_WORD) || name[1].kind != TOKEN_END ||
+	    !s->block) {
+		COMPLAIN(load, s->n > 2 ? &s->token[2] : name, "%s",
+		    upstream
+			? "an upstream is written `upstream \"NAME\" { 1000 messages per day }`"
+			: "a plan is written `plan NAME { 1000 messages per day }`");
 		return;
 	}
 	for (size_t i = 0; i < plans->n; i++)
-		if (str_eq(plan[i].name, name->text)) {
-			COMPLAIN(
-			    load, name, "the plan `%.*s` is there already", STR_ARG(name->text));
+		if (plan[i].upstream == upstream && str_eq(plan[i].name, name->text)) {
+			COMPLAIN(load, name, "the %s `%.*s` is there already",
+			    upstream ? "upstream" : "plan", STR_ARG(name->text));
 			return;
 		}
 	plan_read(load, s, &plan[plans->n++]);
@@ -288,6 +293,7 @@ unknown_block(struct load *load, const struct statement *s)
 	suggest(&near, STR("list"));
 	suggest(&near, STR("plan"));
 	suggest(&near, STR("tls"));
+	suggest(&near, STR("upstream"));
 	for (size_t i = 0; i < load->config->n_parts; i++)
 		suggest(&near, str_of(load->config->part[i].name));
 	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++)
@@ -331,7 +337,7 @@ read_statements(struct load *load, const struct statement *first)
 	size_t n = 0;
 
 	for (const struct statement *s = first; s != NULL; s = s->next)
-		n += token_is(s->token, "plan");
+		n += token_is(s->token, "plan") || token_is(s->token, "upstream");
 	plan = ARENA_ARRAY(load->arena, struct plan, n);
 	load->config->plans.plan = plan;
 	for (const struct statement *s = first; s != NULL; s = s->next) {
@@ -341,7 +347,7 @@ read_statements(struct load *load, const struct statement *first)
 			continue;
 		if (is_block(s, "at"))
 			end = read_rules(load, s, end);
-		else if (token_is(s->token, "plan"))
+		else if (token_is(s->token, "plan") || token_is(s->token, "upstream"))
 			read_plan(load, s, plan);
 		else if (!read_part(load, s) && !read_option(load, s))
 			read_setting(load, s);

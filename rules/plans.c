@@ -1,5 +1,6 @@
 /*
- * plans: `plan NAME { ... }`: how much an account or a network may send.
+ * plans: `plan NAME { ... }`: how much an account or a network may send; `upstream "NAME" { ... }`: how much
+ * we may, at a provider.
  */
 #include "rules/literal.h"
 #include "rules/load.h"
@@ -7,7 +8,7 @@
 static const char *
 plan_grammar(void)
 {
-	return "a plan says `1000 messages per day`, `100 recipients per message`, `warn at 80%`, "
+	return "a plan says `1000 messages per day`, `100 recipients per message`, `warn at 80%, 95%`, "
 	       "`for accounts in LIST`, `for clients in LIST` or `for everyone`";
 }
 
@@ -77,18 +78,54 @@ read_limit(struct cursor *c, struct plan *plan)
 		add_limit(c, plan, &limit, at);
 }
 
-static void
-read_warn(struct cursor *c, struct plan *plan)
+static bool
+take_percent(struct cursor *c, int *out)
 {
 	int64_t percent;
 
-	if (!cursor_word(c, "at") || c->t->kind != TOKEN_WORD ||
-	    !literal_percent(c->t->text, &percent) || percent < 1) {
-		COMPLAIN(c->load, c->t, "`warn` is written `warn at 80%%`, from 1%% to 100%%");
+	if (c->t->kind != TOKEN_WORD || !literal_percent(c->t->text, &percent) || percent < 1)
+		return false;
+	*out = (int)percent;
+	c->t++;
+	return true;
+}
+
+/* warn at 80%, 95% */
+static void
+read_warn(struct cursor *c, struct plan *plan)
+{
+	int warn[PLAN_WARNINGS] = { 0 };
+	size_t n = 0;
+	bool ok = cursor_word(c, "at");
+
+	while (ok) {
+		ok = n < PLAN_WARNINGS && take_percent(c, &warn[n]) &&
+		    (n == 0 || warn[n] > warn[n - 1]);
+		n++;
+		if (!ok || c->t->kind != TOKEN_COMMA)
+			break;
+		c->t++;
+	}
+	if (!ok) {
+		COMPLAIN(c->load, c->t,
+		    "`warn` is written `warn at 80%%, 95%%`: up to four levels, each above the one "
+		    "before, from 1%% to 100%%");
 		return;
 	}
-	c->t++;
-	plan->warn_percent = (int)percent;
+	memcpy(plan->warn, warn, sizeof(warn));
+	cursor_end(c);
+}
+
+/* reserve 5% for postmaster */
+static void
+read_reserve(struct cursor *c, struct plan *plan)
+{
+	if (!take_percent(c, &plan->reserve) || plan->reserve > 99 || !cursor_word(c, "for") ||
+	    !cursor_word(c, "postmaster")) {
+		COMPLAIN(c->load, c->t,
+		    "`reserve` is written `reserve 5%% for postmaster`, from 1%% to 99%%");
+		return;
+	}
 	cursor_end(c);
 }
 
@@ -128,8 +165,15 @@ read_line(struct cursor *c, struct plan *plan)
 		read_limit(c, plan);
 	else if (cursor_word(c, "warn"))
 		read_warn(c, plan);
-	else if (cursor_word(c, "for"))
+	else if (plan->upstream && cursor_word(c, "reserve"))
+		read_reserve(c, plan);
+	else if (!plan->upstream && cursor_word(c, "for"))
 		read_for(c, plan);
+	else if (plan->upstream)
+		COMPLAIN(c->load, c->t,
+		    "an upstream says `1000 messages per day`, `100 recipients per message`, "
+		    "`warn at 80%%, 95%%` or `reserve 5%% for postmaster`, not %s",
+		    SHOW(c->t));
 	else
 		COMPLAIN(c->load, c->t, "%s, not %s", plan_grammar(), SHOW(c->t));
 }
@@ -139,15 +183,17 @@ plan_read(struct load *load, const struct statement *s, struct plan *plan)
 {
 	size_t errors = load->complaints->errors;
 
-	*plan = (struct plan){ .name = s->token[1].text, .warn_percent = 80 };
+	*plan = (struct plan){
+		.name = s->token[1].text, .warn = { 80 }, .upstream = token_is(s->token, "upstream")
+	};
 	for (const struct statement *line = s->body; line != NULL; line = line->next) {
 		struct cursor c = { load, line->token };
 
 		if (!line->bad)
 			read_line(&c, plan);
 	}
-	if (errors == load->complaints->errors && !plan->everyone && plan->accounts == NULL &&
-	    plan->clients == NULL)
+	if (errors == load->complaints->errors && !plan->upstream && !plan->everyone &&
+	    plan->accounts == NULL && plan->clients == NULL)
 		complain_softly(load->complaints, load->source, &s->token[1],
 		    "this plan is for nobody: say `for accounts in LIST`, `for clients in LIST` or"
 		    " `for everyone`");

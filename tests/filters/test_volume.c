@@ -94,9 +94,11 @@ static void
 test_who_is_not_there_has_no_rate(void **state)
 {
 	struct world *w = *state;
+	unsigned asked;
 
 	world_connect(w, "", "");
 	world_message(w, "<>", 1);
+	asked = w->store_asked;
 	world_mail(w, "<>");
 	assert_fact(w, STEP_MAIL, "rate(client, messages, 1h)", "(none)");
 	assert_fact(w, STEP_MAIL, "rate(network, messages, 1h)", "(none)");
@@ -104,7 +106,7 @@ test_who_is_not_there_has_no_rate(void **state)
 	assert_fact(w, STEP_MAIL, "rate(sender, messages, 1h)", "(none)");
 	assert_fact(w, STEP_MAIL, "surge(account)", "(none)");
 	assert_fact(w, STEP_MAIL, "unknown_share(client, 1h)", "(none)");
-	assert_int_equal(w->store_asked, 0);
+	assert_int_equal(w->store_asked, asked);
 }
 
 static void
@@ -161,6 +163,70 @@ test_a_surge_is_seen_against_the_usual(void **state)
 		world_message(w, "<a@y.example>", 1);
 	assert_at_mail(w, "<a@y.example>", "surge(client)", "0");
 	assert_fact(w, STEP_MAIL, "usual(client)", "0");
+}
+
+/* --- what is apart, and other keys ------------------------------------------------------------ */
+
+static void
+test_bounces_and_internal_mail_are_apart(void **state)
+{
+	struct world *w = *state;
+
+	w->session.hostname = STR("MX.example.org");
+	world_message(w, "<>", 1);
+	world_message(w, "<a@x.example>", 1);
+	assert_at_mail(w, "<b@x.example>", "rate(client, messages, 1h)", "1");
+	assert_fact(w, STEP_MAIL, "rate(client, bounces, 1h)", "1");
+	assert_fact(w, STEP_MAIL, "rate(client, recipients, 1h)", "1");
+	assert_fact(w, STEP_MAIL, "rate(client, internal, 1h)", "0");
+	/* among ourselves: to nobody else, and not from a stranger who says so */
+	world_mail(w, "<a@example.org>");
+	world_rcpt(w, "<b@mx.example.org>");
+	world_rcpt_taken(w);
+	world_accepted(w);
+	assert_at_mail(w, "<b@x.example>", "rate(account, internal, 1h)", "1");
+	world_message(w, "<a@example.org>", 1);
+	assert_at_mail(w, "<b@x.example>", "rate(account, messages, 1h)", "2");
+	world_connect(w, "192.0.2.77", "");
+	w->session.hostname = STR("mx.example.org");
+	world_mail(w, "<a@example.org>");
+	world_rcpt(w, "<b@example.org>");
+	world_rcpt_taken(w);
+	world_accepted(w);
+	assert_at_mail(w, "<b@x.example>", "rate(client, messages, 1h)", "1");
+}
+
+static void
+test_direction(void **state)
+{
+	struct world *w = *state;
+
+	assert_at_mail(w, "<a@x.example>", "direction", "out");
+	world_connect(w, "192.0.2.1", "");
+	assert_at_mail(w, "<a@x.example>", "direction", "in");
+	world_connect(w, "192.0.2.1", "");
+	w->session.trusted = true;
+	assert_at_mail(w, "<a@x.example>", "direction", "out");
+}
+
+static void
+test_helo_and_recipients_have_rates(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 3; i++) {
+		world_mail(w, "<a@x.example>");
+		world_rcpt(w, i < 2 ? "<R@Here.example>" : "<s@here.example>");
+		assert_fact(w, STEP_RCPT, "rate(recipient, messages, 1h)", i == 1 ? "1" : "0");
+		assert_fact(w, STEP_RCPT, "rate(helo, messages, 1h)",
+		    i == 0       ? "0"
+			: i == 1 ? "1"
+				 : "2");
+		world_rcpt_taken(w);
+		world_accepted(w);
+	}
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "rate(recipient, messages, 1h)", "(none)");
 }
 
 /* --- recipients that the MTA does not know ---------------------------------------------------- */
@@ -244,17 +310,17 @@ make_plans(struct world *w)
 		.limit = { { PLAN_MESSAGES, PLAN_DAY, 10 } },
 		.n_limits = 1,
 		.recipients_per_message = 3,
-		.warn_percent = 80,
+		.warn = { 80 },
 		.accounts = list_of(w, "alice") };
 	plan[1] = (struct plan){ .name = STR("office"),
 		.limit = { { PLAN_MESSAGES, PLAN_DAY, 1000 }, { PLAN_RECIPIENTS, PLAN_HOUR, 5 } },
 		.n_limits = 2,
-		.warn_percent = 80,
+		.warn = { 80 },
 		.clients = list_of(w, "198.51.100.0/24") };
 	plan[2] = (struct plan){ .name = STR("others"),
 		.limit = { { PLAN_MESSAGES, PLAN_MINUTE, 2 } },
 		.n_limits = 1,
-		.warn_percent = 100,
+		.warn = { 100 },
 		.everyone = true };
 	w->session.plans = &plans;
 }
@@ -284,7 +350,7 @@ test_a_day_of_an_account(void **state)
 	assert_fact(w, STEP_MAIL, "quota.used", "10");
 	assert_fact(w, STEP_MAIL, "quota.limit", "10");
 	assert_fact(w, STEP_MAIL, "quota.plan", "residential");
-	assert_fact(w, STEP_MAIL, "quota.free", "1d");
+	assert_fact(w, STEP_MAIL, "quota.free", "1d30m");
 	w->now += 25 * HOURS;
 	assert_at_mail(w, "<a@x.example>", "quota", "ok");
 	assert_fact(w, STEP_MAIL, "quota.used", "0");
@@ -329,7 +395,7 @@ test_recipients_in_an_hour_of_a_client(void **state)
 	world_rcpt_taken(w);
 	world_rcpt(w, "<t@here.example>");
 	assert_fact(w, STEP_RCPT, "quota", "over");
-	assert_fact(w, STEP_RCPT, "quota.free", "1h");
+	assert_fact(w, STEP_RCPT, "quota.free", "1h2m");
 	world_rcpt_refused(w);
 	assert_fact(w, STEP_MESSAGE, "quota", "near");
 	world_accepted(w);
@@ -357,7 +423,7 @@ test_who_has_no_plan(void **state)
 	world_message(w, "<a@x.example>", 1);
 	world_message(w, "<a@x.example>", 1);
 	assert_at_mail(w, "<a@x.example>", "quota", "over");
-	assert_fact(w, STEP_MAIL, "quota.free", "1m");
+	assert_fact(w, STEP_MAIL, "quota.free", "1m10s");
 }
 
 /* --- when things go wrong --------------------------------------------------------------------- */
@@ -407,6 +473,9 @@ main(void)
 		CASE(test_who_is_not_there_has_no_rate),
 		CASE(test_windows_slide),
 		CASE(test_a_surge_is_seen_against_the_usual),
+		CASE(test_bounces_and_internal_mail_are_apart),
+		CASE(test_direction),
+		CASE(test_helo_and_recipients_have_rates),
 		CASE(test_guesses_count_at_once),
 		CASE(test_a_long_transaction_is_counted_whole),
 		CASE(test_a_day_of_an_account),

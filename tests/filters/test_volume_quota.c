@@ -68,7 +68,7 @@ test_nearness(void **state)
 			plan = (struct plan){ .name = STR("p"),
 				.limit = { { PLAN_MESSAGES, PLAN_DAY, cases[i].most } },
 				.n_limits = 1,
-				.warn_percent = cases[i].warn,
+				.warn = { cases[i].warn },
 				.everyone = true };
 			world_mail(w, "<a@x.example>");
 			assert_fact(w, STEP_MAIL, "quota", cases[i].quota);
@@ -97,15 +97,15 @@ test_nearest(void **state)
 		/* over in two windows: the longer one */
 		{ { { PLAN_MESSAGES, PLAN_MINUTE, 1 }, { PLAN_MESSAGES, PLAN_HOUR, 2 },
 		      { PLAN_MESSAGES, PLAN_DAY, 9 } },
-		    3, "over", "2", "1", "1h" },
+		    3, "over", "2", "1", "1h2m" },
 		{ { { PLAN_MESSAGES, PLAN_HOUR, 2 }, { PLAN_MESSAGES, PLAN_MINUTE, 1 } }, 2, "over",
-		    "2", "1", "1h" },
+		    "2", "1", "1h2m" },
 		{ { { PLAN_MESSAGES, PLAN_DAY, INT64_MAX }, { PLAN_MESSAGES, PLAN_HOUR, 4 } }, 2,
 		    "ok", "2", "4", "0s" },
 	};
 	struct world *w = *state;
 
-	plan = (struct plan){ .name = STR("p"), .warn_percent = 80, .everyone = true };
+	plan = (struct plan){ .name = STR("p"), .warn = { 80 }, .everyone = true };
 	world_message(w, "<a@x.example>", 3);
 	world_message(w, "<a@x.example>", 3);
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -127,7 +127,7 @@ test_no_limits(void **state)
 	unsigned asked = w->store_asked;
 
 	plan = (struct plan){
-		.name = STR("p"), .recipients_per_message = 1, .warn_percent = 80, .everyone = true
+		.name = STR("p"), .recipients_per_message = 1, .warn = { 80 }, .everyone = true
 	};
 	w->store_fails = true;
 	world_mail(w, "<a@x.example>");
@@ -154,7 +154,7 @@ test_store_fails(void **state)
 		.limit = { { PLAN_MESSAGES, PLAN_DAY, 1 } },
 		.n_limits = 1,
 		.recipients_per_message = 1,
-		.warn_percent = 80,
+		.warn = { 80 },
 		.everyone = true };
 	w->store_fails = true;
 	world_mail(w, "<a@x.example>");
@@ -168,6 +168,195 @@ test_store_fails(void **state)
 	assert_fact(w, STEP_RCPT, "quota", "over");
 }
 
+/* --- what is held ------------------------------------------------------------------------------ */
+
+static struct question
+of_counter(enum take_what what, int64_t n)
+{
+	return (struct question){ .kind = QUESTION_TAKE,
+		.name = STR("rate:messages:account:alice"),
+		.add = n,
+		.take = { .what = what, .holder = 77, .lasts = 60 } };
+}
+
+static void
+daily(int64_t messages)
+{
+	plan = (struct plan){ .name = STR("p"),
+		.limit = { { PLAN_MESSAGES, PLAN_DAY, messages } },
+		.n_limits = 1,
+		.warn = { 50, 80 },
+		.everyone = true };
+}
+
+/* Somebody else is about to send the last one. */
+static void
+test_what_others_hold_fills_the_plan(void **state)
+{
+	struct world *w = *state;
+	struct question hold = of_counter(TAKE_KEEP, 2), give_back = of_counter(TAKE_FREE, 0);
+
+	daily(2);
+	world_count(w, &hold);
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "quota", "over");
+	assert_fact(w, STEP_MAIL, "quota.used", "2");
+	world_count(w, &give_back);
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "quota", "near");
+	assert_fact(w, STEP_MAIL, "quota.used", "0");
+}
+
+/* Whatever ends a transaction gives back what it held, and a refusal counts nothing. */
+static void
+test_what_was_not_sent_is_given_back(void **state)
+{
+	struct world *w = *state;
+
+	daily(2);
+	for (int i = 0; i < 5; i++) {
+		world_mail(w, "<a@x.example>");
+		world_rcpt(w, "<r@here.example>");
+		assert_fact(w, STEP_RCPT, "quota", "near");
+		assert_fact(w, STEP_RCPT, "quota.used", "0");
+		if (i % 2)
+			world_rcpt_taken(w);
+		else
+			world_rcpt_refused(w);
+	}
+	/* refused, again and again: it does not fill up */
+	world_message(w, "<a@x.example>", 1);
+	world_message(w, "<a@x.example>", 1);
+	for (int i = 0; i < 5; i++) {
+		world_mail(w, "<a@x.example>");
+		assert_fact(w, STEP_MAIL, "quota", "over");
+		assert_fact(w, STEP_MAIL, "quota.used", "2");
+	}
+}
+
+/* Hundreds of recipients are held in lots: few questions, and still the limit to the one. */
+static void
+test_many_recipients(void **state)
+{
+	struct world *w = *state;
+	unsigned asked = w->store_asked;
+	char path[32];
+
+	plan = (struct plan){ .name = STR("p"),
+		.limit = { { PLAN_RECIPIENTS, PLAN_HOUR, 305 } },
+		.n_limits = 1,
+		.everyone = true };
+	world_mail(w, "<a@x.example>");
+	for (int i = 0; i < 400; i++) {
+		snprintf(path, sizeof(path), "<r%d@here.example>", i);
+		world_rcpt(w, path);
+		assert_fact(w, STEP_RCPT, "quota", i < 305 ? "ok" : "over");
+		if (i < 305)
+			world_rcpt_taken(w);
+		else
+			world_rcpt_refused(w);
+	}
+	world_accepted(w);
+	assert_in_range(w->store_asked - asked, 20, 90);
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "quota.used", "305");
+}
+
+static void
+test_warnings(void **state)
+{
+	static const char *const levels[] = { "0", "0", "0", "0", "50", "50", "50", "80" };
+	struct world *w = *state;
+
+	daily(10);
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		world_mail(w, "<a@x.example>");
+		assert_fact(w, STEP_MAIL, "quota.warning", levels[i]);
+		assert_fact(w, STEP_MAIL, "quota", i < 4 ? "ok" : "near");
+		world_message(w, "<a@x.example>", 1);
+	}
+}
+
+static void
+test_the_postmaster_is_always_reached(void **state)
+{
+	static const struct {
+		const char *rcpt, *quota;
+	} cases[] = {
+		{ "<postmaster>", "ok" },
+		{ "<PostMaster@Example.org>", "ok" },
+		{ "<postmaster@mx.example.org>", "ok" },
+		{ "<postmaster@org>", "over" },
+		{ "<postmaster@notexample.org>", "over" },
+		{ "<postmaster@here.example>", "over" },
+		{ "<postmasters@example.org>", "over" },
+	};
+	struct world *w = *state;
+
+	w->session.hostname = STR("mx.example.org");
+	daily(1);
+	world_message(w, "<a@x.example>", 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		world_mail(w, "<a@x.example>");
+		world_rcpt(w, cases[i].rcpt);
+		assert_fact(w, STEP_RCPT, "quota", cases[i].quota);
+		world_rcpt_taken(w);
+		assert_fact(w, STEP_MESSAGE, "quota", cases[i].quota);
+	}
+}
+
+/* An empty sender is no way round a plan. */
+static void
+test_bounces_of_who_has_a_plan_count(void **state)
+{
+	struct world *w = *state;
+
+	daily(1);
+	world_message(w, "<>", 1);
+	world_mail(w, "<>");
+	assert_fact(w, STEP_MAIL, "quota", "over");
+}
+
+static void
+test_upstream(void **state)
+{
+	struct world *w = *state;
+
+	plan = (struct plan){ .name = STR("isp"),
+		.limit = { { PLAN_MESSAGES, PLAN_DAY, 10 } },
+		.n_limits = 1,
+		.recipients_per_message = 2,
+		.reserve = 20,
+		.upstream = true };
+	w->session.hostname = STR("mx.example.org");
+	for (int i = 0; i < 8; i++) {
+		world_mail(w, "<a@x.example>");
+		assert_fact(w, STEP_MAIL, "quota", "none");
+		assert_fact(w, STEP_MAIL, "upstream(\"isp\")", "ok");
+		world_rcpt(w, "<r@there.example>");
+		world_rcpt_taken(w);
+		world_accepted(w);
+	}
+	/* the rest is the postmaster's */
+	world_mail(w, "<a@x.example>");
+	world_rcpt(w, "<r@there.example>");
+	assert_fact(w, STEP_RCPT, "upstream(\"isp\")", "over");
+	assert_fact(w, STEP_RCPT, "upstream.used(\"isp\")", "8");
+	assert_fact(w, STEP_RCPT, "upstream.limit(\"isp\")", "8");
+	assert_fact(w, STEP_RCPT, "upstream.free(\"isp\")", "1d30m");
+	assert_fact(w, STEP_RCPT, "upstream(\"other\")", "none");
+	world_rcpt_refused(w);
+	world_rcpt(w, "<postmaster@example.org>");
+	assert_fact(w, STEP_RCPT, "upstream(\"isp\")", "ok");
+	assert_fact(w, STEP_RCPT, "upstream.limit(\"isp\")", "10");
+	world_rcpt_taken(w);
+	world_accepted(w);
+	/* a message that does not go that way is not counted there */
+	world_message(w, "<a@x.example>", 1);
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "upstream.used(\"isp\")", "9");
+}
+
 int
 main(void)
 {
@@ -176,6 +365,17 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nearest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_others_hold_fills_the_plan, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_was_not_sent_is_given_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_recipients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_warnings, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_the_postmaster_is_always_reached, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_bounces_of_who_has_a_plan_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_upstream, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("volume_quota", tests, NULL, NULL);

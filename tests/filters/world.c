@@ -350,7 +350,7 @@ tell(struct world *w, enum stage_event event)
 	for (size_t i = 0; i < w->n_stages; i++) {
 		struct ask ask = session_ask(&w->session, step, w->now);
 
-		if (!w->stages[i]->event)
+		if (!w->stages[i]->event || w->session.txn.stage_state == NULL)
 			continue;
 		ask.conf = w->conf[i];
 		ask.state = &w->session.txn.stage_state[i];
@@ -359,11 +359,21 @@ tell(struct world *w, enum stage_event event)
 	answer_all(w);
 }
 
+/* As the gate does whenever a transaction ends. */
+static void
+over(struct world *w)
+{
+	if (w->session.txn.open)
+		tell(w, EVENT_OVER);
+	session_reset(&w->session);
+}
+
 /* --- sessions --------------------------------------------------------------------------------- */
 
 void
 world_connect(struct world *w, const char *ip, const char *account)
 {
+	over(w);
 	session_free(&w->session);
 	session_init(&w->session, FRONT_PROXY, &w->table, w->n_stages + 1);
 	if (ip[0] != '\0' && !ip_parse(str_of(ip), &w->session.client_ip))
@@ -389,6 +399,7 @@ world_mail(struct world *w, const char *path)
 {
 	struct mailbox mailbox = read_path(w, path);
 
+	over(w);
 	session_mail(&w->session, &mailbox);
 	w->session.txn.open = true;
 }
@@ -483,8 +494,9 @@ world_authres(struct world *w)
 void
 world_accepted(struct world *w)
 {
+	tell(w, EVENT_OFFERED);
 	tell(w, EVENT_ACCEPTED);
-	session_reset(&w->session);
+	over(w);
 }
 
 void

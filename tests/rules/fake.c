@@ -138,6 +138,7 @@ static const struct fact_def session[] = {
 	{ .name = "helo", .type = VALUE_TEXT, AT_HELO },
 	{ .name = "message.size", .type = VALUE_NUMBER, AT_MESSAGE },
 	{ .name = "recipient", .type = VALUE_TEXT, AT_RCPT_ONLY },
+	{ .name = "recipients", .type = VALUE_NUMBER, AT_RCPT_ONLY },
 	{ .name = "sender", .type = VALUE_TEXT, AT_MAIL },
 	{ .name = "sender.domain", .type = VALUE_TEXT, AT_MAIL },
 };
@@ -220,10 +221,13 @@ static const char *const quota_words[] = { "none", "ok", "near", "over", NULL };
 static const struct fact_def volume[] = {
 	{ .name = "quota", .type = VALUE_SYMBOL, .symbols = quota_words, AT_MAIL },
 	{ .name = "quota.free", .type = VALUE_DURATION, AT_MAIL },
+	{ .name = "quota.limit", .type = VALUE_NUMBER, AT_MAIL },
 	{ .name = "quota.plan", .type = VALUE_TEXT, AT_MAIL },
+	{ .name = "quota.used", .type = VALUE_NUMBER, AT_MAIL },
 	{ .name = "rate", .type = VALUE_NUMBER, .params = rate_params, AT_MAIL },
 	{ .name = "surge", .type = VALUE_REAL, .params = who_param, AT_MAIL },
 	{ .name = "nth", .type = VALUE_NUMBER, .params = nth_params, AT_ALL },
+	{ .name = "recipients.allowed", .type = VALUE_NUMBER, AT_MAIL },
 	{ .name = "unknown_share", .type = VALUE_NUMBER, .params = share_params, AT_MAIL },
 };
 

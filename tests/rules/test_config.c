@@ -353,9 +353,12 @@ test_plans(void **state)
 {
 	struct config *config = load_text("list homes { 192.0.2.0/24 }\n"
 					  "plan home { 5000 recipients per hour\n 60 messages per "
-					  "minute\n warn at 90%\n for clients in homes }\n"
+					  "minute\n warn at 90%, 100%\n for clients in homes }\n"
 					  "plan rest { 1 messages per day; for everyone\n"
-					  "for accounts in { \"anna\", \"bob@example.org\" } }\n");
+					  "for accounts in { \"anna\", \"bob@example.org\" } }\n"
+					  "upstream \"home\" { 9 messages per day\n reserve "
+					  "5% for postmaster }\n");
+	const struct plan *isp = plan_upstream(&config->plans, STR("home"));
 	const struct plan *home = &config->plans.plan[0], *rest = &config->plans.plan[1];
 	struct ip ip;
 
@@ -363,10 +366,15 @@ test_plans(void **state)
 	assert_int_equal(home->limit[0].what, PLAN_RECIPIENTS);
 	assert_int_equal(home->limit[0].window, PLAN_HOUR);
 	assert_int_equal(home->limit[1].most, 60);
-	assert_int_equal(home->warn_percent, 90);
+	assert_int_equal(home->warn[0], 90);
+	assert_int_equal(home->warn[1], 100);
+	assert_int_equal(home->warn[2], 0);
 	assert_null(home->accounts);
+	assert_int_equal(isp->reserve, 5);
+	assert_int_equal(isp->limit[0].most, 9);
+	assert_null(plan_upstream(&config->plans, STR("rest")));
 	assert_true(rest->everyone);
-	assert_int_equal(rest->warn_percent, 80);
+	assert_int_equal(rest->warn[0], 80);
 	assert_true(ip_parse(STR("192.0.2.7"), &ip));
 	assert_ptr_equal(plan_of(&config->plans, STR(""), &ip), home);
 	assert_ptr_equal(plan_of(&config->plans, STR("Anna"), &ip), rest);

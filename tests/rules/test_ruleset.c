@@ -576,40 +576,48 @@ test_default_rules(void **state)
 		{ STEP_MAIL, "",
 		    "authenticated=0; spf=temperror; spf.helo=temperror; client.name=NONE",
 		    "accept", NULL },
-		{ STEP_RCPT, "", "authenticated=1; quota=over; quota.plan=home; quota.free=3600",
-		    "tempfail 452 4.7.1 \"The plan home is used up; there is room again in 1h at the "
-		    "latest\" default.rules:27",
+		{ STEP_RCPT, "", "recipients.allowed=2; recipients=3",
+		    "tempfail 452 4.5.3 \"At most 2 recipients a message: send to the others in "
+		    "another one\" default.rules:27",
 		    NULL },
-		{ STEP_RCPT, "", "authenticated=1; quota=near", "accept default.rules:28", NULL },
 		{ STEP_RCPT, "",
-		    "authenticated=0; unknown_share(client, 1h)=81; client.ip=192.0.2.1",
+		    "authenticated=1; recipients.allowed=0; quota=over; quota.plan=home; "
+		    "quota.used=10; quota.limit=10; quota.free=3600",
+		    "tempfail 452 4.7.1 \"10 of 10 of the plan home are used; there is room again in "
+		    "1h\" default.rules:28",
+		    NULL },
+		{ STEP_RCPT, "", "recipients.allowed=0; authenticated=1; quota=near",
+		    "accept default.rules:29", NULL },
+		{ STEP_RCPT, "",
+		    "recipients.allowed=0; authenticated=0; unknown_share(client, 1h)=81; client.ip=192.0.2.1",
 		    "tempfail 450 4.7.1 \"Too many unknown recipients from 192.0.2.1: clean the list of "
-		    "recipients, and try again in an hour\" default.rules:31",
+		    "recipients, and try again in an hour\" default.rules:32",
 		    NULL },
 		{ STEP_RCPT, "",
-		    "authenticated=0; client.name=; greylist=waiting; greylist.wait=240; client.ip=192.0.2.1",
+		    "recipients.allowed=0; authenticated=0; client.name=; greylist=waiting; greylist.wait=240; client.ip=192.0.2.1",
 		    "tempfail 451 4.7.1 \"Greylisted, as 192.0.2.1 has no name in the DNS: try again in "
-		    "4m\" default.rules:34",
+		    "4m\" default.rules:35",
 		    NULL },
 		/* who has a name costs no question to the store's greylist */
-		{ STEP_RCPT, "", "authenticated=0; client.name=a.example; greylist=PENDING",
+		{ STEP_RCPT, "",
+		    "recipients.allowed=0; authenticated=0; client.name=a.example; greylist=PENDING",
 		    "accept", NULL },
 		{ STEP_MESSAGE, "", "authenticated=0; from.count=2",
 		    "reject 550 5.6.0 \"The message has 2 From fields: exactly one is allowed (RFC 5322 "
-		    "3.6)\" default.rules:41",
+		    "3.6)\" default.rules:42",
 		    NULL },
 		{ STEP_MESSAGE, "", "authenticated=0; from.count=1", "accept", NULL },
 		/* DMARC is looked at, and nobody is refused for it */
 		{ STEP_MESSAGE, "",
 		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=reject; dmarc.from=a.example",
 		    "accept; observed reject 550 5.7.26 \"DMARC: a.example does not vouch for this "
-		    "message and asks that it be refused\" default.rules:45",
+		    "message and asks that it be refused\" default.rules:46",
 		    NULL },
 		{ STEP_MESSAGE, "",
 		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=quarantine", "accept",
 		    NULL },
 		{ STEP_MESSAGE, "", "authenticated=1; from.count=1; dmarc=PENDING",
-		    "accept default.rules:38", NULL },
+		    "accept default.rules:39", NULL },
 	};
 
 	run(cases, COUNT(cases));

@@ -26,7 +26,8 @@ scenario_tests = \
 	tests/scenario/proxy_routes.sh \
 	tests/scenario/proxy_smuggling.sh \
 	tests/scenario/proxy_tls.sh \
-	tests/scenario/proxy_tproxy.sh
+	tests/scenario/proxy_tproxy.sh \
+	tests/scenario/proxy_volume.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
 	tests/scenario/certificates.py tests/scenario/streams.py
