@@ -7,6 +7,7 @@ import email.utils
 import json
 import os
 import pwd
+import random
 import re
 import select
 import shutil
@@ -21,9 +22,15 @@ START_LIMIT = 30  # seconds for a server to come up
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the system gives to connections, of which other tests make many meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def until(true, limit=START_LIMIT, what="something", pause=0.02):

@@ -3,6 +3,7 @@ front of a mail server that is played here and may misbehave, lets cases talk to
 speaks TAP. Everything stays on 127.0.0.1; only the standard library is used."""
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -23,11 +24,15 @@ HANG = object()  # the mail server says nothing
 
 
 def free_port():
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
-    s.close()
-    return port
+    """Below those that the system gives to connections, of which other tests make many meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def until(condition, what="it"):
