@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_check,
 	&command_test,
 	&command_greylist,
+	&command_quota,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

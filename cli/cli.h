@@ -61,7 +61,7 @@ struct command {
 };
 
 extern const struct command command_backends, command_check, command_greylist, command_log,
-    command_stats, command_test, command_why;
+    command_quota, command_stats, command_test, command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);

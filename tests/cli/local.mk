@@ -4,6 +4,7 @@ check_PROGRAMS += \
 	tests/cli/test_cli \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
+	tests/cli/test_quota \
 	tests/cli/test_stats \
 	tests/cli/test_trial \
 	tests/cli/test_when \
@@ -13,6 +14,7 @@ tests_cli_test_backends_SOURCES = tests/cli/test_backends.c $(cli_run)
 tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
+tests_cli_test_quota_SOURCES = tests/cli/test_quota.c $(cli_run)
 tests_cli_test_stats_SOURCES = tests/cli/test_stats.c $(cli_run)
 tests_cli_test_trial_SOURCES = tests/cli/test_trial.c $(cli_run)
 tests_cli_test_why_SOURCES = tests/cli/test_why.c $(cli_run)
