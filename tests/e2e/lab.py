@@ -345,9 +345,26 @@ postlog unix-dgram n - n - 1 postlogd
             raise RuntimeError(f"Postfix does not start: {said[-1]}{self.text()[-2000:]}") from None
         until(lambda: answers(self.port, self.host), what="Postfix")
 
+    def master(self):
+        """The pid of its master; 0: it has none."""
+        try:
+            with open(os.path.join(self.folder, "queue/pid/master.pid"), encoding="ascii") as f:
+                pid = int(f.read())
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                return pid if b"postfix" in f.read() else 0
+        except (OSError, ValueError):
+            return 0
+
     def stop(self):
-        subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, check=False)
+        """`postfix stop` waits for its master without an end; whatever became of that, none is left behind."""
+        pid = self.master()
+        try:
+            subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False, timeout=20)
+        except subprocess.TimeoutExpired:
+            pass
+        if pid and self.master() == pid:
+            os.kill(pid, signal.SIGKILL)
 
 
 SENDMAIL_MC = """divert(-1)
