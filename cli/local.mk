@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	cli/greylisting.c \
 	cli/log.c \
 	cli/print.c cli/print.h \
+	cli/propose.c cli/propose.h \
 	cli/quota.c \
 	cli/stats.c \
 	cli/story.c cli/story.h \

@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/print.h"
+#include "cli/propose.h"
 #include "cli/when.h"
 #include "db/store_sqlite.h"
 #include "filters/key.h"
@@ -18,10 +19,15 @@
 #define TEN_YEARS (3650LL * 86400)
 #define LIMIT_MAX 1000000000
 #define WINDOWS 3
+#define N_ACTIONS 5
 
 static const char *const what_words[] = { "messages", "recipients" };
 static const char *const window_words[WINDOWS] = { "minute", "hour", "day" };
 static const int64_t window_seconds[WINDOWS] = { 60, 3600, 86400 };
+
+struct options {
+	const char *until, *since;
+};
 
 struct errand {
 	struct cli *cli;
@@ -29,7 +35,7 @@ struct errand {
 	struct config *config; /* NULL: there is none */
 	struct store *store;
 	int64_t now_ms;
-	const char *until;       /* options */
+	struct options options;
 	struct str who;          /* as given */
 	struct str kind, name;   /* "account", "alice": as in the keys of the store */
 	const struct plan *plan; /* NULL: none */
@@ -291,9 +297,9 @@ read_until(struct errand *x, int64_t *seconds)
 	int64_t ms;
 
 	*seconds = TEN_YEARS;
-	if (x->until == NULL)
+	if (x->options.until == NULL)
 		return true;
-	if (!cli_time(x->cli, "until", x->until, &ms))
+	if (!cli_time(x->cli, "until", x->options.until, &ms))
 		return false;
 	*seconds = (ms - x->now_ms + 999) / 1000;
 	if (*seconds > 0)
@@ -361,7 +367,7 @@ set(struct errand *x, char **argv, int n)
 	buf_printf(&text, "%.*s:", STR_ARG(x->who));
 	for (int i = 0; i < n; i++)
 		buf_printf(&text, " %s", argv[i]);
-	if (x->until)
+	if (x->options.until)
 		buf_printf(&text, " until %s", when_local(x->now_ms + seconds * 1000, when));
 	for (int i = 0; i < n; i += 4)
 		if (!read_limit(x, argv + i, q, given)) {
@@ -381,6 +387,22 @@ both(struct errand *x, enum take_what what, const char *text)
 	return change(x, arena_printf(x->arena, "%.*s: %s", STR_ARG(x->who), text), &q, &q);
 }
 
+static int
+propose(struct errand *x)
+{
+	struct propose p = { .who = x->who };
+
+	if (str_eq(x->kind, STR("upstream")))
+		return cli_fail(x->cli, "the journal does not tell what went out by an upstream");
+	if (!cli_time(x->cli, "since", x->options.since ? x->options.since : "30d", &p.since_ms))
+		return CLI_ERROR;
+	if (str_eq(x->kind, STR("account")))
+		p.account = x->name;
+	else
+		p.client = x->name;
+	return propose_limits(x->cli, &p);
+}
+
 /* --- the subcommand ----------------------------------------------------------------------------- */
 
 static int
@@ -392,6 +414,8 @@ act(struct errand *x, const char *action, char **argv, int n)
 		return cli_fail(x->cli, "quota %s takes one: whom?", action);
 	if (strcmp(action, "show") == 0)
 		return show(x);
+	if (strcmp(action, "propose") == 0)
+		return propose(x);
 	if (strcmp(action, "unset") == 0)
 		return both(x, TAKE_ALLOW, "the limits of the plan");
 	return both(x, TAKE_RESET, "nothing is used");
@@ -417,20 +441,20 @@ open_store(struct errand *x, bool writes)
 static int
 run(struct cli *cli, int argc, char **argv)
 {
-	static const char *const actions[] = { "show", "set", "unset", "reset" };
+	static const char *const actions[] = { "show", "propose", "set", "unset", "reset" };
 	struct errand x = { .cli = cli, .now_ms = clock_wall_ms() };
 	int n, code = CLI_ERROR;
 	size_t i;
 
-	if (!cli_options(cli, &command_quota, &x.until, argv, &n))
+	if (!cli_options(cli, &command_quota, &x.options, argv, &n))
 		return cli->code;
-	i = n > 0 ? word_index(argv[0], actions, 4) : 4;
-	if (i == 4 || n < 2)
+	i = n > 0 ? word_index(argv[0], actions, N_ACTIONS) : N_ACTIONS;
+	if (i == N_ACTIONS || n < 2)
 		return cli_fail(cli,
-		    "quota takes show, set, unset or reset, and whom; see `postern quota --help`");
+		    "quota takes show, propose, set, unset or reset, and whom; see `postern quota --help`");
 	x.arena = arena_new(ARENA_LIMIT);
 	x.config = cli_config(cli, cli->config);
-	if (x.config && open_store(&x, i > 0)) {
+	if (x.config && open_store(&x, i > 1)) {
 		take_who(&x, argv[1]);
 		code = act(&x, actions[i], argv + 2, n - 2);
 	}
@@ -442,18 +466,22 @@ run(struct cli *cli, int argc, char **argv)
 }
 
 static const struct cli_option rows[] = {
-	{ "until", OPTION_TEXT, 0, "TIME", "set: until then, as 2026-12-31; default: for good" },
+	{ "since", OPTION_TEXT, offsetof(struct options, since), "TIME",
+	    "propose: from then on; default: 30d" },
+	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME",
+	    "set: until then, as 2026-12-31; default: for good" },
 };
 
 const struct command command_quota = {
 	.name = "quota",
 	.arguments =
-	    "show WHO | set WHO N messages|recipients per minute|hour|day... | unset WHO | "
+	    "show WHO | propose WHO | set WHO N messages|recipients per minute|hour|day... | unset WHO | "
 	    "reset WHO",
 	.summary = "how much of a plan is used, and other limits for a while",
 	.help =
 	    "WHO is an account, the address of a client, or upstream:NAME. show tells what is\n"
 	    "used, when there is room again, and when a limit is reached at the present rate.\n"
+	    "propose tells limits that the past suggests, and what each would have stopped.\n"
 	    "set gives other limits than the plan's, unset gives back the plan's, reset begins\n"
 	    "the counts anew. Each change is an entry of the journal.\n",
 	.options = rows,

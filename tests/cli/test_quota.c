@@ -148,16 +148,59 @@ test_reset(void **state)
 }
 
 static void
+past(struct run *r, int64_t days_ago, unsigned n, const char *rule)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct journal_record record = run_record();
+
+		record.verdict = "accept";
+		record.account = STR("Alice");
+		record.rule = str_of(rule);
+		record.id[0] = '\0';
+		record.time_ms = (time(NULL) - days_ago * 86400) * 1000;
+		run_append(r, &record);
+	}
+}
+
+static void
+test_propose(void **state)
+{
+	struct run *r = *state;
+
+	for (int day = 1; day <= 20; day++)
+		past(r, day, day == 7 ? 20 : day == 9 ? 12 : 4, "");
+	/* neither what came again, nor what is too long ago, nor somebody else's */
+	past(r, 3, 30, "delivered before");
+	past(r, 40, 30, "");
+	quota(r, "propose alice");
+	run_is(r, 0,
+	    "alice: 20 days with mail; messages a day: half of them up to 4, 99 of 100 up to 20, "
+	    "most 20\n"
+	    "  12 messages per day would have stopped 8 messages on 1 days\n"
+	    "  20 messages per day would have stopped 0 messages on 0 days\n"
+	    "  30 messages per day would have stopped 0 messages on 0 days\n",
+	    "");
+	quota(r, "propose alice --since 50d --json");
+	run_has(r,
+	    "{\"who\":\"alice\",\"days\":21,\"p50\":4,\"p99\":30,\"most\":30,"
+	    "\"candidates\":[{\"limit\":20,\"stopped_days\":1,\"stopped_messages\":10},");
+	quota(r, "propose bob");
+	run_is(r, 1, "", "");
+	quota(r, "propose upstream:isp");
+	run_is(r, 2, "", "postern: the journal does not tell what went out by an upstream\n");
+}
+
+static void
 test_wrong_use(void **state)
 {
 	static const struct {
 		const char *words, *says;
 	} cases[] = {
 		{ "",
-		    "postern: quota takes show, set, unset or reset, and whom; see `postern quota "
+		    "postern: quota takes show, propose, set, unset or reset, and whom; see `postern quota "
 		    "--help`\n" },
 		{ "raise alice",
-		    "postern: quota takes show, set, unset or reset, and whom; see "
+		    "postern: quota takes show, propose, set, unset or reset, and whom; see "
 		    "`postern quota --help`\n" },
 		{ "show alice bob", "postern: quota show takes one: whom?\n" },
 		{ "set bob 5 messages per day",
@@ -185,6 +228,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_show, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_and_unset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_propose, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_use, setup, teardown),
 	};
 
