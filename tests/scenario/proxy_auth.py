@@ -693,7 +693,7 @@ def quota_is_used(w):
     c.send(b"RCPT TO:<b@example.org>\r\n")
     code, text = c.reply()
     c.close()
-    return code == 452 and b"small is used up" in text
+    return code == 452 and b"plan small" in text
 
 
 # ---- those who guess ----
