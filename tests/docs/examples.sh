@@ -27,6 +27,10 @@ ls "$tmp"/readme-1.conf >/dev/null 2>"$found" || :
 report "README.md has configurations" "$found"
 
 checked "the sample as it is" docs/postern.conf.sample
+{ cat docs/postern.conf.sample docs/upstreams.sample
+  echo 'at rcpt { tempfail 451 4.7.1 "Again in ${upstream.free(\"household\")}" if upstream("household") is over }'
+} >"$tmp/upstreams.conf"
+checked "the sample with the upstreams behind it" "$tmp/upstreams.conf"
 # A line held back begins with # and no blank, or within a block with # and four. Of what excludes
 # each other the first stays.
 sed -e 's/^#\([^ ]\|    \)/\1/' -e '/^resolver forward/d' docs/postern.conf.sample >"$tmp/all.conf"
