@@ -22,6 +22,9 @@
 #define CLEAN_SOON (50 * MS)
 #define CLEAN_LATER (10 * S)
 
+/* Far more than as many rows take as there can be: their texts are the command line's. */
+#define EXCEPTIONS_MEMORY (64 * 1024 * 1024)
+
 /* How often to look whether the files are still ours. */
 #define LOOK_EVERY (1 * S)
 
@@ -107,6 +110,20 @@ db_request_status(struct status_report *report)
 }
 
 struct db_request *
+db_request_exceptions(enum exceptions_what what)
+{
+	struct db_request *r = xcalloc(1, sizeof(*r) + sizeof(*r->exceptions));
+
+	r->what = DB_EXCEPTIONS;
+	r->octets = sizeof(*r) + sizeof(*r->exceptions);
+	r->exceptions = (struct store_exceptions *)(r + 1);
+	r->exceptions->what = what;
+	if (what == EXCEPTIONS_READ)
+		r->exceptions->memory = arena_new(EXCEPTIONS_MEMORY);
+	return r;
+}
+
+struct db_request *
 db_request_journal(struct journal_record *record)
 {
 	struct db_request *r = xcalloc(1, sizeof(*r));
@@ -122,6 +139,8 @@ db_request_free(struct db_request **request)
 {
 	if (*request == NULL)
 		return;
+	if ((*request)->exceptions)
+		arena_free(&(*request)->exceptions->memory);
 	free((*request)->record);
 	free((*request)->status);
 	free(*request);
@@ -397,8 +416,8 @@ run_asks(struct db *db)
 	for (size_t i = 0; i < batch->n; i++) {
 		struct db_request *r = batch->request[i];
 
-		db->ask[i] =
-		    (struct store_ask){ &r->answer.question, &r->answer, r->delivered, r->status };
+		db->ask[i] = (struct store_ask){ &r->answer.question, &r->answer, r->delivered,
+			r->status, r->exceptions };
 	}
 	ok = store_ready(db, &e) &&
 	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);

@@ -44,8 +44,9 @@ void db_link_free(struct db_link **link);
 
 enum db_what {
 	DB_STORE,
-	DB_DELIVERED, /* of the store too, in one order with its questions */
-	DB_STATUS,    /* of the store too */
+	DB_DELIVERED,  /* of the store too, in one order with its questions */
+	DB_STATUS,     /* of the store too */
+	DB_EXCEPTIONS, /* of the store too */
 	DB_JOURNAL,
 	DB_LEAVE, /* db's own: a link goes away */
 	DB_STOP,  /* db's own: the thread is to end */
@@ -54,9 +55,10 @@ enum db_what {
 struct db_request {
 	struct queue_item item; /* must be first */
 	enum db_what what;
-	struct answer answer;          /* STORE: answered in place; the request owns its key */
-	struct delivered *delivered;   /* DELIVERED: of the request's own memory */
-	struct status_report *status;  /* STATUS: the request's */
+	struct answer answer;         /* STORE: answered in place; the request owns its key */
+	struct delivered *delivered;  /* DELIVERED: of the request's own memory */
+	struct status_report *status; /* STATUS: the request's */
+	struct store_exceptions *exceptions; /* EXCEPTIONS: of the request's own memory */
 	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
@@ -74,6 +76,11 @@ struct db_request *db_request_store(const struct question *q);
 struct db_request *db_request_delivered(enum delivered_what what, const unsigned char *key);
 /* Takes the report over. */
 struct db_request *db_request_status(struct status_report *report);
+/*
+ * All is zero but what. READ: its `memory` is the request's, until whoever reads the rows takes it over and leaves NULL. Texts for PUT
+ * are not copied: db's users have none to put.
+ */
+struct db_request *db_request_exceptions(enum exceptions_what what);
 /* Takes the record over, which was made by journal_record_copy(). */
 struct db_request *db_request_journal(struct journal_record *record);
 void db_request_free(struct db_request **request);

@@ -12,5 +12,6 @@ extern const char schema_store_1[];
 extern const char schema_store_2[];
 extern const char schema_store_3[];
 extern const char schema_store_4[];
+extern const char schema_store_5[];
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef POSTERN_DB_STORE_H
 #define POSTERN_DB_STORE_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "db/status.h"
 #include "mail/question.h"
@@ -31,11 +32,49 @@ struct delivered {
 	char reply[DELIVERED_REPLY_MAX];
 };
 
+/*
+ * An exception from the rules that an administrator has made. `key` says what is excepted, for those who decide
+ * (mail/exception.h), `about` the rest, for people (JSON); a backend understands neither.
+ */
+struct store_exception {
+	int64_t number; /* never given twice */
+	struct str key, about;
+	int64_t made;    /* wall seconds, as all here */
+	int64_t expires; /* 0: never */
+	int64_t hits, last;
+	struct store_exception *next;
+};
+
+/*
+ * All that the command line writes and each posternd reads. There are few of them, so they are read whole, and only when
+ * they have changed: `version` is another number after each PUT and DROP that changed something.
+ *   READ  version: in, that of the rows the asker has, 0 for none; out, the present one. `same` if they are equal. Else
+ *         rows, from `memory`, in the order of their numbers. Rows that have expired may be among them.
+ *   PUT   one.number's row gets one.key, .about and .expires, and keeps the rest. If there is none (0 is nobody's number)
+ *         a new row is made with the next number, which becomes one.number. done: false if there was no room.
+ *   DROP  one.number's row goes away. done: it was there.
+ *   HIT   adds one.hits to those of one.number's row, whose last is now; no such row: nothing. No new version.
+ */
+#define STORE_EXCEPTIONS_MAX 5000
+
+enum exceptions_what { EXCEPTIONS_READ, EXCEPTIONS_PUT, EXCEPTIONS_DROP, EXCEPTIONS_HIT };
+
+struct store_exceptions {
+	enum exceptions_what what;
+	int64_t version;
+	bool same;
+	struct arena *memory; /* READ: the asker's */
+	struct store_exception *rows;
+	struct store_exception one;
+	bool done;
+};
+
 struct store_ask {
-	const struct question *question;    /* SEEN, COUNT or TAKE */
-	struct answer *answer;              /* seen or count is filled */
-	struct delivered *delivered;        /* in the place of both; NULL */
-	const struct status_report *status; /* in the place of all; NULL */
+	const struct question *question;     /* SEEN, COUNT or TAKE */
+	struct answer *answer;               /* seen or count is filled */
+	struct delivered *delivered;         /* in the place of both; NULL */
+	const struct status_report *status;  /* in the place of all; NULL */
+	struct store_exceptions *exceptions; /* likewise */
 };
 
 /* A row of SEEN as it stands. Times are wall seconds. */

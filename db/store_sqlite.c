@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "db/dbfile.h"
+#include "db/exception.h"
 #include "db/hold.h"
 #include "db/schema.h"
 #include "db/window.h"
@@ -26,6 +27,7 @@ static const struct migration migrations[] = {
 	{ 2, schema_store_2 },
 	{ 3, schema_store_3 },
 	{ 4, schema_store_4 },
+	{ 5, schema_store_5 },
 };
 
 static const struct dbfile_kind kind = {
@@ -119,6 +121,7 @@ struct census {
 struct store {
 	struct dbfile file;
 	struct hold_table *holds;
+	struct exception_table *exceptions;
 	sqlite3_stmt *statement[STATEMENTS];
 	bool read_only;
 	struct census waiting, proven, counters, delivered;
@@ -580,10 +583,13 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 	for (size_t i = 0; i < n; i++) {
 		bool ok;
 
-		require(batch[i].status || batch[i].delivered ||
+		require(batch[i].status || batch[i].delivered || batch[i].exceptions ||
 		    batch[i].question->kind != QUESTION_DNS);
 		if (batch[i].status)
 			ok = status_write(&s->file, batch[i].status, e);
+		else if (batch[i].exceptions)
+			ok = exception_ask(
+			    s->exceptions, batch[i].exceptions, now / 1000, s->read_only, e);
 		else if (batch[i].delivered)
 			ok = answer_delivered(s, batch[i].delivered, now / 1000, e);
 		else if (batch[i].question->kind == QUESTION_SEEN)
@@ -632,6 +638,8 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 		s->delivered.rows -= delivered;
 	if (e->code == ERR_NONE)
 		hold_clean(s->holds, now / 1000, &more, e);
+	if (e->code == ERR_NONE)
+		exception_clean(s->exceptions, now / 1000, &more, e);
 	/* Freed pages go back to the disk, a few at a time. */
 	if (e->code == ERR_NONE)
 		dbfile_exec(&s->file, "PRAGMA incremental_vacuum(64)", e);
@@ -720,6 +728,7 @@ store_sqlite_close(struct store **store)
 	for (size_t i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->statement[i]);
 	hold_close(&s->holds);
+	exception_close(&s->exceptions);
 	dbfile_close(&s->file);
 	free(s);
 	*store = NULL;
@@ -752,6 +761,7 @@ open_either(const char *path, bool read_only, struct err *e)
 	for (size_t i = 0; ok && i < STATEMENTS; i++)
 		ok = dbfile_prepare(&s->file, statement_sql[i], &s->statement[i], e);
 	ok = ok && (s->holds = hold_open(&s->file, e)) != NULL;
+	ok = ok && (s->exceptions = exception_open(&s->file, e)) != NULL;
 	ok = ok &&
 	    (read_only ||
 		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&

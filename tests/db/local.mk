@@ -2,6 +2,7 @@
 check_PROGRAMS += \
 	tests/db/test_db \
 	tests/db/test_dbfile \
+	tests/db/test_exception \
 	tests/db/test_hold \
 	tests/db/test_journal \
 	tests/db/test_journal_id \
@@ -15,6 +16,7 @@ check_PROGRAMS += \
 db_folder = tests/db/folder.c tests/db/folder.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
+tests_db_test_exception_SOURCES = tests/db/test_exception.c $(db_folder)
 tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)

@@ -124,6 +124,12 @@ test_round_trip(void **state)
 	assert_int_equal(strlen(r->record->id), 6);
 	assert_int_equal(r->record->serial, 1);
 	db_request_free(&r);
+
+	r = round_trip(link, base, db_request_exceptions(EXCEPTIONS_READ));
+	assert_false(r->failed || r->exceptions->same);
+	assert_true(r->exceptions->version > 0);
+	assert_null(r->exceptions->rows);
+	db_request_free(&r);
 	assert_int_equal(db_backlog(w->db), 0);
 	db_link_free(&link);
 	assert_null(link);
