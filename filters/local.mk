@@ -24,6 +24,9 @@ libpostern_a_SOURCES += \
 	filters/guessing.c \
 	filters/key.c filters/key.h \
 	filters/listed.c \
+	filters/mime.c \
+	filters/mime_field.c filters/mime_field.h \
+	filters/mime_walk.c filters/mime_walk.h \
 	filters/plugin.c \
 	filters/spf.c \
 	filters/spf_check.c filters/spf_check.h \

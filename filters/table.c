@@ -12,6 +12,7 @@ extern const struct stage geo_stage;
 extern const struct stage greylist_stage;
 extern const struct stage helo_stage;
 extern const struct stage listed_stage;
+extern const struct stage mime_stage;
 extern const struct stage spf_stage;
 extern const struct stage volume_stage;
 
@@ -26,5 +27,6 @@ const struct stage *const stages[] = {
 	&greylist_stage,
 	&volume_stage,
 	&guessing_stage,
+	&mime_stage,
 };
 const size_t n_stages = sizeof(stages) / sizeof(stages[0]);

@@ -1,6 +1,8 @@
 /* The session's own facts: what is known of a connection and a transaction without any stage. */
 #include "mail/session.h"
 
+#include <time.h>
+
 /* Reverse names that are followed; who has more has them for no honest reason. */
 #define CLIENT_NAMES 4
 #define FROM_DOMAINS 32
@@ -314,6 +316,34 @@ compute_from_domain(struct ask *ask, const struct fact_call *call, struct value 
 	return DONE;
 }
 
+/* The local time at which the connection first asks: one moment for all its rules. */
+static struct tm
+local_time(const struct ask *ask)
+{
+	const time_t now = (time_t)ask->now;
+	struct tm tm = { 0 };
+
+	localtime_r(&now, &tm);
+	return tm;
+}
+
+static enum progress
+compute_hour(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_number(local_time(ask).tm_hour);
+	return DONE;
+}
+
+static const char *const weekdays[] = { "sunday", "monday", "tuesday", "wednesday", "thursday",
+	"friday", "saturday", NULL };
+
+static enum progress
+compute_weekday(struct ask *ask, const struct fact_call *call, struct value *out)
+{
+	*out = value_symbol(weekdays[local_time(ask).tm_wday]);
+	return DONE;
+}
+
 static const char *const fronts[] = { "proxy", "milter", NULL };
 
 #define AT_ALL STEP_CONNECT, STEP_MESSAGE
@@ -390,6 +420,11 @@ const struct fact_def session_facts[] = {
 	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not." },
 	{ "stress", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_stress,
 	    "Whether connections were running short when this one began; never with the milter." },
+	{ "time.hour", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_hour,
+	    "The hour of the day, 0 to 23, in the zone of this machine; that in which the connection "
+	    "first asks for it." },
+	{ "time.weekday", VALUE_SYMBOL, weekdays, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
+	    compute_weekday, "The day of the week, in English; likewise." },
 	{ "tls", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls,
 	    "Whether the client's connection is secured by TLS." },
 	{ "tls.cipher", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_cipher,

@@ -11,6 +11,8 @@ check_PROGRAMS += \
 	tests/filters/test_helo \
 	tests/filters/test_guessing \
 	tests/filters/test_listed \
+	tests/filters/test_mime \
+	tests/filters/test_mime_field \
 	tests/filters/test_plugin \
 	tests/filters/test_table \
 	tests/filters/test_volume
@@ -24,6 +26,7 @@ tests_filters_test_greylist_SOURCES = tests/filters/test_greylist.c $(world)
 tests_filters_test_greylist_month_SOURCES = tests/filters/test_greylist_month.c $(greylist_month)
 tests_filters_test_guessing_SOURCES = tests/filters/test_guessing.c $(world)
 tests_filters_test_listed_SOURCES = tests/filters/test_listed.c $(world)
+tests_filters_test_mime_SOURCES = tests/filters/test_mime.c $(world)
 tests_filters_test_plugin_SOURCES = tests/filters/test_plugin.c $(world)
 tests_filters_test_table_SOURCES = tests/filters/test_table.c $(world)
 tests_filters_test_volume_SOURCES = tests/filters/test_volume.c $(world)

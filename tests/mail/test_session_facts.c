@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -173,11 +174,51 @@ test_reverse_names_that_are_none(void **state)
 	assert_int_equal(s->answers.total, 1);
 }
 
+/* One moment for all of a connection, in the zone of the machine. */
+static void
+test_time(void **state)
+{
+	static const struct {
+		const char *zone;
+		int64_t now;
+		int64_t hour;
+		const char *weekday;
+	} cases[] = {
+		{ "UTC", 0, 0, "thursday" },
+		{ "UTC", 1795459718, 18, "monday" },
+		{ "CET-1", 1795459718, 19, "monday" },
+		{ "EST5", 1795417200, 2, "monday" },
+		{ "XXX12", 1795417200, 19, "sunday" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct session s = { 0 };
+		struct value hour, weekday;
+		struct ask ask;
+
+		setenv("TZ", cases[i].zone, 1);
+		tzset();
+		session_init(&s, FRONT_PROXY, &table, 0);
+		ask = session_ask(&s, STEP_CONNECT, cases[i].now);
+		assert_int_equal(fact_get_named(&ask, "time.hour", &hour), DONE);
+		assert_int_equal(hour.number, cases[i].hour);
+		ask.now += 86400;
+		assert_int_equal(fact_get_named(&ask, "time.hour", &hour), DONE);
+		assert_int_equal(hour.number, cases[i].hour);
+		ask.now -= 86400;
+		assert_int_equal(fact_get_named(&ask, "time.weekday", &weekday), DONE);
+		assert_true(str_eq(weekday.text, str_of(cases[i].weekday)));
+		session_free(&s);
+	}
+	unsetenv("TZ");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing_given, set_up, tear_down),
+		cmocka_unit_test(test_time),
 		cmocka_unit_test_setup_teardown(test_declared_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_authenticated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_account_is_kept, set_up, tear_down),
