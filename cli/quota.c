@@ -23,7 +23,6 @@
 
 static const char *const what_words[] = { "messages", "recipients" };
 static const char *const window_words[WINDOWS] = { "minute", "hour", "day" };
-static const int64_t window_seconds[WINDOWS] = { 60, 3600, 86400 };
 
 struct options {
 	const char *until, *since;
@@ -110,19 +109,6 @@ struct use {
 	int64_t until_ms;    /* the limit was set until then; 0: it is the plan's */
 };
 
-/* The rate of a day is that of its last hour, the rate of an hour that of its last minute. */
-static int64_t
-forecast(const int64_t *used, int window, int64_t limit)
-{
-	int64_t seconds;
-
-	if (window == 0 || used[window - 1] == 0 || limit <= used[window])
-		return 0;
-	seconds = (int64_t)((double)(limit - used[window]) * (double)window_seconds[window - 1] /
-	    (double)used[window - 1]);
-	return seconds < window_seconds[window] ? seconds + 1 : 0;
-}
-
 static void
 print_use(struct errand *x, const struct use *u)
 {
@@ -194,7 +180,7 @@ show_counter(struct errand *x, enum plan_what what, struct buf *b)
 	const int64_t limit[WINDOWS] = { a.take.limit.minute, a.take.limit.hour, a.take.limit.day };
 
 	for (int i = 0; i < WINDOWS; i++) {
-		int64_t seconds = limit[i] ? forecast(used, i, limit[i]) : 0;
+		int64_t seconds = limit[i] ? plan_forecast(used, i, limit[i]) : 0;
 		bool full = limit[i] && used[i] >= limit[i];
 		struct use u = { what_words[what], window_words[i], used[i], limit[i],
 			seconds ? x->now_ms + seconds * 1000 : 0,

@@ -7,14 +7,18 @@ nobase_pkginclude_HEADERS += \
 	mail/fact.h \
 	mail/header.h \
 	mail/idna.h \
+	mail/letter.h \
 	mail/list.h \
 	mail/mailbox.h \
+	mail/notice.h \
 	mail/part.h \
 	mail/plan.h \
 	mail/question.h \
 	mail/reply.h \
 	mail/sasl.h \
 	mail/session.h \
+	mail/template.h \
+	mail/url.h \
 	mail/utf8.h \
 	mail/value.h \
 	mail/verdict.h
@@ -27,8 +31,10 @@ libpostern_a_SOURCES += \
 	mail/header.c \
 	mail/header_from.c \
 	mail/idna.c \
+	mail/letter.c \
 	mail/list.c \
 	mail/mailbox.c \
+	mail/notice.c \
 	mail/plan.c \
 	mail/question.c \
 	mail/reply.c \
@@ -36,6 +42,8 @@ libpostern_a_SOURCES += \
 	mail/session.c \
 	mail/session_facts.c \
 	mail/session_results.c mail/session_results.h \
+	mail/template.c \
+	mail/url.c \
 	mail/utf8.c \
 	mail/value.c \
 	mail/verdict.c

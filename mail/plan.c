@@ -39,3 +39,17 @@ plan_upstream(const struct plans *plans, struct str name)
 			return &plans->plan[i];
 	return NULL;
 }
+
+int64_t
+plan_forecast(const int64_t used[3], enum plan_window window, int64_t limit)
+{
+	static const int64_t length[] = { 60, 3600, 86400 };
+	double seconds;
+
+	if (window == PLAN_MINUTE || used[window - 1] == 0 || limit <= used[window])
+		return 0;
+	/* a limit can be as large as a number can: whole ones would run over */
+	seconds =
+	    (double)(limit - used[window]) * (double)length[window - 1] / (double)used[window - 1];
+	return seconds < (double)length[window] ? (int64_t)seconds + 1 : 0;
+}

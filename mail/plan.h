@@ -44,5 +44,10 @@ struct plans {
 const struct plan *plan_of(const struct plans *plans, struct str account, const struct ip *client);
 /* The upstream of that name; NULL. */
 const struct plan *plan_upstream(const struct plans *plans, struct str name);
+/*
+ * Seconds until a limit is reached at the present rate: that of a day is its last hour's, that of an hour its last
+ * minute's. used: of the windows minute, hour and day. 0: it is reached already, or not within its own window.
+ */
+int64_t plan_forecast(const int64_t used[3], enum plan_window window, int64_t limit);
 
 #endif

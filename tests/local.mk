@@ -6,6 +6,7 @@ dist-hook:
 EXTRA_DIST += tests/README.md
 include tests/base/local.mk
 include tests/mail/local.mk
+include tests/post/local.mk
 include tests/db/local.mk
 include tests/filters/local.mk
 include tests/rules/local.mk

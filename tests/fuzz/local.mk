@@ -141,3 +141,7 @@ fuzz_programs += tests/fuzz/fuzz_dmarc
 tests_fuzz_fuzz_dmarc_SOURCES = tests/fuzz/fuzz_dmarc.c $(fuzz_main)
 tests_fuzz_fuzz_dmarc_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/dmarc
+fuzz_programs += tests/fuzz/fuzz_notice
+tests_fuzz_fuzz_notice_SOURCES = tests/fuzz/fuzz_notice.c $(fuzz_main)
+tests_fuzz_fuzz_notice_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/notice

@@ -8,8 +8,10 @@ check_PROGRAMS += \
 	tests/mail/test_header \
 	tests/mail/test_header_from \
 	tests/mail/test_idna \
+	tests/mail/test_letter \
 	tests/mail/test_list \
 	tests/mail/test_mailbox \
+	tests/mail/test_notice \
 	tests/mail/test_plan \
 	tests/mail/test_question \
 	tests/mail/test_reply \
@@ -17,6 +19,8 @@ check_PROGRAMS += \
 	tests/mail/test_session \
 	tests/mail/test_session_facts \
 	tests/mail/test_session_results \
+	tests/mail/test_template \
+	tests/mail/test_url \
 	tests/mail/test_utf8 \
 	tests/mail/test_value
 EXTRA_DIST += tests/mail/README.md

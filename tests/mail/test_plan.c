@@ -58,10 +58,38 @@ test_whose_plan(void **state)
 	arena_free(&arena);
 }
 
+static void
+test_forecast(void **state)
+{
+	static const struct {
+		int64_t used[3];
+		enum plan_window window;
+		int64_t limit, seconds;
+	} cases[] = {
+		/* a minute has none shorter to go by */
+		{ { 50, 50, 50 }, PLAN_MINUTE, 60, 0 },
+		/* ten a minute, a hundred to go */
+		{ { 10, 100, 100 }, PLAN_HOUR, 200, 601 },
+		{ { 0, 100, 100 }, PLAN_HOUR, 200, 0 },
+		/* not within its own hour */
+		{ { 1, 100, 100 }, PLAN_HOUR, 200, 0 },
+		/* a hundred an hour, 600 to go */
+		{ { 0, 100, 400 }, PLAN_DAY, 1000, 6 * 3600 + 1 },
+		{ { 0, 100, 1000 }, PLAN_DAY, 1000, 0 },
+		{ { 0, 100, 1001 }, PLAN_DAY, 1000, 0 },
+		{ { 0, 1, INT64_MAX / 2 }, PLAN_DAY, INT64_MAX, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_int_equal(plan_forecast(cases[i].used, cases[i].window, cases[i].limit),
+		    cases[i].seconds);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forecast),
 		cmocka_unit_test(test_whose_plan),
 	};
 

@@ -7,11 +7,12 @@ may_include() {
 	case $1 in
 	base) echo base ;;
 	mail) echo base mail ;;
+	post) echo base mail post ;;
 	db) echo base mail db ;;
 	filters) echo base mail db filters ;;
 	rules) echo base mail db rules ;;
-	proxy) echo base mail db filters rules proxy ;;
-	cli) echo base mail db filters rules cli ;;
+	proxy) echo base mail post db filters rules proxy ;;
+	cli) echo base mail post db filters rules cli ;;
 	esac
 }
 

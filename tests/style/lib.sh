@@ -2,7 +2,7 @@
 
 builddir=$(pwd)
 cd "${srcdir:-.}" || exit 1
-folders='base mail db filters rules proxy cli'
+folders='base mail post db filters rules proxy cli'
 cases=0
 
 # pass/fail of one case: ok NAME, or the offending lines in a file and bad NAME FILE
