@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	cli/story.c cli/story.h \
 	cli/test.c \
 	cli/trial.c cli/trial.h \
+	cli/verify.c cli/verify.h \
 	cli/waits.c cli/waits.h \
 	cli/when.c cli/when.h \
 	cli/why.c

@@ -25,6 +25,9 @@
 /* Far more than as many rows take as there can be: their texts are the command line's. */
 #define EXCEPTIONS_MEMORY (64 * 1024 * 1024)
 
+/* How often the log notes the chain's newest link: whoever alters the journal cannot reach it there. */
+#define MARK_EVERY (3600 * (int64_t)S)
+
 /* How often to look whether the files are still ours. */
 #define LOOK_EVERY (1 * S)
 
@@ -58,6 +61,7 @@ struct db {
 	struct store *store;     /* NULL: could not be opened */
 	struct journal *journal; /* NULL: could not be opened */
 	int64_t clean_us;        /* when to clean next */
+	int64_t mark_us;         /* when to note the chain's newest link */
 	struct batch asks, records;
 	struct store_ask ask[BATCH];
 	struct journal_record *record[BATCH];
@@ -479,6 +483,20 @@ take(struct db *db, struct queue_item *items)
 /* --- cleaning and the thread -------------------------------------------------------------------- */
 
 static void
+note_mark(struct db *db)
+{
+	int64_t now_us = clock_mono_us();
+	struct journal_mark mark;
+
+	if (db->journal == NULL || now_us < db->mark_us)
+		return;
+	db->mark_us = now_us + MARK_EVERY;
+	if (journal_mark(db->journal, &mark, NULL))
+		log_info(
+		    NULL, "event=journal newest=%lld link=%s", (long long)mark.serial, mark.link);
+}
+
+static void
 clean(struct db *db)
 {
 	int64_t now = clock_wall_ms();
@@ -494,6 +512,7 @@ clean(struct db *db)
 		more = journal_clean(db->journal, now, db->keep_ms, &e) || more;
 		side_went(&db->journal_side, e.code == ERR_NONE, &e);
 	}
+	note_mark(db);
 	db->clean_us = clock_mono_us() + (more ? CLEAN_SOON : CLEAN_LATER);
 }
 

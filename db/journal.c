@@ -1,17 +1,19 @@
 #include "db/journal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/die.h"
+#include "base/log.h"
+#include "base/sip.h"
 #include "db/journal_file.h"
 #include "db/schema.h"
-
-/* Entries that one step of cleaning removes: a few milliseconds. */
-#define CLEAN_ROWS 300
 
 static const struct migration migrations[] = {
 	{ 1, schema_journal_1 },
 	{ 2, schema_journal_2 },
+	{ 3, schema_journal_3 },
 };
 
 const struct dbfile_kind journal_kind = {
@@ -70,8 +72,17 @@ read_word(struct journal *j, const char *name, uint64_t *out, struct err *e)
 bool
 journal_read_key(struct journal *j, struct err *e)
 {
-	return read_word(j, "id_key_1", &j->key.word[0], e) &&
-	    read_word(j, "id_key_2", &j->key.word[1], e);
+	static const uint64_t head = 0x68656164;
+	int n;
+
+	if (!read_word(j, "id_key_1", &j->key.word[0], e) ||
+	    !read_word(j, "id_key_2", &j->key.word[1], e))
+		return false;
+	j->itself = sip_hash(j->key.word, &head, 1);
+	n = asprintf(&j->head_path, "%s-head", j->file.path);
+	if (n < 0)
+		die("no memory for a path");
+	return true;
 }
 
 /* --- opening ------------------------------------------------------------------------------------ */
@@ -80,26 +91,26 @@ struct journal *
 journal_open(const char *path, struct err *e)
 {
 	static const char append[] =
-	    "INSERT INTO entry (" JOURNAL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
-	/* Only what is removed may be the newest: then `meta` knows it. */
+	    "INSERT INTO entry (" JOURNAL_COLUMNS
+	    ", chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
+	/*
+	 * Where the newest has no link (it is of before there was a chain, or was tampered with, which does not
+	 * stop the mail), the chain goes on from its beginning.
+	 */
 	static const char newest[] =
-	    "SELECT max(value, ifnull((SELECT max(serial) FROM entry), 0)) FROM meta "
-	    "WHERE name = 'serial'";
-	static const char keep[] = "UPDATE meta SET value = (SELECT max(serial) FROM entry) "
-				   "WHERE name = 'serial' AND EXISTS "
-				   "(SELECT 1 FROM entry WHERE time_ms < ?1)";
+	    "SELECT max(m.value, a.serial, ifnull(e.serial, 0)), iif(length(e.chain) = 32, e.chain, a.hash) "
+	    "FROM meta AS m JOIN anchor AS a LEFT JOIN "
+	    "(SELECT serial, chain FROM entry ORDER BY serial DESC LIMIT 1) AS e "
+	    "WHERE m.name = 'serial'";
 	struct journal *j = xcalloc(1, sizeof(*j));
 
-	_Static_assert(COLUMNS == 26, "a parameter for each column");
+	_Static_assert(COLUMNS == 26, "a parameter for each column, and one for the link");
+	j->head = -1;
+	j->chain = chain_new();
 	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||
-	    !dbfile_prepare(&j->file, newest, &j->get_serial, e) ||
-	    !dbfile_prepare(&j->file, keep, &j->keep_serial, e) ||
-	    !dbfile_prepare(&j->file,
-		"DELETE FROM entry WHERE serial IN (SELECT serial FROM entry WHERE time_ms < ?1 "
-		"ORDER BY time_ms LIMIT ?2)",
-		&j->clean, e))
+	    !dbfile_prepare(&j->file, newest, &j->newest, e) || !journal_mend(j, e))
 		journal_close(&j);
 	return j;
 }
@@ -112,10 +123,12 @@ journal_close(struct journal **journal)
 	if (j == NULL)
 		return;
 	sqlite3_finalize(j->append);
-	sqlite3_finalize(j->get_serial);
-	sqlite3_finalize(j->keep_serial);
-	sqlite3_finalize(j->clean);
+	sqlite3_finalize(j->newest);
 	dbfile_close(&j->file);
+	if (j->head >= 0)
+		close(j->head);
+	free(j->head_path);
+	chain_free(&j->chain);
 	free(j);
 	*journal = NULL;
 }
@@ -159,8 +172,8 @@ journal_record_copy(const struct journal_record *r)
 
 /* --- appending ---------------------------------------------------------------------------------- */
 
-static bool
-end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e)
+bool
+journal_end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e)
 {
 	if (!ok)
 		dbfile_failed(&j->file, e);
@@ -169,41 +182,83 @@ end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e)
 	return ok;
 }
 
-static bool
-get_serial(struct journal *j, int64_t *serial, struct err *e)
+bool
+journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out)
 {
-	bool ok = sqlite3_step(j->get_serial) == SQLITE_ROW;
+	const void *p = sqlite3_column_blob(stmt, column);
 
+	if (p == NULL || sqlite3_column_bytes(stmt, column) != CHAIN_OCTETS)
+		return false;
+	memcpy(out->octet, p, CHAIN_OCTETS);
+	return true;
+}
+
+bool
+journal_get_newest(struct journal *j, struct head *out, struct err *e)
+{
+	bool ok = sqlite3_step(j->newest) == SQLITE_ROW;
+
+	out->journal = j->itself;
 	if (ok)
-		*serial = sqlite3_column_int64(j->get_serial, 0);
-	return end(j, j->get_serial, ok, e);
+		out->serial = sqlite3_column_int64(j->newest, 0);
+	if (ok)
+		journal_hash(j->newest, 1, &out->link);
+	return journal_end(j, j->newest, ok, e);
 }
 
 static void
-bind(sqlite3_stmt *stmt, struct journal_record *r)
+cells(const struct journal_record *r, struct chain_cell cell[COLUMNS])
 {
-	/* Parameters count from 1. */
-	sqlite3_bind_int64(stmt, COLUMN_SERIAL + 1, r->serial);
-	dbfile_bind(stmt, COLUMN_ID + 1, str_of(r->id));
-	sqlite3_bind_int64(stmt, COLUMN_TIME + 1, r->time_ms);
-	dbfile_bind(stmt, COLUMN_FRONT + 1, str_of(r->front));
-	dbfile_bind(stmt, COLUMN_STEP + 1, str_of(r->step));
-	dbfile_bind(stmt, COLUMN_VERDICT + 1, str_of(r->verdict));
-	sqlite3_bind_int(stmt, COLUMN_CODE + 1, r->code);
-	sqlite3_bind_int(stmt, COLUMN_TOOK + 1, r->took_us);
-	sqlite3_bind_int64(stmt, COLUMN_SIZE + 1, r->size);
-	sqlite3_bind_int64(stmt, COLUMN_TIMES + 1, r->times > 0 ? r->times : 1);
+	memset(cell, 0, COLUMNS * sizeof(*cell));
+	cell[COLUMN_SERIAL].number = r->serial;
+	cell[COLUMN_ID].text = str_of(r->id);
+	cell[COLUMN_TIME].number = r->time_ms;
+	cell[COLUMN_FRONT].text = str_of(r->front);
+	cell[COLUMN_STEP].text = str_of(r->step);
+	cell[COLUMN_VERDICT].text = str_of(r->verdict);
+	cell[COLUMN_CODE].number = r->code;
+	cell[COLUMN_TOOK].number = r->took_us;
+	cell[COLUMN_SIZE].number = r->size;
+	cell[COLUMN_TIMES].number = r->times > 0 ? r->times : 1;
 	for (size_t i = 0; i < JOURNAL_TEXTS; i++)
-		dbfile_bind(stmt, (int)journal_texts[i].column + 1, *journal_text_of(r, i));
+		cell[journal_texts[i].column].text = *journal_text_const(r, i);
 }
 
 static bool
-append_one(struct journal *j, struct journal_record *r, struct err *e)
+is_number(size_t column)
 {
+	return column == COLUMN_SERIAL || (column >= COLUMN_CODE && column <= COLUMN_TIMES) ||
+	    column == COLUMN_TIME;
+}
+
+static void
+bind(sqlite3_stmt *stmt, const struct chain_cell cell[COLUMNS], const struct chain_hash *link)
+{
+	/* Parameters count from 1. */
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (is_number(i))
+			sqlite3_bind_int64(stmt, (int)i + 1, cell[i].number);
+		else
+			dbfile_bind(stmt, (int)i + 1, cell[i].text);
+	}
+	sqlite3_bind_blob(stmt, COLUMN_CHAIN + 1, link->octet, CHAIN_OCTETS, SQLITE_STATIC);
+}
+
+/* newest: the entry before; then this one. */
+static bool
+append_one(struct journal *j, struct journal_record *r, struct head *newest, struct err *e)
+{
+	struct chain_cell cell[COLUMNS];
+	struct chain_hash content;
+
+	r->serial = ++newest->serial;
 	if (r->id[0] == '\0')
 		journal_id_write(&j->key, r->serial, r->id);
-	bind(j->append, r);
-	return end(j, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
+	cells(r, cell);
+	chain_content(j->chain, cell, COLUMNS, &content);
+	chain_link(j->chain, &newest->link, &content, &newest->link);
+	bind(j->append, cell, &newest->link);
+	return journal_end(j, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
 }
 
 /* Takes back what was filled in so far. */
@@ -222,50 +277,42 @@ undo(struct journal *j, struct journal_record *const *records, size_t n)
 	return false;
 }
 
-bool
-journal_append(struct journal *j, struct journal_record *const *records, size_t n, struct err *e)
+/* Entries are kept without it as well: only that their loss would not show. */
+void
+journal_write_head(struct journal *j, const struct head *newest)
 {
-	int64_t serial;
+	bool ok = j->head >= 0 && head_write(j->head, newest);
+
+	if (!ok && !j->head_failing)
+		log_error(NULL,
+		    "event=journal state=headless path=%s: cannot be written; make room on that disk, and let "
+		    "the user of posternd write it",
+		    j->head_path);
+	j->head_failing = !ok;
+}
+
+bool
+journal_append_and(struct journal *j, struct journal_record *const *records, size_t n,
+    const char *sql, struct err *e)
+{
+	struct head newest;
 	size_t done = 0;
 	bool ok;
 
 	require(j->append);
-	if (n == 0)
-		return true;
 	if (!dbfile_exec(&j->file, "BEGIN IMMEDIATE", e))
 		return false;
-	ok = get_serial(j, &serial, e);
-	for (; ok && done < n; done++) {
-		records[done]->serial = ++serial;
-		ok = append_one(j, records[done], e);
-	}
+	ok = (sql == NULL || dbfile_exec(&j->file, sql, e)) && journal_get_newest(j, &newest, e);
+	for (; ok && done < n; done++)
+		ok = append_one(j, records[done], &newest, e);
 	if (!ok || !dbfile_exec(&j->file, "COMMIT", e))
 		return undo(j, records, done);
+	journal_write_head(j, &newest);
 	return true;
 }
 
-static bool
-keep_serial(struct journal *j, int64_t before_ms, struct err *e)
-{
-	sqlite3_bind_int64(j->keep_serial, 1, before_ms);
-	return end(j, j->keep_serial, sqlite3_step(j->keep_serial) == SQLITE_DONE, e);
-}
-
 bool
-journal_clean(struct journal *j, int64_t now_ms, int64_t keep_ms, struct err *e)
+journal_append(struct journal *j, struct journal_record *const *records, size_t n, struct err *e)
 {
-	bool ok;
-	int64_t removed;
-
-	require(j->clean);
-	if (!keep_serial(j, now_ms - keep_ms, e))
-		return false;
-	sqlite3_bind_int64(j->clean, 1, now_ms - keep_ms);
-	sqlite3_bind_int64(j->clean, 2, CLEAN_ROWS);
-	ok = sqlite3_step(j->clean) == SQLITE_DONE;
-	removed = ok ? sqlite3_changes64(j->file.handle) : 0;
-	if (!end(j, j->clean, ok, e))
-		return false;
-	/* Freed pages go back to the disk, a few at a time. */
-	return dbfile_exec(&j->file, "PRAGMA incremental_vacuum(64)", e) && removed == CLEAN_ROWS;
+	return n == 0 || journal_append_and(j, records, n, NULL, e);
 }

@@ -52,8 +52,17 @@ void journal_close(struct journal **journal);
  */
 bool journal_append(
     struct journal *journal, struct journal_record *const *records, size_t n, struct err *e);
-/* Removes entries older than keep_ms, a small step; true while there may be more. */
+/*
+ * Removes entries older than keep_ms from the front, a small step; true while there may be more. The chain then begins
+ * behind what was removed.
+ */
 bool journal_clean(struct journal *journal, int64_t now_ms, int64_t keep_ms, struct err *e);
+/* The chain's newest link, to be noted elsewhere. */
+struct journal_mark {
+	int64_t serial;
+	char link[65]; /* hexadecimal digits */
+};
+bool journal_mark(struct journal *journal, struct journal_mark *out, struct err *e);
 /* False when the file was taken away from under the journal: what is written would be lost. */
 bool journal_in_place(const struct journal *journal);
 
@@ -121,5 +130,40 @@ struct journal_waiting {
  */
 bool journal_waits(struct journal *journal, const struct journal_waiting *what,
     void (*row)(void *owner, int64_t seconds), void *owner, struct err *e);
+
+/*
+ * Verifying: walks the chain (journal_chain.h) from since on, and says what does not fit, in the order of serials.
+ */
+enum journal_fault_kind {
+	JOURNAL_MISSING, /* gone from the end, and said when writing went on */
+	JOURNAL_REMOVED, /* a gap that nobody told of */
+	JOURNAL_ALTERED, /* it is not what was written, or its link is not */
+	JOURNAL_FORGED,  /* emptied without an entry that tells of it, or not empty */
+	JOURNAL_CUT,     /* the end is gone: the head knew more */
+	JOURNAL_REBUILT, /* whole, but not the entry that the head knew */
+};
+
+struct journal_fault {
+	enum journal_fault_kind kind;
+	int64_t first, last; /* serials */
+	int64_t time_ms;     /* of the entry behind the gap, or of the one at fault; 0: not known */
+};
+
+struct journal_verdict {
+	int64_t first, last; /* serials that were walked; 0: none */
+	int64_t entries, unchained, faults;
+	int64_t forgotten; /* lawfully: and an entry tells of each */
+	bool headless;     /* there is no head to compare with, so a cut end does not show */
+	struct journal_mark newest;
+};
+
+struct journal_check {
+	int64_t since_ms; /* 0: all */
+	void (*fault)(void *owner, const struct journal_fault *fault);
+	void *owner;
+};
+
+bool journal_verify(struct journal *journal, const struct journal_check *check,
+    struct journal_verdict *out, struct err *e);
 
 #endif

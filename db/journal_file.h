@@ -1,22 +1,28 @@
 /*
- * journal_file: what journal.c (writing) and journal_read.c (reading) share: the inside of a
- * journal. For these two files only.
+ * journal_file: what the files journal_*.c share: the inside of a journal. For these files only.
  */
 #ifndef POSTERN_DB_JOURNAL_FILE_H
 #define POSTERN_DB_JOURNAL_FILE_H
 
 #include "db/dbfile.h"
 #include "db/journal.h"
+#include "db/journal_chain.h"
+#include "db/journal_head.h"
 #include "db/journal_id.h"
 
 struct journal {
 	struct dbfile file;
 	struct journal_key key; /* of its ids */
+	uint64_t itself;        /* tells it from others, in the head */
+	char *head_path;
+	struct chain *chain;
+	int head; /* descriptor; -1: reading, or it could not be opened */
+	bool head_failing;
 	/* Writing; NULL in a journal opened for reading. */
-	sqlite3_stmt *append, *get_serial, *keep_serial, *clean;
+	sqlite3_stmt *append, *newest;
 };
 
-/* The columns of a record, in the order of JOURNAL_COLUMNS. */
+/* The columns of a record, in the order of JOURNAL_COLUMNS. The chain knows them by these numbers: add at the end. */
 enum journal_column {
 	COLUMN_SERIAL,
 	COLUMN_ID,
@@ -45,6 +51,7 @@ enum journal_column {
 	COLUMN_OBSERVED,
 	COLUMN_CONFIG,
 	COLUMNS,
+	COLUMN_CHAIN = COLUMNS, /* behind them */
 };
 
 #define JOURNAL_COLUMNS \
@@ -73,9 +80,29 @@ journal_text_const(const struct journal_record *r, size_t i)
 	return (const struct str *)((const char *)r + journal_texts[i].offset);
 }
 
+/* Rules of entries that tell of the journal itself, and the text of one that was forgotten. */
+#define JOURNAL_TORN "journal: torn"
+#define JOURNAL_FORGET "command: forget"
+#define JOURNAL_FORGOTTEN "(forgotten)"
+
 extern const struct dbfile_kind journal_kind;
 
 /* journal.c: after opening, for either purpose. */
 bool journal_read_key(struct journal *j, struct err *e);
+/* The newest entry, or where the chain begins. */
+bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
+/* Ends a statement's use; !ok: fills e from it. Returns ok. */
+bool journal_end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e);
+/* The hash in a column; false: it is none. */
+bool journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out);
+
+/* journal_torn.c: at the start of writing: says what is missing at the end, so that it is never numbered again. */
+bool journal_mend(struct journal *j, struct err *e);
+
+/* journal.c: journal_append() with a statement of ours, which may be NULL, before it in the same transaction. */
+bool journal_append_and(struct journal *j, struct journal_record *const *records, size_t n,
+    const char *sql, struct err *e);
+/* After a commit. */
+void journal_write_head(struct journal *j, const struct head *newest);
 
 #endif

@@ -34,8 +34,10 @@ struct journal *
 journal_open_read(const char *path, struct err *e)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
-	int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
 
+	j->head = -1;
+	j->chain = chain_new();
 	if (!dbfile_open_read(&j->file, path, &journal_kind, e)) {
 		journal_close(&j);
 		return NULL;
@@ -71,7 +73,8 @@ static const char *
 word(struct str text)
 {
 	static const char *const words[] = { "proxy", "milter", "connect", "helo", "mail", "rcpt",
-		"message", "accept", "tempfail", "reject", "defer", "left", "" };
+		"message", "accept", "tempfail", "reject", "defer", "left", "postern", "change",
+		"quota", "forget", "journal", "" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (str_eq(text, str_of(words[i])))

@@ -6,9 +6,14 @@ libpostern_a_SOURCES += \
 	db/exception.c db/exception.h \
 	db/hold.c db/hold.h \
 	db/journal.c db/journal.h \
+	db/journal_chain.c db/journal_chain.h \
+	db/journal_clean.c \
 	db/journal_file.h \
+	db/journal_head.c db/journal_head.h \
 	db/journal_id.c db/journal_id.h \
 	db/journal_read.c \
+	db/journal_torn.c \
+	db/journal_verify.c \
 	db/json.c db/json.h \
 	db/migrate.c db/migrate.h \
 	db/schema.h \
@@ -18,8 +23,9 @@ libpostern_a_SOURCES += \
 	db/window.c db/window.h
 
 # The SQL files go into the programs as texts. Numbered: only ever add.
-schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/store-1.sql \
-	db/schema/store-2.sql db/schema/store-3.sql db/schema/store-4.sql db/schema/store-5.sql
+schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/journal-3.sql \
+	db/schema/store-1.sql db/schema/store-2.sql db/schema/store-3.sql db/schema/store-4.sql \
+	db/schema/store-5.sql
 nodist_libpostern_a_SOURCES = db/schema.c
 BUILT_SOURCES += db/schema.c
 CLEANFILES += db/schema.c

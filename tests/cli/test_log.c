@@ -4,6 +4,7 @@
 #include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -125,6 +126,51 @@ test_filters(void **state)
 		assert_int_equal(r->code, n > 0 ? 0 : 1);
 		assert_string_equal(r->err, "");
 	}
+}
+
+/* The whole journal, one in which an entry was altered, and one whose end is gone. */
+static void
+test_verify(void **state)
+{
+	struct run *r = *state;
+	sqlite3 *handle;
+
+	run_cli(r, "log --verify");
+	run_is(r, 0, NULL, "");
+	run_has(r, "no entries\n");
+	fill(r);
+	run_cli(r, "log --verify");
+	run_is(r, 0, NULL, "");
+	run_has(r, "3 entries, 1 to 3: the chain is whole\nnewest: 3 ");
+	run_cli(r, "log --verify --json");
+	run_is(r, 0, NULL, "");
+	run_has(r,
+	    "{\"faults\":[],\"whole\":true,\"first\":1,\"last\":3,\"entries\":3,\"unchained\":0,"
+	    "\"forgotten\":0,\"n_faults\":0,\"head\":true,\"newest\":{\"serial\":3,\"link\":\"");
+	assert_int_equal(sqlite3_open(folder_file(&r->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle,
+			     "UPDATE entry SET sender = 'x' WHERE serial = 2;"
+			     "DELETE FROM entry WHERE serial = 3",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(handle);
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "2             2026-01-31 13:00:00  not what was written\n"
+	    "3                                  missing at the end: they had been written\n"
+	    "2 entries, 1 to 2: not whole\n");
+	run_cli(r, "log --verify --json");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "{\"faults\":[{\"kind\":\"altered\",\"first\":2,\"last\":2,\"time\":"
+	    "\"2026-01-31T13:00:00.123Z\"},{\"kind\":\"cut\",\"first\":3,\"last\":3,\"time\":null}],"
+	    "\"whole\":false,");
+	/* From the third hour on there is only what is missing. */
+	run_cli(r, "log --verify --since '2026-01-31 13:30'");
+	run_is(r, 1, NULL, "");
+	run_cli(r, "log --verify --since never");
+	run_is(r, 2, "", NULL);
 }
 
 static void
@@ -365,6 +411,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_lines, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_times, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_verify, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, run_setup, run_teardown),

@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	tests/db/test_exception \
 	tests/db/test_hold \
 	tests/db/test_journal \
+	tests/db/test_journal_chain \
 	tests/db/test_journal_id \
 	tests/db/test_journal_read \
 	tests/db/test_json \
@@ -19,6 +20,7 @@ tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
 tests_db_test_exception_SOURCES = tests/db/test_exception.c $(db_folder)
 tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
+tests_db_test_journal_chain_SOURCES = tests/db/test_journal_chain.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)

@@ -1,0 +1,264 @@
+/*
+ * journal_verify: walks the chain and says what does not fit. Reads in lots, so that no read transaction stays open;
+ * what is appended meanwhile is walked too, up to the newest there was when it began.
+ */
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "db/journal_file.h"
+
+#define LOT 500
+
+/* Behind the columns of the entry and its link. */
+enum { COLUMN_CONTENT = COLUMN_CHAIN + 1, COLUMN_TELLER, COLUMN_TOLD };
+
+struct walk {
+	struct journal *journal;
+	const struct journal_check *check;
+	struct journal_verdict *out;
+	sqlite3_stmt *lot, *list;
+	int64_t serial, last;   /* walked so far; to walk */
+	struct chain_hash link; /* of the one walked last */
+	bool linked;            /* that is known */
+	bool head_known;
+	struct head head;
+};
+
+static void
+say(struct walk *w, enum journal_fault_kind kind, int64_t first, int64_t last, int64_t time_ms)
+{
+	struct journal_fault fault = { kind, first, last, time_ms };
+
+	w->out->faults++;
+	w->check->fault(w->check->owner, &fault);
+}
+
+/* --- one entry ---------------------------------------------------------------------------------- */
+
+/* As they are in the file, whatever that is. */
+static void
+cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS])
+{
+	for (int i = 0; i < COLUMNS; i++) {
+		cell[i] = (struct chain_cell){ 0 };
+		if (sqlite3_column_type(row, i) == SQLITE_INTEGER)
+			cell[i].number = sqlite3_column_int64(row, i);
+		else
+			cell[i].text = dbfile_text(row, i);
+	}
+}
+
+/* Of whom or what it is, nothing is left. */
+static bool
+is_empty(sqlite3_stmt *row)
+{
+	for (int i = COLUMN_SESSION; i <= COLUMN_ANSWERS; i++) {
+		struct str text = dbfile_text(row, i);
+
+		if (i != COLUMN_ENHANCED && i != COLUMN_RULE && i != COLUMN_TEXT && text.n > 2)
+			return false;
+	}
+	return str_eq(dbfile_text(row, COLUMN_TEXT), STR(JOURNAL_FORGOTTEN));
+}
+
+/* The digest of what it said, from the entry or from what was kept of it. */
+static void
+content_of(struct walk *w, sqlite3_stmt *row, struct chain_hash *content)
+{
+	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
+	struct chain_cell cell[COLUMNS];
+
+	if (!journal_hash(row, COLUMN_CONTENT, content)) {
+		cells(row, cell);
+		chain_content(w->journal->chain, cell, COLUMNS, content);
+	} else if (is_empty(row) && sqlite3_column_int(row, COLUMN_TOLD) == 1) {
+		w->out->forgotten++;
+	} else {
+		say(w, JOURNAL_FORGED, serial, serial, sqlite3_column_int64(row, COLUMN_TIME));
+	}
+}
+
+/* An entry that tells of forgotten ones: there are no others in its name. */
+static bool
+check_list(struct walk *w, sqlite3_stmt *row, struct err *e)
+{
+	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
+	int rc;
+
+	if (!str_eq(dbfile_text(row, COLUMN_RULE), STR(JOURNAL_FORGET)))
+		return true;
+	sqlite3_bind_int64(w->list, 1, serial);
+	dbfile_bind(w->list, 2, dbfile_text(row, COLUMN_FACTS));
+	rc = sqlite3_step(w->list);
+	if (rc == SQLITE_ROW && sqlite3_column_int64(w->list, 0) > 0)
+		say(w, JOURNAL_FORGED, serial, serial, sqlite3_column_int64(row, COLUMN_TIME));
+	return journal_end(w->journal, w->list, rc == SQLITE_ROW, e);
+}
+
+static void
+check_gap(struct walk *w, sqlite3_stmt *row, bool fits)
+{
+	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
+	bool said = fits && str_eq(dbfile_text(row, COLUMN_RULE), STR(JOURNAL_TORN));
+
+	say(w, said ? JOURNAL_MISSING : JOURNAL_REMOVED, w->serial + 1, serial - 1,
+	    sqlite3_column_int64(row, COLUMN_TIME));
+}
+
+static void
+check_link(struct walk *w, sqlite3_stmt *row, const struct chain_hash *link)
+{
+	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
+	int64_t time_ms = sqlite3_column_int64(row, COLUMN_TIME);
+	struct chain_hash content, due;
+	bool gap = w->linked && serial != w->serial + 1, fits = true;
+
+	content_of(w, row, &content);
+	if (w->linked) {
+		chain_link(w->journal->chain, &w->link, &content, &due);
+		fits = chain_same(&due, link);
+	}
+	if (gap)
+		check_gap(w, row, fits);
+	else if (!fits)
+		say(w, JOURNAL_ALTERED, serial, serial, time_ms);
+	if (w->head_known && serial == w->head.serial && !chain_same(link, &w->head.link))
+		say(w, JOURNAL_REBUILT, serial, serial, time_ms);
+}
+
+static bool
+check_entry(struct walk *w, sqlite3_stmt *row, struct err *e)
+{
+	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
+	struct chain_hash link = { 0 };
+
+	w->out->entries++;
+	if (w->out->first == 0)
+		w->out->first = serial;
+	w->out->last = serial;
+	if (journal_hash(row, COLUMN_CHAIN, &link) || serial > w->serial) {
+		check_link(w, row, &link);
+		w->link = link;
+		w->linked = true;
+		w->serial = serial;
+	} else {
+		w->out->unchained++;
+	}
+	return check_list(w, row, e);
+}
+
+/* --- all ---------------------------------------------------------------------------------------- */
+
+static bool
+lot(struct walk *w, int64_t *behind, size_t *n, struct err *e)
+{
+	bool ok = true;
+	int rc = SQLITE_DONE;
+
+	sqlite3_bind_int64(w->lot, 1, *behind);
+	sqlite3_bind_int64(w->lot, 2, w->last);
+	for (*n = 0; ok && (rc = sqlite3_step(w->lot)) == SQLITE_ROW; (*n)++) {
+		*behind = sqlite3_column_int64(w->lot, COLUMN_SERIAL);
+		ok = check_entry(w, w->lot, e);
+	}
+	return ok ? journal_end(w->journal, w->lot, rc == SQLITE_DONE, e)
+		  : journal_end(w->journal, w->lot, true, e);
+}
+
+/* One number and perhaps a hash. */
+static bool
+one(struct walk *w, const char *sql, int64_t parameter, int64_t *number, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&w->journal->file, sql, &stmt, e))
+		return false;
+	sqlite3_bind_int64(stmt, 1, parameter);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*number = sqlite3_column_int64(stmt, 0);
+		w->linked = journal_hash(stmt, 1, &w->link);
+	}
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		dbfile_failed(&w->journal->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+/* Where to begin: behind the anchor, or behind the entry before the first since then. */
+static bool
+begin(struct walk *w, int64_t *behind, struct err *e)
+{
+	int64_t first = 0, since_ms = w->check->since_ms;
+
+	if (!one(w, "SELECT max(serial), NULL FROM entry", 0, &w->last, e))
+		return false;
+	if (since_ms > 0 &&
+	    !one(w,
+		"SELECT ifnull(min(serial), 9223372036854775807), NULL FROM entry WHERE time_ms >= ?1",
+		since_ms, &first, e))
+		return false;
+	if (!one(w, "SELECT serial, hash FROM anchor", 0, &w->serial, e))
+		return false;
+	*behind = 0;
+	if (first <= w->serial + 1)
+		return true;
+	*behind = first - 1;
+	return one(w,
+	    "SELECT serial, chain FROM entry WHERE serial < ?1 ORDER BY serial DESC LIMIT 1", first,
+	    &w->serial, e);
+}
+
+static void
+check_end(struct walk *w)
+{
+	/* Read anew: what is known to be the end may have been written meanwhile. */
+	if (w->head_known && w->head.serial > w->serial && w->head.serial > w->last)
+		say(w, JOURNAL_CUT, (w->serial > w->last ? w->serial : w->last) + 1, w->head.serial,
+		    0);
+}
+
+static bool
+walk(struct walk *w, struct err *e)
+{
+	int64_t behind;
+	size_t n = LOT;
+
+	if (!begin(w, &behind, e))
+		return false;
+	while (n > 0)
+		if (!lot(w, &behind, &n, e))
+			return false;
+	check_end(w);
+	w->out->newest.serial = w->serial;
+	chain_print(&w->link, w->out->newest.link);
+	return true;
+}
+
+bool
+journal_verify(struct journal *j, const struct journal_check *check, struct journal_verdict *out,
+    struct err *e)
+{
+	static const char lot_sql[] =
+	    "SELECT " JOURNAL_COLUMNS ", chain, content, teller, "
+	    "(SELECT count(*) FROM entry AS t WHERE t.serial = f.teller AND t.rule = '" JOURNAL_FORGET
+	    "') "
+	    "FROM entry LEFT JOIN forgotten AS f USING (serial) "
+	    "WHERE serial > ?1 AND serial <= ?2 ORDER BY serial LIMIT 500";
+	static const char list_sql[] =
+	    "SELECT count(*) FROM forgotten WHERE teller = ?1 AND serial NOT IN "
+	    "(SELECT value FROM json_each(iif(json_valid(?2), ?2, '{}'), '$.serials'))";
+	struct walk w = { .journal = j, .check = check, .out = out };
+	bool ok;
+
+	*out = (struct journal_verdict){ 0 };
+	/* Before the newest is looked for: others may be writing. */
+	w.head_known = head_look(j->head_path, &w.head) == HEAD_GOOD && w.head.journal == j->itself;
+	out->headless = !w.head_known;
+	ok = dbfile_prepare(&j->file, lot_sql, &w.lot, e) &&
+	    dbfile_prepare(&j->file, list_sql, &w.list, e) && walk(&w, e);
+	sqlite3_finalize(w.lot);
+	sqlite3_finalize(w.list);
+	return ok;
+}
