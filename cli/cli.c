@@ -19,6 +19,7 @@
 static const struct command *const commands[] = {
 	&command_log,
 	&command_why,
+	&command_explain,
 	&command_stats,
 	&command_backends,
 	&command_check,

@@ -3,6 +3,7 @@ libpostern_a_SOURCES += \
 	cli/backends.c \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
+	cli/explain.c \
 	cli/greylisting.c \
 	cli/log.c \
 	cli/print.c cli/print.h \

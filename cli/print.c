@@ -136,6 +136,37 @@ line_end(struct line *line)
 	line->used = line->owed = 0;
 }
 
+/* --- sentences ---------------------------------------------------------------------------------- */
+
+#define PROSE_WIDTH 80
+
+void
+print_prose(struct cli *cli, const struct prose *how, struct str text)
+{
+	size_t width = cli->width > 0 && cli->width < PROSE_WIDTH ? cli->width : PROSE_WIDTH;
+	struct line line = { cli };
+	char shown[CELL_MAX], word[CELL_MAX];
+	struct str rest = str_of(escaped(text, shown)), part;
+	size_t used = how->label ? columns(how->label) : 0;
+
+	add(&line, how->label ? how->label : "", how->label_color);
+	line.owed = how->indent > used ? how->indent - used : 0;
+	used = how->indent;
+	while (rest.n > 0) {
+		str_pop(&rest, ' ', &part);
+		str_copy(part, word, sizeof(word));
+		if (used > how->indent && used + 1 + columns(word) > width) {
+			line_end(&line);
+			line.owed = how->indent;
+			used = how->indent;
+		}
+		line.owed += used > how->indent;
+		used += columns(word) + (used > how->indent);
+		add(&line, word, how->color);
+	}
+	line_end(&line);
+}
+
 enum color
 print_verdict_color(const char *verdict)
 {

@@ -25,6 +25,17 @@ void line_add(struct line *line, const char *text, enum color color);
 /* Ends it. */
 void line_end(struct line *line);
 
+/*
+ * Sentences, broken at blanks: `indent` blanks in front of each line, as wide as the terminal (80 at
+ * most, and where there is none). label stands in front of the first line, filled up to the indent.
+ */
+struct prose {
+	const char *label; /* NULL: none */
+	size_t indent;
+	enum color label_color, color;
+};
+void print_prose(struct cli *cli, const struct prose *how, struct str text);
+
 /* Columns that escaped text takes on a terminal. */
 size_t print_width(struct str text);
 enum color print_verdict_color(const char *verdict);

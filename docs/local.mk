@@ -9,6 +9,7 @@ nobase_dist_doc_DATA = \
 	docs/language.md \
 	docs/limits.md \
 	docs/operation.md \
+	docs/replies.md \
 	docs/rfc.md \
 	docs/submission.md \
 	docs/stages/dkim.md \
@@ -47,4 +48,6 @@ EXTRA_DIST += docs/reference.sh
 update-reference: docs/reference
 	$(SHELL) $(srcdir)/docs/reference.sh docs/reference $(srcdir)/docs/postern.conf.5 >docs/page
 	mv docs/page $(srcdir)/docs/postern.conf.5
+	docs/reference replies >docs/page
+	mv docs/page $(srcdir)/docs/replies.md
 .PHONY: update-reference

@@ -1,7 +1,7 @@
 /*
  * Prints the parts of postern.conf(5) that are made from the rows in the program: the settings, the
- * settings of the stages, and the facts. docs/reference.sh puts them into the page, and a test
- * compares, so that the page cannot say anything else than the program.
+ * settings of the stages, and the facts; and the whole of docs/replies.md. docs/reference.sh puts them
+ * into the pages, and a test compares, so that no page can say anything else than the program.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 
 #include "filters/stage.h"
 #include "filters/vocabulary.h"
+#include "mail/code.h"
+#include "mail/said.h"
 #include "rules/config.h"
 
 #define LINE_LONGEST 78
@@ -296,6 +298,58 @@ print_facts(const struct config_vocabulary *v, struct arena *arena)
 	puts(".El");
 }
 
+/* --- replies: a page of its own ----------------------------------------------------------------- */
+
+static void
+print_about(const struct explanation *about)
+{
+	printf("%s\n\n- **Sender.** %s\n- **Administrator.** %s\n\n", about->meaning, about->sender,
+	    about->admin);
+}
+
+static void
+print_replies(void)
+{
+	const struct code *code;
+	struct buf text;
+
+	fputs(
+	    "# Replies\n\n"
+	    "What each code means, and each reply that Postern has words of its own for, with what whoever\n"
+	    "sent the message can do and what an administrator can. `postern explain CODE` prints the same.\n"
+	    "This page is made from the rows in the program (`make update-reference`), and a test compares.\n"
+	    "\nReplies of rules are written in the configuration, with whichever code; those of the mail\n"
+	    "server behind are relayed word for word.\n\n"
+	    "## Postern's own\n\n"
+	    "`...` is filled in. Where there is a rule, the journal has it in the rule's place.\n\n",
+	    stdout);
+	buf_init(&text, 1024);
+	for (enum said said = 0; said < SAID_COUNT; said++) {
+		const struct saying *row = said_row(said);
+
+		said_print(said, &text);
+		printf("- `%d%s%s %s`%s%s%s\n", row->code, row->enhanced[0] ? " " : "",
+		    row->enhanced, text.p, row->why ? " (" : "", row->why ? row->why : "",
+		    row->why ? ")" : "");
+		buf_clear(&text);
+		if (said + 1 == SAID_COUNT || said_row(said + 1)->about != row->about) {
+			putchar('\n');
+			print_about(row->about);
+		}
+	}
+	buf_free(&text);
+	fputs("## By the mail server behind\n\n", stdout);
+	print_about(&said_by_backend);
+	fputs(
+	    "## Codes\n\nOf enhanced codes (RFC 3463) the first digit says 2 yes, 4 not now, 5 no.\n\n",
+	    stdout);
+	for (size_t i = 0; (code = code_at(i)) != NULL; i++) {
+		printf("### %s%s: %s\n\n", code_find(str_of(code->code)) == code ? "" : "X.",
+		    code->code, code->title);
+		print_about(&code->about);
+	}
+}
+
 /* --- the program -------------------------------------------------------------------------------- */
 
 int
@@ -314,8 +368,10 @@ main(int argc, char **argv)
 		print_stages(&v);
 	else if (strcmp(what, "facts") == 0)
 		print_facts(&v, arena);
+	else if (strcmp(what, "replies") == 0)
+		print_replies();
 	else {
-		fputs("usage: reference settings | tls | stages | facts\n", stderr);
+		fputs("usage: reference settings | tls | stages | facts | replies\n", stderr);
 		result = EXIT_FAILURE;
 	}
 	arena_free(&arena);

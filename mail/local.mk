@@ -24,8 +24,11 @@ nobase_pkginclude_HEADERS += \
 	mail/verdict.h
 libpostern_a_SOURCES += \
 	mail/authres.c \
+	mail/code.c mail/code.h \
+	mail/code_enhanced.c \
 	mail/command.c \
 	mail/eod.c \
+	mail/explanation.h \
 	mail/extension.c \
 	mail/fact.c \
 	mail/header.c \
@@ -38,6 +41,7 @@ libpostern_a_SOURCES += \
 	mail/plan.c \
 	mail/question.c \
 	mail/reply.c \
+	mail/said.c mail/said.h \
 	mail/sasl.c \
 	mail/session.c \
 	mail/session_facts.c \

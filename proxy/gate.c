@@ -288,17 +288,6 @@ give_up(struct gate_session *gs)
 	    questions_give_up(&gs->questions, &s->txn.answers, "budget");
 }
 
-static struct verdict
-local_failure(void)
-{
-	return (struct verdict){
-		.kind = VERDICT_TEMPFAIL,
-		.code = 451,
-		.enhanced = "4.3.0",
-		.text = STR("Local problem, try again later"),
-	};
-}
-
 static void
 count_and_log(struct gate_session *gs, const struct verdict *v)
 {
@@ -348,8 +337,7 @@ journalled(struct db_request *request)
 		gs->state = GATE_JOURNALLED;
 		if (request->failed) {
 			/* Whoever is turned away must be in the journal first: so come again. */
-			gs->verdict = local_failure();
-			gs->verdict.rule = STR("failure: journal");
+			gs->verdict = said_verdict(SAID_JOURNAL);
 		} else {
 			memcpy(gs->verdict.id, request->record->id, sizeof(gs->verdict.id));
 		}
@@ -502,17 +490,15 @@ gate_decide(struct gate_session *gs, enum step step, struct verdict *out)
 }
 
 enum progress
-gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict, const char *why,
-    struct verdict *out)
+gate_refuse(struct gate_session *gs, enum step step, enum said said, struct verdict *out)
 {
-	struct verdict v = *verdict;
+	const struct verdict v = said_verdict(said);
 
 	if (gs->state == GATE_JOURNALLED)
 		return finish(gs, out);
 	if (gs->state == GATE_JOURNALLING)
 		return PENDING;
 	begin(gs, step);
-	v.rule = str_of(why);
 	gs->gate->counts.limits++;
 	return journal_refusal(gs, &v, NULL);
 }

@@ -62,9 +62,9 @@ bool gate_delayed_refusal(const struct gate_session *gs);
 void gate_hurry(struct gate_session *gs);
 /* The client did not wait for the end of it: a line in the log and the journal's entry. */
 void gate_left(struct gate_session *gs);
-/* A refusal that no rule gave: a limit, a failure, bad syntax worth a record. Journalled like the others; DONE or PENDING as above. why: "limit: recipients". */
-enum progress gate_refuse(struct gate_session *gs, enum step step, const struct verdict *verdict,
-    const char *why, struct verdict *out);
+/* A refusal that no rule gave: a limit, a failure, bad syntax worth a record. Journalled like the others; DONE or PENDING as above. */
+enum progress gate_refuse(
+    struct gate_session *gs, enum step step, enum said said, struct verdict *out);
 /* Writes a verdict as a reply: code, enhanced code, text, " [id]". */
 void gate_reply(const struct verdict *v, struct buf *out);
 /* Tells the stages in use. Does not wait. */

@@ -217,28 +217,8 @@ decided(struct link *link, const struct verdict *v)
 	}
 }
 
-static const struct verdict too_much = {
-	.kind = VERDICT_REJECT,
-	.code = 552,
-	.enhanced = "5.3.4",
-	.text = { "The header is too large", 23 },
-};
-
 /* By `when memory short`. */
-static const struct verdict too_little[] = {
-	{
-	    .kind = VERDICT_TEMPFAIL,
-	    .code = 452,
-	    .enhanced = "4.3.1",
-	    .text = { "Out of room for this message, try again later", 45 },
-	},
-	{
-	    .kind = VERDICT_REJECT,
-	    .code = 554,
-	    .enhanced = "5.3.4",
-	    .text = { "The message takes too much memory", 33 },
-	},
-};
+static const enum said too_little[] = { SAID_MILTER_ROOM, SAID_MILTER_ROOM_EVER };
 
 static void
 decide(struct link *link)
@@ -249,9 +229,9 @@ decide(struct link *link)
 
 	if (link->refusing)
 		progress = gate_refuse(link->gs, link->step,
-		    arena_over(gate_session(link->gs)->txn.arena) ? &too_little[core->when_memory]
-								  : &too_much,
-		    "limit: memory of a message", &v);
+		    arena_over(gate_session(link->gs)->txn.arena) ? too_little[core->when_memory]
+								  : SAID_HEADER_TOO_LARGE,
+		    &v);
 	else
 		progress = gate_decide(link->gs, link->step, &v);
 	if (progress == DONE)

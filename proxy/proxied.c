@@ -23,8 +23,7 @@ struct proxied {
 	char text[PROXY_HEADER_MAX];
 };
 
-static const struct tally_kind no_header = { "limit: proxy header", STEP_CONNECT, 421, "4.7.0",
-	"closed: no header of the PROXY protocol came" };
+static const struct tally_kind no_header = { STEP_CONNECT, SAID_NO_PROXY_HEADER };
 
 void
 proxied_free(struct proxied *p)

@@ -171,21 +171,13 @@ proxy_front_new(struct gate *gate, struct limits *limits, struct slots *slots, s
 
 /* ---- who is let in ---- */
 
-#define LATER ", try again later"
+static const struct tally_kind too_many_sessions = { STEP_CONNECT, SAID_SESSIONS };
+static const struct tally_kind too_many_of_client = { STEP_CONNECT, SAID_SESSIONS_CLIENT };
+static const struct tally_kind too_many_of_network = { STEP_CONNECT, SAID_SESSIONS_NETWORK };
+static const struct tally_kind too_many_a_minute = { STEP_CONNECT, SAID_CONNECTIONS_MINUTE };
+static const struct tally_kind too_many_errors = { STEP_CONNECT, SAID_ERRORS_AT_CONNECT };
 
-static const struct tally_kind too_many_sessions = { "limit: sessions", STEP_CONNECT, 421, "4.7.0",
-	"Too many connections" LATER };
-static const struct tally_kind too_many_of_client = { "limit: sessions per client", STEP_CONNECT,
-	421, "4.7.0", "Too many connections from your address" LATER };
-static const struct tally_kind too_many_of_network = { "limit: sessions per network", STEP_CONNECT,
-	421, "4.7.0", "Too many connections from your network" LATER };
-static const struct tally_kind too_many_a_minute = { "limit: connections per minute", STEP_CONNECT,
-	421, "4.7.0", "Too many connections from your address in a minute" };
-static const struct tally_kind too_many_errors = { "limit: errors per minute, at connect",
-	STEP_CONNECT, 421, "4.7.0", "Too many errors from your address in a minute" };
-
-static const struct tally_kind no_proxy = { "limit: not a proxy", STEP_CONNECT, 554, "5.7.1",
-	"Only proxies may connect here" };
+static const struct tally_kind no_proxy = { STEP_CONNECT, SAID_NO_PROXY };
 
 bool
 front_enter(struct proxy_front *front)
@@ -217,15 +209,14 @@ static void
 turn_away(struct proxy_front *front, const struct arrival *arrival, const struct tally_kind *kind,
     unsigned wait)
 {
-	char text[128];
+	char again[40];
 
-	log_debug(
-	    NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(&arrival->ends->client_ip), kind->why);
+	log_debug(NULL, "event=limit ip=%s limit=\"%s\"", IP_TEXT(&arrival->ends->client_ip),
+	    said_row(kind->said)->why);
 	gate_limit(front->gate, kind);
 	if (!arrival->how->tls) {
-		snprintf(text, sizeof(text), "%s, try again in %u s", kind->text, wait);
-		reply_write(
-		    &front->out, kind->code, kind->enhanced, str_of(wait > 0 ? text : kind->text));
+		snprintf(again, sizeof(again), ", try again in %u s", wait);
+		said_reply(kind->said, wait > 0 ? again : NULL, &front->out);
 		(void)send(arrival->fd, front->out.p, front->out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		buf_clear(&front->out);
 	}
@@ -246,7 +237,7 @@ shed(struct proxy_front *front)
 		next = c->next;
 		if (!client_idles(c, SHED_IDLE_MS))
 			continue;
-		client_reply(c, 421, "4.3.2", "Too many connections, try again later");
+		client_reply(c, SAID_SHED);
 		client_close(c, "idle while there was no room");
 		client_turn(c);
 	}
@@ -442,7 +433,7 @@ proxy_front_dismiss(struct proxy_front *front)
 	for (struct client *c = front->clients; c; c = next) {
 		next = c->next;
 		if (c->state < CLIENT_CLOSING) {
-			client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
+			client_reply(c, SAID_SHUTDOWN);
 			client_close(c, "shutdown, time was up");
 		}
 		client_turn(c);

@@ -1,23 +1,16 @@
 #include "proxy/smtp_server.h"
 
-#define AWAY "The mail server behind is not available, try again later"
-
 /* What is said of a verb that is not relayed. */
 static const struct ask_row {
 	enum verb verb;
 	unsigned extension;
 	size_t setting; /* in struct config_core */
-	int code;
-	const char *enhanced, *text;
+	enum said said;
 } rows[] = {
-	{ VERB_VRFY, EXTENSION_VRFY, offsetof(struct config_core, vrfy), 252, "2.1.5",
-	    "Cannot say; send it a message" },
-	{ VERB_EXPN, EXTENSION_EXPN, offsetof(struct config_core, expn), 502, "5.5.1",
-	    "Not offered here" },
-	{ VERB_HELP, EXTENSION_HELP, offsetof(struct config_core, help), 214, "2.0.0",
-	    "See RFC 5321" },
-	{ VERB_ETRN, EXTENSION_ETRN, offsetof(struct config_core, etrn), 502, "5.5.1",
-	    "Not offered here" },
+	{ VERB_VRFY, EXTENSION_VRFY, offsetof(struct config_core, vrfy), SAID_CANNOT_SAY },
+	{ VERB_EXPN, EXTENSION_EXPN, offsetof(struct config_core, expn), SAID_NOT_OFFERED },
+	{ VERB_HELP, EXTENSION_HELP, offsetof(struct config_core, help), SAID_HELP },
+	{ VERB_ETRN, EXTENSION_ETRN, offsetof(struct config_core, etrn), SAID_NOT_OFFERED },
 };
 #define N_ROWS (sizeof(rows) / sizeof(*rows))
 
@@ -40,7 +33,7 @@ static void
 away(struct client *c)
 {
 	buf_free(&c->asked);
-	client_reply(c, 451, "4.3.0", AWAY);
+	client_reply(c, SAID_MTA_AWAY);
 }
 
 /* The MTA's words, but each no is an error of the client's: guessing at names has an end. */
@@ -110,11 +103,11 @@ ask_command(struct client *c, struct command *command)
 	while (row->verb != command->verb)
 		row++;
 	if (command->rest.n == 0 && command->verb != VERB_HELP)
-		client_error(c, 501, "5.5.4", "Of whom?");
+		client_error(c, SAID_OF_WHOM);
 	else if (relays(c, row) && c->state != CLIENT_GREETED)
 		relay(c, command);
-	else if (row->code >= 500)
-		client_error(c, row->code, row->enhanced, row->text);
+	else if (said_row(row->said)->code >= 500)
+		client_error(c, row->said);
 	else
-		client_reply(c, row->code, row->enhanced, row->text);
+		client_reply(c, row->said);
 }

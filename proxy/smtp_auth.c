@@ -19,17 +19,14 @@
 #include "mail/sasl.h"
 #include "proxy/smtp_server.h"
 
-#define AWAY "Temporary authentication failure, try again later"
-
 struct auth {
 	struct sasl sasl;
 	struct buf first;   /* the initial response, as long as it was not sent */
 	bool has_first;     /* which may be empty */
 	struct buf decoded; /* the message that is looked at */
-	/* we have sent "*"; the client is told this then, or with code 0 what the server says */
+	/* we have sent "*"; the client is told this then, or with SAID_COUNT what the server says */
 	bool cancelled;
-	int code;
-	const char *enhanced, *text;
+	enum said said;
 };
 
 static void answered(struct client *c);
@@ -67,7 +64,7 @@ static void
 away(struct client *c)
 {
 	end(c);
-	client_reply(c, 454, "4.7.0", AWAY);
+	client_reply(c, SAID_AUTH_AWAY);
 }
 
 /* ---- to the mail server ---- */
@@ -108,16 +105,14 @@ send_command(struct client *c)
 	wipe(&line);
 }
 
-/* Ends the dialogue; code 0: by the client's wish. */
+/* Ends the dialogue; SAID_COUNT: by the client's wish. */
 static void
-cancel(struct client *c, int code, const char *enhanced, const char *text)
+cancel(struct client *c, enum said said)
 {
 	struct auth *a = c->auth;
 
 	a->cancelled = true;
-	a->code = code;
-	a->enhanced = enhanced;
-	a->text = text;
+	a->said = said;
 	send_line(c, STR("*"));
 }
 
@@ -166,7 +161,7 @@ static void
 say_no(struct client *c, int code)
 {
 	if (code == 421)
-		client_reply(c, 454, "4.7.0", AWAY);
+		client_reply(c, SAID_AUTH_AWAY);
 	else if (code < 500 || client_mta_error(c))
 		relay(c);
 }
@@ -200,15 +195,15 @@ cancelled(struct client *c)
 
 	if (code < 400) {
 		mta_drop(c, "it did not let AUTH be cancelled");
-		if (a->code == 0)
-			a->code = 501, a->enhanced = "5.7.0", a->text = "Authentication cancelled";
+		if (a->said == SAID_COUNT)
+			a->said = SAID_AUTH_CANCELLED;
 	}
-	if (a->code == 0) {
+	if (a->said == SAID_COUNT) {
 		say_no(c, code);
 		end(c);
 		return;
 	}
-	client_error(c, a->code, a->enhanced, a->text);
+	client_error(c, a->said);
 	end(c);
 }
 
@@ -220,7 +215,7 @@ challenged(struct client *c)
 	struct auth *a = c->auth;
 
 	if (backend_reply(c->mta)->lines != 1) {
-		cancel(c, 454, "4.7.0", AWAY);
+		cancel(c, SAID_AUTH_AWAY);
 	} else if (a->has_first) {
 		a->has_first = false;
 		learn(a, buf_str(&a->first));
@@ -259,13 +254,13 @@ static bool
 refuse_line(struct client *c, enum io_line kind, struct str line)
 {
 	if (kind == IO_LINE_LONG)
-		cancel(c, 500, "5.5.6", "An answer of AUTH is too long");
+		cancel(c, SAID_AUTH_LONG);
 	else if (kind == IO_LINE_BARE)
-		cancel(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
+		cancel(c, SAID_LINE_END);
 	else if (str_eq(line, STR("*")))
-		cancel(c, 0, NULL, NULL);
+		cancel(c, SAID_COUNT);
 	else if (!sasl_base64_ok(line))
-		cancel(c, 501, "5.5.2", "An answer of AUTH is base64, or *");
+		cancel(c, SAID_AUTH_BASE64);
 	else
 		return false;
 	return true;
@@ -314,7 +309,7 @@ static void
 refused_for_guessing(struct client *c)
 {
 	end(c);
-	client_error(c, 454, "4.7.0", "Too many authentications failed, try again later");
+	client_error(c, SAID_AUTH_TOO_MANY);
 }
 
 bool
@@ -328,15 +323,15 @@ static bool
 refuse_command(struct client *c)
 {
 	if (c->core->auth != 0 || (c->s->esmtp && !auth_offered(c) && !tls_offered(c)))
-		client_error(c, 502, "5.5.1", "Not offered here");
+		client_error(c, SAID_NOT_OFFERED);
 	else if (c->s->account.n > 0 || c->s->auth_mechanism.n > 0)
-		client_error(c, 503, "5.5.1", "You have authenticated already");
+		client_error(c, SAID_AUTHENTICATED);
 	else if (!c->s->esmtp)
-		client_error(c, 503, "5.5.1", "Say EHLO first");
+		client_error(c, SAID_NO_EHLO);
 	else if (!auth_offered(c))
-		client_error(c, 538, "5.7.11", "Say STARTTLS first");
+		client_error(c, SAID_AUTH_TLS);
 	else if (!(c->offered & EXTENSION_AUTH))
-		client_error(c, 502, "5.5.1", "Not offered here");
+		client_error(c, SAID_NOT_OFFERED);
 	else
 		return false;
 	return true;
@@ -358,11 +353,11 @@ auth_command(struct client *c, struct command *command)
 	else if (has_first && first.n == 0)
 		name.n = 0;
 	if (!sasl_mechanism_ok(name)) {
-		client_error(c, 501, "5.5.4", "Syntax: AUTH mechanism [initial response]");
+		client_error(c, SAID_AUTH_SYNTAX);
 	} else if (!sasl_lists(str_of(mta.auth), name)) {
-		client_error(c, 504, "5.5.4", "That mechanism is not offered here");
+		client_error(c, SAID_AUTH_MECHANISM);
 	} else if (!sasl_base64_ok(first)) {
-		client_error(c, 501, "5.5.2", "An initial response is base64, or =");
+		client_error(c, SAID_AUTH_FIRST);
 	} else {
 		c->auth = xcalloc(1, sizeof(*c->auth));
 		sasl_begin(&c->auth->sasl, name);

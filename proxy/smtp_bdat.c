@@ -5,7 +5,7 @@
 void
 bdat_broken(struct client *c)
 {
-	client_reply(c, 501, "5.5.4", "BDAT wants a number, and nothing behind it but LAST");
+	client_reply(c, SAID_BDAT_SYNTAX);
 	client_close(c, "bdat");
 }
 
@@ -28,35 +28,34 @@ static void
 swallowed(struct client *c)
 {
 	struct unwanted *u = &c->unwanted;
-	int code = u->code;
+	enum said said = u->said;
 
-	u->code = 0;
+	u->open = false;
 	c->timed = false;
 	if (u->ends)
 		client_reset(c);
 	u->ends = false;
 	if (u->excused)
-		client_reply(c, code, u->enhanced, u->text);
+		client_reply(c, said);
 	else
-		client_error(c, code, u->enhanced, u->text);
+		client_error(c, said);
 }
 
-/* Whatever the state, exactly n octets are no commands. text: a constant. */
+/* Whatever the state, exactly n octets are no commands. */
 static void
-refuse_chunk(struct client *c, uint64_t n, int code, const char *enhanced, const char *text)
+refuse_chunk(struct client *c, uint64_t n, enum said said)
 {
 	struct unwanted *u = &c->unwanted;
 
 	if (n > 2 * (uint64_t)c->core->message_size - u->total) {
-		client_reply(c, 552, "5.3.4", "So much is not even thrown away");
+		client_reply(c, SAID_BDAT_TOO_MUCH);
 		client_close(c, "bdat");
 		return;
 	}
 	u->total += n;
 	u->left = n;
-	u->code = code;
-	u->enhanced = enhanced;
-	u->text = text;
+	u->open = true;
+	u->said = said;
 	if (n == 0)
 		swallowed(c);
 }
@@ -85,11 +84,11 @@ bdat_swallow(struct client *c)
 static void
 refuse_first(struct client *c, uint64_t n)
 {
-	const struct tally_kind *kind = limit_no_room(c);
+	enum said said = limit_no_room(c);
 
 	client_reset(c);
 	c->unwanted.excused = true;
-	refuse_chunk(c, n, kind->code, kind->enhanced, kind->text);
+	refuse_chunk(c, n, said);
 }
 
 void
@@ -110,18 +109,18 @@ bdat_command(struct client *c, struct command *command)
 		else if (c->s->esmtp)
 			data_chunk(c, n, last);
 		else
-			refuse_chunk(c, n, 503, "5.5.1", "CHUNKING is for those who said EHLO");
+			refuse_chunk(c, n, SAID_CHUNKING_HELO);
 		return;
 	case CLIENT_MAIL:
 		/* Who did not wait to hear so goes on with the next MAIL. */
 		c->unwanted.ends = last;
-		refuse_chunk(c, n, 554, "5.5.1", "No recipient was taken");
+		refuse_chunk(c, n, SAID_NO_RECIPIENT);
 		return;
 	case CLIENT_REFUSED:
-		refuse_chunk(c, n, 503, "5.5.1", "You were refused, say QUIT");
+		refuse_chunk(c, n, SAID_REFUSED_BEFORE);
 		return;
 	default:
-		refuse_chunk(c, n, 503, "5.5.1", "MAIL and RCPT come first");
+		refuse_chunk(c, n, SAID_DATA_ORDER);
 		return;
 	}
 }

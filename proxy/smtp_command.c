@@ -20,7 +20,7 @@ enum {
 struct verb_row {
 	unsigned states; /* where it is legal */
 	unsigned flags;
-	const char *wrong; /* what is said where it is not */
+	enum said wrong; /* what is said where it is not */
 	void (*run)(struct client *c, struct command *command);
 };
 
@@ -52,9 +52,7 @@ greet_decided(struct client *c, const struct verdict *v)
 		c->rules_over = c->s->rules_over;
 		watch_turn(c);
 		client_set_state(c, CLIENT_GREETED);
-		buf_printf(&c->front->out, "220 %s ESMTP\r\n", c->core->hostname);
-		io_write(c->io, buf_str(&c->front->out));
-		buf_clear(&c->front->out);
+		client_reply_with(c, SAID_GREETING, c->core->hostname);
 		return;
 	}
 	client_reply_verdict(c, v);
@@ -105,7 +103,7 @@ reply_helo(struct client *c)
 	if (c->s->esmtp)
 		abilities_write(&mta, &offer, out);
 	else
-		buf_printf(out, "250 %s\r\n", c->core->hostname);
+		said_reply(SAID_HELO, c->core->hostname, out);
 	io_write(c->io, buf_str(out));
 	buf_clear(out);
 }
@@ -133,12 +131,11 @@ static void
 run_helo(struct client *c, struct command *command)
 {
 	if (!mail_domain_ok(command->rest)) {
-		/* A reply to HELO or EHLO has no enhanced code (RFC 2034 3). */
-		client_error(c, 501, "", "Give your host's name, or its address in brackets");
+		client_error(c, SAID_HELO_NAME);
 		return;
 	}
 	if (arena_over(c->s->conn)) {
-		client_reply(c, 421, "4.3.2", "Too much was said in this session");
+		client_reply(c, SAID_MUCH_SAID);
 		client_close(c, "memory");
 		return;
 	}
@@ -162,9 +159,9 @@ run_helo(struct client *c, struct command *command)
  * it is taken for. After a refusal it would be run as commands, so the session ends there.
  */
 static void
-refuse_data(struct client *c, int code, const char *enhanced, const char *text)
+refuse_data(struct client *c, enum said said)
 {
-	client_error(c, code, enhanced, text);
+	client_error(c, said);
 	if (io_available(c->io) > 0 && !c->gate_next && c->state < CLIENT_CLOSING)
 		client_close(c, "sent a message without being asked");
 }
@@ -172,21 +169,18 @@ refuse_data(struct client *c, int code, const char *enhanced, const char *text)
 static void
 run_data(struct client *c, struct command *command)
 {
-	const struct tally_kind *kind;
-
 	if (c->state != CLIENT_RCPT) {
-		refuse_data(c, 554, "5.5.1", "No recipient was taken");
+		refuse_data(c, SAID_NO_RECIPIENT);
 	} else if (c->s->txn.needs & EXTENSION_BINARYMIME) {
-		refuse_data(c, 503, "5.5.1", "BINARYMIME wants BDAT");
+		refuse_data(c, SAID_BINARYMIME_DATA);
 	} else if (c->mta_lost || c->mta == NULL) {
 		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
-		client_reply(c, 451, "4.3.0", "The mail server behind went away, try again later");
+		client_reply(c, SAID_MTA_GONE);
 		client_reset(c);
 		if (io_available(c->io) > 0)
 			client_close(c, "sent a message without being asked");
 	} else if (!limit_room(c)) {
-		kind = limit_no_room(c);
-		client_reply(c, kind->code, kind->enhanced, kind->text);
+		client_reply(c, limit_no_room(c));
 		client_reset(c);
 		if (io_available(c->io) > 0)
 			client_close(c, "sent a message without being asked");
@@ -202,19 +196,19 @@ run_rset(struct client *c, struct command *command)
 {
 	if (c->state > CLIENT_READY)
 		client_reset(c);
-	client_reply(c, 250, "2.0.0", "Forgotten");
+	client_reply(c, SAID_FORGOTTEN);
 }
 
 static void
 run_noop(struct client *c, struct command *command)
 {
-	client_reply(c, 250, "2.0.0", "Ok");
+	client_reply(c, SAID_OK);
 }
 
 static void
 run_quit(struct client *c, struct command *command)
 {
-	client_reply(c, 221, "2.0.0", "Bye");
+	client_reply(c, SAID_BYE);
 	client_close(c, "quit");
 }
 
@@ -227,9 +221,9 @@ run_xclient(struct client *c, struct command *command)
 	if (!c->peer_trusted) {
 		log_warn(c->s->id, "event=xclient ip=%s result=refused: it is not in `trust`",
 		    IP_TEXT(&c->peer));
-		client_error(c, 550, "5.7.0", "You are not trusted to speak for others");
+		client_error(c, SAID_XCLIENT_UNTRUSTED);
 	} else if (!client_become(c, command->rest, &e)) {
-		client_error(c, 501, "5.5.4", e.text);
+		client_error_with(c, SAID_XCLIENT_SYNTAX, e.text);
 	} else {
 		command_greet(c);
 	}
@@ -238,7 +232,7 @@ run_xclient(struct client *c, struct command *command)
 static void
 run_not_offered(struct client *c, struct command *command)
 {
-	client_error(c, 502, "5.5.1", "Not offered here");
+	client_error(c, SAID_NOT_OFFERED);
 }
 
 static void
@@ -252,7 +246,7 @@ void
 command_foreign(struct client *c, const char *why)
 {
 	log_warn(c->s->id, "event=foreign ip=%s what=\"%s\"", IP_TEXT(&c->peer), why);
-	client_reply(c, 554, "5.5.1", "This is SMTP");
+	client_reply(c, SAID_FOREIGN);
 	client_close(c, why);
 }
 
@@ -265,47 +259,44 @@ run_foreign(struct client *c, struct command *command)
 static void
 run_unknown(struct client *c, struct command *command)
 {
-	client_error(c, 500, "5.5.2", "Unknown command");
+	client_error(c, SAID_UNKNOWN_COMMAND);
 }
 
 static const struct verb_row verbs[VERB_COUNT] = {
-	[VERB_UNKNOWN] = { ANY, 0, NULL, run_unknown },
-	[VERB_HELO] = { ANY, 0, NULL, run_helo },
-	[VERB_EHLO] = { ANY, 0, NULL, run_helo },
-	[VERB_MAIL] = { READY, 0, "Say EHLO first, and one MAIL at a time", envelope_mail },
-	[VERB_RCPT] = { IN_TRANSACTION, 0, "MAIL comes first", envelope_rcpt },
-	[VERB_DATA] = { IN_TRANSACTION, NO_ARGUMENT | HAS_PAYLOAD, "MAIL and RCPT come first",
-	    run_data },
-	[VERB_RSET] = { ANY, NO_ARGUMENT, NULL, run_rset },
-	[VERB_NOOP] = { ANY, 0, NULL, run_noop },
-	[VERB_QUIT] = { ANY, NO_ARGUMENT | ENDS_SESSION, NULL, run_quit },
-	[VERB_VRFY] = { ANY, 0, NULL, ask_command },
-	[VERB_EXPN] = { ANY, 0, NULL, ask_command },
-	[VERB_HELP] = { ANY, 0, NULL, ask_command },
-	[VERB_ETRN] = { ANY, 0, NULL, ask_command },
-	[VERB_AUTH] = { READY, 0, "Say EHLO first, and not within a transaction", auth_command },
-	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, "Not within a transaction",
-	    run_starttls },
-	[VERB_BDAT] = { ANY | IN(CLIENT_REFUSED), 0, NULL, bdat_command },
-	[VERB_XCLIENT] = { GREETED | READY, 0, "Not within a transaction", run_xclient },
-	[VERB_XFORWARD] = { ANY, 0, NULL, run_not_offered },
-	[VERB_FOREIGN] = { ANY, 0, NULL, run_foreign },
+	[VERB_UNKNOWN] = { ANY, 0, 0, run_unknown },
+	[VERB_HELO] = { ANY, 0, 0, run_helo },
+	[VERB_EHLO] = { ANY, 0, 0, run_helo },
+	[VERB_MAIL] = { READY, 0, SAID_MAIL_ORDER, envelope_mail },
+	[VERB_RCPT] = { IN_TRANSACTION, 0, SAID_RCPT_ORDER, envelope_rcpt },
+	[VERB_DATA] = { IN_TRANSACTION, NO_ARGUMENT | HAS_PAYLOAD, SAID_DATA_ORDER, run_data },
+	[VERB_RSET] = { ANY, NO_ARGUMENT, 0, run_rset },
+	[VERB_NOOP] = { ANY, 0, 0, run_noop },
+	[VERB_QUIT] = { ANY, NO_ARGUMENT | ENDS_SESSION, 0, run_quit },
+	[VERB_VRFY] = { ANY, 0, 0, ask_command },
+	[VERB_EXPN] = { ANY, 0, 0, ask_command },
+	[VERB_HELP] = { ANY, 0, 0, ask_command },
+	[VERB_ETRN] = { ANY, 0, 0, ask_command },
+	[VERB_AUTH] = { READY, 0, SAID_AUTH_ORDER, auth_command },
+	[VERB_STARTTLS] = { GREETED | READY, NO_ARGUMENT, SAID_IN_TRANSACTION, run_starttls },
+	[VERB_BDAT] = { ANY | IN(CLIENT_REFUSED), 0, 0, bdat_command },
+	[VERB_XCLIENT] = { GREETED | READY, 0, SAID_IN_TRANSACTION, run_xclient },
+	[VERB_XFORWARD] = { ANY, 0, 0, run_not_offered },
+	[VERB_FOREIGN] = { ANY, 0, 0, run_foreign },
 };
 
 static void
 run_row(struct client *c, struct command *command)
 {
 	const struct verb_row *row = &verbs[command->verb];
-	const char *wrong =
-	    c->state == CLIENT_CHUNKS ? "The message has begun with BDAT" : row->wrong;
+	enum said wrong = c->state == CLIENT_CHUNKS ? SAID_CHUNKS_BEGUN : row->wrong;
 
 	if (c->state == CLIENT_REFUSED && !(row->flags & ENDS_SESSION) &&
 	    !(row->states & IN(CLIENT_REFUSED)))
-		client_error(c, 503, "5.5.1", "You were refused, say QUIT");
+		client_error(c, SAID_REFUSED_BEFORE);
 	else if (c->state != CLIENT_REFUSED && !(row->states & IN(c->state)))
-		(row->flags & HAS_PAYLOAD ? refuse_data : client_error)(c, 503, "5.5.1", wrong);
+		(row->flags & HAS_PAYLOAD ? refuse_data : client_error)(c, wrong);
 	else if ((row->flags & NO_ARGUMENT) && command->rest.n > 0)
-		client_error(c, 501, "5.5.4", "It takes no argument");
+		client_error(c, SAID_NO_ARGUMENT);
 	else
 		row->run(c, command);
 }
@@ -331,11 +322,10 @@ octets_ok(struct str line, bool *eight_bit)
 static void
 refuse_long(struct client *c)
 {
-	static const struct tally_kind line_length = { "limit: line length", STEP_HELO, 500,
-		"5.5.2", "Line too long" };
+	static const struct tally_kind line_length = { STEP_HELO, SAID_LINE_TOO_LONG };
 
 	gate_limit(c->front->gate, &line_length);
-	client_error(c, line_length.code, line_length.enhanced, line_length.text);
+	client_error(c, line_length.said);
 }
 
 /* With its CRLF. */
@@ -383,11 +373,11 @@ command_line(struct client *c, enum io_line kind, struct str line)
 	    (kind == IO_LINE_BARE || !clean || eight_bit || line.n + 2 > COMMAND_LINE_MAX))
 		bdat_broken(c);
 	else if (kind == IO_LINE_BARE)
-		client_error(c, 500, "5.5.2", "A line ends in CR LF, and has neither within");
+		client_error(c, SAID_LINE_END);
 	else if (!clean)
-		client_error(c, 500, "5.5.2", "Control octets in a command");
+		client_error(c, SAID_CONTROL_OCTETS);
 	else if (eight_bit && command.verb != VERB_MAIL && command.verb != VERB_RCPT)
-		client_error(c, 500, "5.5.2", "A command is ASCII");
+		client_error(c, SAID_NOT_ASCII);
 	else if (line.n + 2 > longest)
 		refuse_long(c);
 	else

@@ -9,38 +9,16 @@
 #define HOPS_MAX 100          /* RFC 5321 6.3 */
 #define SPLIT_LIMIT (1024 * 1024)
 
-#define REFUSAL(kind_, code_, enhanced_, text_, why_) \
-	{ \
-		.step = STEP_MESSAGE, .why = why_, \
-		.verdict = { \
-			.kind = kind_, \
-			.code = code_, \
-			.enhanced = enhanced_, \
-			.text = { text_, sizeof(text_) - 1 }, \
-		}, \
-	}
-
-static const struct refusal too_big =
-    REFUSAL(VERDICT_REJECT, 552, "5.3.4", "The message is too big", "limit: size");
-static const struct refusal header_too_big =
-    REFUSAL(VERDICT_REJECT, 552, "5.3.4", "The message's header is too big", "limit: header size");
-static const struct refusal too_many_fields = REFUSAL(VERDICT_REJECT, 550, "5.6.0",
-    "The message's header has too many fields", "limit: header fields");
-static const struct refusal bare_line_end = REFUSAL(VERDICT_REJECT, 550, "5.6.11",
-    "The message has a CR or LF that stands alone", "limit: bare newline");
-static const struct refusal headless = REFUSAL(VERDICT_REJECT, 550, "5.6.0",
-    "The message begins with a continuation line", "limit: header syntax");
-static const struct refusal loops =
-    REFUSAL(VERDICT_REJECT, 554, "5.4.6", "The message went through too many hosts", "limit: hops");
-static const struct refusal no_spool = REFUSAL(
-    VERDICT_TEMPFAIL, 452, "4.3.1", "There is no room for the message now", "failure: spool");
+static const struct refusal too_big = { STEP_MESSAGE, SAID_TOO_BIG };
+static const struct refusal header_too_big = { STEP_MESSAGE, SAID_HEADER_TOO_BIG };
+static const struct refusal too_many_fields = { STEP_MESSAGE, SAID_TOO_MANY_FIELDS };
+static const struct refusal bare_line_end = { STEP_MESSAGE, SAID_BARE_LINE_END };
+static const struct refusal headless = { STEP_MESSAGE, SAID_HEADLESS };
+static const struct refusal loops = { STEP_MESSAGE, SAID_HOPS };
+static const struct refusal no_spool = { STEP_MESSAGE, SAID_NO_SPOOL };
 /* By `when memory short`. */
-static const struct refusal no_memory[] = {
-	REFUSAL(VERDICT_TEMPFAIL, 452, "4.3.1", "The transaction takes too much memory",
-	    "limit: memory"),
-	REFUSAL(
-	    VERDICT_REJECT, 554, "5.3.4", "The transaction takes too much memory", "limit: memory"),
-};
+static const struct refusal no_memory[] = { { STEP_MESSAGE, SAID_NO_MEMORY },
+	{ STEP_MESSAGE, SAID_NO_MEMORY_EVER } };
 
 void
 data_free(struct data **data)
@@ -94,7 +72,7 @@ data_begin(struct client *c)
 	open_data(c, false);
 	client_set_state(c, CLIENT_DATA);
 	time_data_begin(c);
-	io_write(c->io, STR("354 End with a line that holds only a dot\r\n"));
+	client_reply(c, SAID_SEND_MESSAGE);
 }
 
 /* ---- the header ---- */
@@ -239,14 +217,11 @@ judge(const struct client *c)
 static void
 refuse_message(struct client *c, const struct refusal *refusal)
 {
-	const struct tally_kind *kind;
-
 	if (!c->data->no_room) {
 		client_refuse(c, refusal, client_reset);
 		return;
 	}
-	kind = limit_no_room(c);
-	client_reply(c, kind->code, kind->enhanced, kind->text);
+	client_reply(c, limit_no_room(c));
 	client_reset(c);
 }
 
@@ -331,7 +306,7 @@ chunk_complete(struct client *c, bool had_header)
 	}
 	tell_stages(c, had_header);
 	client_set_state(c, CLIENT_CHUNKS);
-	client_reply(c, 250, "2.0.0", "Go on");
+	client_reply(c, SAID_CHUNK_TAKEN);
 }
 
 void

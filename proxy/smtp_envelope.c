@@ -39,17 +39,10 @@ largest(const struct client *c)
 static bool
 mail_size(struct client *c, struct str value)
 {
-	static const struct refusal too_big = {
-		.step = STEP_MAIL,
-		.verdict = { .kind = VERDICT_REJECT,
-		    .code = 552,
-		    .enhanced = "5.3.4",
-		    .text = { "The message is too big", 22 } },
-		.why = "limit: size",
-	};
+	static const struct refusal too_big = { STEP_MAIL, SAID_TOO_BIG };
 
 	if (!read_size(value, &c->s->txn.size_declared)) {
-		client_error(c, 501, "5.5.4", "SIZE wants a number");
+		client_error(c, SAID_SIZE_NUMBER);
 		return false;
 	}
 	if (c->s->txn.size_declared > largest(c)) {
@@ -62,24 +55,21 @@ mail_size(struct client *c, struct str value)
 static void
 refuse_parameter(struct client *c, const struct parameter *p, unsigned needs)
 {
-	char text[128];
+	char keyword[41];
 
+	snprintf(keyword, sizeof(keyword), "%.*s", STR_ARG(p->keyword));
 	if (needs)
-		snprintf(text, sizeof(text), "%s is not offered here",
-		    extension_keyword(needs & -needs));
+		client_error_with(c, SAID_PARAMETER_NOT_OFFERED, extension_keyword(needs & -needs));
 	else
-		snprintf(text, sizeof(text), "The parameter %.*s is not known here",
-		    (int)(p->keyword.n < 40 ? p->keyword.n : 40), p->keyword.p);
-	client_error(c, 555, "5.5.4", text);
+		client_error_with(c, SAID_PARAMETER_UNKNOWN, keyword);
 }
 
 /* UTF-8 in an address, in a transaction that has not asked for it (RFC 6531 3.5). */
 static void
 refuse_utf8(struct client *c)
 {
-	client_error(c, 553, "5.6.7",
-	    c->offered & EXTENSION_SMTPUTF8 ? "An address in UTF-8 wants SMTPUTF8 with MAIL"
-					    : "SMTPUTF8 is not offered here");
+	client_error(
+	    c, c->offered & EXTENSION_SMTPUTF8 ? SAID_UTF8_UNASKED : SAID_UTF8_NOT_OFFERED);
 }
 
 /* One that an extension adds. What only the default is made explicit with is not passed on. */
@@ -101,7 +91,7 @@ take_parameter(struct client *c, enum verb verb, const struct parameter *p, stru
 		return false;
 	}
 	if (kind == PARAMETER_INVALID) {
-		client_error(c, 501, "5.5.4", e.text);
+		client_error_with(c, SAID_PARAMETER_SYNTAX, e.text);
 		return false;
 	}
 	if (needs == 0)
@@ -154,7 +144,7 @@ mail_decide(struct client *c)
 	c->s->txn.open = true;
 	c->unwanted = (struct unwanted){ 0 };
 	client_set_state(c, CLIENT_MAIL);
-	client_reply(c, 250, "2.1.0", "Sender taken");
+	client_reply(c, SAID_SENDER_TAKEN);
 }
 
 void
@@ -164,7 +154,8 @@ envelope_mail(struct client *c, struct command *command)
 	struct err e;
 
 	if (!command_path(command, &e)) {
-		client_error(c, 501, command->path_wrong ? "5.1.7" : "5.5.4", e.text);
+		client_error_with(
+		    c, command->path_wrong ? SAID_SENDER_SYNTAX : SAID_COMMAND_SYNTAX, e.text);
 		return;
 	}
 	if (!limit_mail(c))
@@ -222,41 +213,16 @@ take_recipient(struct client *c, const struct command *command)
 void
 envelope_rcpt(struct client *c, struct command *command)
 {
-	static const struct refusal too_many = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 452,
-		    .enhanced = "4.5.3",
-		    .text = { "Too many recipients", 19 } },
-		.why = "limit: recipients",
-	};
-	static const struct refusal one_only = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 452,
-		    .enhanced = "4.5.3",
-		    .text = { "One recipient at a time", 23 } },
-		.why = "limit: recipients of LMTP",
-	};
+	static const struct refusal too_many = { STEP_RCPT, SAID_RECIPIENTS };
+	static const struct refusal one_only = { STEP_RCPT, SAID_RECIPIENT_LMTP };
 	/* By `when memory short`. */
-	static const struct refusal memory[] = {
-		{ .step = STEP_RCPT,
-		    .verdict = { .kind = VERDICT_TEMPFAIL,
-			.code = 452,
-			.enhanced = "4.3.1",
-			.text = { "The transaction takes too much memory", 37 } },
-		    .why = "limit: memory" },
-		{ .step = STEP_RCPT,
-		    .verdict = { .kind = VERDICT_REJECT,
-			.code = 554,
-			.enhanced = "5.3.4",
-			.text = { "The transaction takes too much memory", 37 } },
-		    .why = "limit: memory" },
-	};
+	static const struct refusal memory[] = { { STEP_RCPT, SAID_NO_MEMORY },
+		{ STEP_RCPT, SAID_NO_MEMORY_EVER } };
 	struct err e;
 
 	if (!command_path(command, &e))
-		client_error(c, 501, command->path_wrong ? "5.1.3" : "5.5.4", e.text);
+		client_error_with(
+		    c, command->path_wrong ? SAID_RECIPIENT_SYNTAX : SAID_COMMAND_SYNTAX, e.text);
 	else if (command->path.utf8 && !(c->s->txn.needs & EXTENSION_SMTPUTF8))
 		refuse_utf8(c);
 	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)

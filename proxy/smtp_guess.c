@@ -32,8 +32,7 @@ over(const struct client *c, const struct db_request *look)
 static void
 looked(struct db_request *request)
 {
-	static const struct tally_kind too_many = { "limit: auth failures of a client", STEP_HELO,
-		454, "4.7.0", "Too many authentications failed, try again later" };
+	static const struct tally_kind too_many = { STEP_HELO, SAID_AUTH_TOO_MANY };
 	struct client *c = request->owner;
 
 	if (c) {
@@ -96,14 +95,7 @@ close_for_guessing(struct client *c)
 void
 guess_failed(struct client *c)
 {
-	static const struct refusal too_many = {
-		.step = STEP_HELO,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 421,
-		    .enhanced = "4.7.0",
-		    .text = { "Too many authentications failed", 31 } },
-		.why = "limit: auth failures",
-	};
+	static const struct refusal too_many = { STEP_HELO, SAID_AUTH_TOO_MANY_SESSION };
 
 	if (c->n_auth_failures >= c->core->auth_failures && c->state < CLIENT_CLOSING &&
 	    !c->gate_next)

@@ -12,14 +12,10 @@
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
-static const struct tally_kind messages = { "limit: messages per minute", STEP_MAIL, 450, "4.7.1",
-	"Too many messages in a minute" };
-static const struct tally_kind recipients = { "limit: recipients per minute", STEP_RCPT, 450,
-	"4.7.1", "Too many recipients in a minute" };
-static const struct tally_kind errors = { "limit: errors per minute", STEP_HELO, 421, "4.7.0",
-	"Too many errors in a minute" };
-static const struct tally_kind held = { "limit: messages held", STEP_MESSAGE, 452, "4.3.1",
-	"There is no room for the message now, try again later" };
+static const struct tally_kind messages = { STEP_MAIL, SAID_MESSAGES_MINUTE };
+static const struct tally_kind recipients = { STEP_RCPT, SAID_RECIPIENTS_MINUTE };
+static const struct tally_kind errors = { STEP_HELO, SAID_ERRORS_MINUTE };
+static const struct tally_kind held = { STEP_MESSAGE, SAID_NO_ROOM };
 
 static bool
 exempt(const struct client *c)
@@ -34,8 +30,8 @@ meet(struct client *c, const struct tally_kind *kind)
 	if (c->limited)
 		return;
 	c->limited = true;
-	log_info(
-	    c->s->id, "event=limited ip=%s limit=\"%s\"", IP_TEXT(&c->s->client_ip), kind->why);
+	log_info(c->s->id, "event=limited ip=%s limit=\"%s\"", IP_TEXT(&c->s->client_ip),
+	    said_row(kind->said)->why);
 }
 
 /* False: there were so many; the client was told so, and when that is over. */
@@ -46,7 +42,7 @@ count(struct client *c, enum peer_rate rate, int64_t most, const struct tally_ki
 	struct peers *peers = limits_peers(c->front->limits);
 	struct peer peer;
 	unsigned wait;
-	char text[128];
+	char more[100];
 
 	if (most == 0 || exempt(c))
 		return true;
@@ -55,9 +51,9 @@ count(struct client *c, enum peer_rate rate, int64_t most, const struct tally_ki
 	if (wait == 0)
 		return true;
 	meet(c, kind);
-	snprintf(text, sizeof(text), "%s, more than %lld from your address; try again in %u s",
-	    kind->text, (long long)most, wait);
-	client_reply(c, kind->code, kind->enhanced, text);
+	snprintf(more, sizeof(more), ", more than %lld from your address; try again in %u s",
+	    (long long)most, wait);
+	client_reply_with(c, kind->said, more);
 	return false;
 }
 
@@ -120,9 +116,9 @@ limit_room(const struct client *c)
 	return spool_room(&limits, c->s->txn.size_declared);
 }
 
-const struct tally_kind *
+enum said
 limit_no_room(struct client *c)
 {
 	meet(c, &held);
-	return &held;
+	return held.said;
 }

@@ -1,9 +1,6 @@
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
-#define AWAY "The mail server behind is not available, try again later"
-#define BUSY "The mail server behind is busy, try again later"
-
 static void link_opened(struct client *c);
 
 /* ---- the end of a link ---- */
@@ -125,7 +122,7 @@ mta_relay_reply(struct client *c)
 	const struct reply *reply = backend_reply(c->mta);
 
 	if (reply->code == 421)
-		client_reply(c, 451, "4.3.0", AWAY);
+		client_reply(c, SAID_MTA_AWAY);
 	else
 		io_write(c->io, buf_str(&reply->raw));
 }
@@ -156,14 +153,7 @@ close_busy(struct client *c)
 static void
 got_member(void *owner, const struct pool_taken *taken)
 {
-	static const struct refusal busy = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 421,
-		    .enhanced = "4.3.2",
-		    .text = { BUSY, sizeof(BUSY) - 1 } },
-		.why = "limit: connections of backend",
-	};
+	static const struct refusal busy = { STEP_RCPT, SAID_MTA_BUSY };
 	struct client *c = owner;
 
 	c->mta_next = NULL;

@@ -91,6 +91,7 @@ once_remember(struct client *c, struct str raw)
 {
 	struct db_request *request;
 	struct delivered *d;
+	struct buf ok;
 
 	if (c->data->once == NULL)
 		return;
@@ -104,10 +105,14 @@ once_remember(struct client *c, struct str raw)
 	/* A longer one is cut to its last line: the code is the same on all. */
 	while (raw.n > DELIVERED_REPLY_MAX && str_find(raw, '\n') + 1 < raw.n)
 		raw = str_sub(raw, str_find(raw, '\n') + 1, raw.n);
-	if (raw.n > DELIVERED_REPLY_MAX)
-		raw = STR("250 2.0.0 Ok\r\n");
+	buf_init(&ok, DELIVERED_REPLY_MAX);
+	if (raw.n > DELIVERED_REPLY_MAX) {
+		said_reply(SAID_OK, NULL, &ok);
+		raw = buf_str(&ok);
+	}
 	memcpy(d->reply, raw.p, raw.n);
 	d->n = raw.n;
+	buf_free(&ok);
 	db_send(gate_link(c->front->gate), request);
 }
 

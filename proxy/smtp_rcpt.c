@@ -3,7 +3,6 @@
 #include "proxy/smtp_server.h"
 
 #define COMMAND_LONGEST 4096 /* a client's command is shorter, and nothing is added but SIZE */
-#define AWAY "The mail server behind is not available, try again later"
 
 static bool
 mta_refused(const struct client *c)
@@ -26,7 +25,7 @@ static void
 rcpt_away(struct client *c)
 {
 	gate_backend_refused(c->gs, STEP_RCPT, 451, STR("connection lost"));
-	client_reply(c, 451, "4.3.0", AWAY);
+	client_reply(c, SAID_MTA_AWAY);
 	end_current(c, RECIPIENT_REFUSED);
 }
 
@@ -96,7 +95,7 @@ refuse_missing(struct client *c, unsigned extension)
 	snprintf(text, sizeof(text), "%s is not offered any more, try again",
 	    extension_keyword(extension));
 	gate_backend_refused(c->gs, STEP_RCPT, 451, str_of(text));
-	client_reply(c, 451, "4.3.0", text);
+	client_reply_with(c, SAID_MTA_LACKS, extension_keyword(extension));
 	end_current(c, RECIPIENT_REFUSED);
 }
 
@@ -192,14 +191,7 @@ refused_for_route(struct client *c)
 static bool
 leaves_route(struct client *c)
 {
-	static const struct refusal other_route = {
-		.step = STEP_RCPT,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 452,
-		    .enhanced = "4.5.3",
-		    .text = { "This recipient goes another way: in a message of its own", 56 } },
-		.why = "limit: recipients of one route",
-	};
+	static const struct refusal other_route = { STEP_RCPT, SAID_RECIPIENT_ROUTE };
 	struct transaction *txn = &c->s->txn;
 
 	if (c->mta == NULL || backend_bound(c->mta) ||

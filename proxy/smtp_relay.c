@@ -3,14 +3,13 @@
 #include "proxy/smtp_server.h"
 
 #define FIELDS_MAX (256 * 1024) /* what is put in front of a message */
-#define AWAY "The mail server behind did not take the message, try again later"
 
 /* The message could not be handed on, or nobody knows whether it was: the client keeps it. */
 static void
 give_back(struct client *c)
 {
 	gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
-	client_reply(c, 451, "4.3.0", AWAY);
+	client_reply(c, SAID_MTA_LOST);
 	client_reset(c);
 }
 

@@ -83,10 +83,16 @@ send_out(struct client *c)
 }
 
 void
-client_reply(struct client *c, int code, const char *enhanced, const char *text)
+client_reply_with(struct client *c, enum said said, const char *fill)
 {
-	reply_write(&c->front->out, code, enhanced, str_of(text));
+	said_reply(said, fill, &c->front->out);
 	send_out(c);
+}
+
+void
+client_reply(struct client *c, enum said said)
+{
+	client_reply_with(c, said, NULL);
 }
 
 void
@@ -102,8 +108,7 @@ refuse(struct client *c)
 	struct verdict v;
 
 	c->gate_next = NULL;
-	if (gate_refuse(c->gs, c->refusal->step, &c->refusal->verdict, c->refusal->why, &v) !=
-	    DONE) {
+	if (gate_refuse(c->gs, c->refusal->step, c->refusal->said, &v) != DONE) {
 		c->gate_next = refuse;
 		return;
 	}
@@ -126,16 +131,9 @@ close_for_errors(struct client *c)
 }
 
 void
-client_error(struct client *c, int code, const char *enhanced, const char *text)
+client_error_with(struct client *c, enum said said, const char *fill)
 {
-	static const struct refusal too_many = {
-		.step = STEP_HELO,
-		.verdict = { .kind = VERDICT_TEMPFAIL,
-		    .code = 421,
-		    .enhanced = "4.7.0",
-		    .text = { "Too many errors", 15 } },
-		.why = "limit: errors",
-	};
+	static const struct refusal too_many = { STEP_HELO, SAID_ERRORS };
 
 	c->s->n_errors++;
 	if (!limit_error(c))
@@ -143,15 +141,21 @@ client_error(struct client *c, int code, const char *enhanced, const char *text)
 	if (c->s->n_errors >= limit_errors(c))
 		client_refuse(c, &too_many, close_for_errors);
 	else
-		client_reply(c, code, enhanced, text);
+		client_reply_with(c, said, fill);
+}
+
+void
+client_error(struct client *c, enum said said)
+{
+	client_error_with(c, said, NULL);
 }
 
 bool
 client_mta_error(struct client *c)
 {
 	if (c->s->n_errors + 1 >= limit_errors(c)) {
-		/* Its code and text are not those that are said. */
-		client_error(c, 500, "", "");
+		/* What is said is that it was one too many. */
+		client_error(c, SAID_ERRORS);
 		return false;
 	}
 	c->s->n_errors++;
@@ -262,7 +266,7 @@ run_once(struct client *c)
 	case CLIENT_RCPT:
 	case CLIENT_CHUNKS:
 	case CLIENT_REFUSED:
-		if (c->unwanted.code)
+		if (c->unwanted.open)
 			return bdat_swallow(c);
 		if (foreign(c))
 			return true;
@@ -332,11 +336,11 @@ client_turn(struct client *c)
 	if (c->state == CLIENT_TLS && !c->shaking)
 		tls_turn(c);
 	if (must_be_sent_away(c)) {
-		client_reply(c, 421, "4.3.0", "The mail server behind went away, log in again");
+		client_reply(c, SAID_MTA_LOGIN);
 		client_close(c, "mail server lost after AUTH");
 	}
 	if (may_be_sent_away(c)) {
-		client_reply(c, 421, "4.3.2", "Service is shutting down, try again later");
+		client_reply(c, SAID_SHUTDOWN);
 		client_close(c, "shutdown");
 	}
 	if (c->ended && !stays(c) && c->state < CLIENT_CLOSING)

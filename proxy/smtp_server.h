@@ -18,6 +18,7 @@
 
 #include "mail/command.h"
 #include "mail/eod.h"
+#include "mail/said.h"
 #include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/io.h"
@@ -78,8 +79,8 @@ struct data {
 /* A chunk of BDAT that is not taken: its octets are swallowed before the reply. */
 struct unwanted {
 	uint64_t left; /* of the present one */
-	int code;      /* 0: there is none */
-	const char *enhanced, *text;
+	bool open;     /* there is one */
+	enum said said;
 	bool ends;      /* the transaction is over behind it */
 	uint64_t total; /* octets, since the last MAIL */
 	bool
@@ -99,8 +100,7 @@ struct told {
 /* A refusal that no rule gives. */
 struct refusal {
 	enum step step;
-	struct verdict verdict;
-	const char *why;
+	enum said said;
 };
 
 struct proxy_front {
@@ -213,11 +213,13 @@ bool client_become(struct client *c, struct str attributes, struct err *e);
 /* Runs what can be run, sets reading and deadlines, frees the client if it is gone. */
 void client_turn(struct client *c);
 void client_set_state(struct client *c, enum client_state state);
-/* text: one line, ours or already escaped. */
-void client_reply(struct client *c, int code, const char *enhanced, const char *text);
+void client_reply(struct client *c, enum said said);
+/* fill: printable, or already escaped. */
+void client_reply_with(struct client *c, enum said said, const char *fill);
 void client_reply_verdict(struct client *c, const struct verdict *v);
 /* A reply to a mistake of the client's; too many of them end the session. */
-void client_error(struct client *c, int code, const char *enhanced, const char *text);
+void client_error(struct client *c, enum said said);
+void client_error_with(struct client *c, enum said said, const char *fill);
 /*
  * A 5yz of the MTA, which counts as an error of the client's. False: the client is told something else, and
  * that it was one too many.
@@ -320,7 +322,7 @@ int64_t limit_timeout(const struct client *c, int64_t ms);
 struct spool_limits limit_spool(const struct client *c);
 /* Whether there is room for its message; what is to be said if not, which is counted. */
 bool limit_room(const struct client *c);
-const struct tally_kind *limit_no_room(struct client *c);
+enum said limit_no_room(struct client *c);
 
 /* ---- smtp_data.c ---- */
 

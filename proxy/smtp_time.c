@@ -17,21 +17,14 @@ struct deadline {
 	const char *why; /* for the log */
 };
 
-#define DEADLINE(step, name, text, why) \
-	{ \
-		{ "limit: " name, step, 421, "4.4.2", text ", closing the connection" }, why \
-	}
-
-static const struct deadline command_time =
-    DEADLINE(STEP_HELO, "command time", "Timeout", "timeout");
-static const struct deadline pause_time =
-    DEADLINE(STEP_MESSAGE, "pause in a message", "Timeout", "timeout");
-static const struct deadline data_rate =
-    DEADLINE(STEP_MESSAGE, "data rate", "The message comes too slowly", "message came too slowly");
-static const struct deadline message_time =
-    DEADLINE(STEP_MESSAGE, "message time", "The message takes too long", "message took too long");
-static const struct deadline session_time =
-    DEADLINE(STEP_HELO, "session time", "The session lasts too long", "session lasted too long");
+static const struct deadline command_time = { { STEP_HELO, SAID_COMMAND_TIME }, "timeout" };
+static const struct deadline pause_time = { { STEP_MESSAGE, SAID_PAUSE }, "timeout" };
+static const struct deadline data_rate = { { STEP_MESSAGE, SAID_DATA_RATE },
+	"message came too slowly" };
+static const struct deadline message_time = { { STEP_MESSAGE, SAID_MESSAGE_TIME },
+	"message took too long" };
+static const struct deadline session_time = { { STEP_HELO, SAID_SESSION_TIME },
+	"session lasted too long" };
 
 /* The one that comes first, so far; times are monotonic microseconds. */
 struct first {
@@ -157,6 +150,6 @@ time_over(struct client *c)
 	/* Who was merely silent between two commands did no wrong. */
 	if (d != &command_time || io_available(c->io) > 0)
 		gate_limit(c->front->gate, &d->kind);
-	client_reply(c, d->kind.code, d->kind.enhanced, d->kind.text);
+	client_reply(c, d->kind.said);
 	client_close(c, d->why);
 }

@@ -8,8 +8,7 @@
 #include "base/tls.h"
 #include "proxy/smtp_server.h"
 
-static const struct tally_kind handshake_limit = { "limit: TLS handshake", STEP_HELO, 421, "4.7.0",
-	"The TLS handshake failed" };
+static const struct tally_kind handshake_limit = { STEP_HELO, SAID_TLS_HANDSHAKE };
 
 static const struct tls_server *
 server_of(const struct client *c)
@@ -32,23 +31,16 @@ close_injected(struct client *c)
 void
 tls_command(struct client *c)
 {
-	static const struct refusal injected = {
-		.step = STEP_HELO,
-		.verdict = { .kind = VERDICT_REJECT,
-		    .code = 554,
-		    .enhanced = "5.7.0",
-		    .text = { "Nothing may follow STARTTLS in the clear", 40 } },
-		.why = "limit: plaintext after STARTTLS",
-	};
+	static const struct refusal injected = { STEP_HELO, SAID_TLS_INJECTED };
 
 	if (io_ssl(c->io)) {
-		client_error(c, 503, "5.5.1", "TLS is on already");
+		client_error(c, SAID_TLS_ON);
 	} else if (!tls_offered(c)) {
-		client_error(c, 502, "5.5.1", "Not offered here");
+		client_error(c, SAID_NOT_OFFERED);
 	} else if (io_pending(c->io)) {
 		client_refuse(c, &injected, close_injected);
 	} else {
-		client_reply(c, 220, "2.0.0", "Go ahead");
+		client_reply(c, SAID_GO_AHEAD);
 		client_set_state(c, CLIENT_TLS);
 	}
 }

@@ -22,23 +22,25 @@ struct tally {
 static void
 send_one(struct tally *t, const struct tally_kind *kind, int64_t times)
 {
+	const struct verdict v = said_verdict(kind->said);
 	const struct journal_record record = {
 		.time_ms = clock_wall_ms(),
 		.front = front_name(FRONT_PROXY),
 		.step = step_name(kind->step),
-		.verdict = verdict_name(kind->code < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT),
-		.code = kind->code,
+		.verdict = verdict_name(v.kind),
+		.code = v.code,
 		.times = times,
 		.recipients = STR("[]"),
-		.enhanced = str_of(kind->enhanced),
-		.text = str_of(kind->text),
-		.rule = str_of(kind->why),
+		.enhanced = str_of(v.enhanced),
+		.text = v.text,
+		.rule = v.rule,
 		.facts = STR("{}"),
 		.trace = STR("[]"),
 		.answers = STR("[]"),
 	};
 
-	log_info(NULL, "event=limit limit=\"%s\" times=%lld", kind->why, (long long)times);
+	log_info(NULL, "event=limit limit=\"%s\" times=%lld", said_row(kind->said)->why,
+	    (long long)times);
 	db_send(t->link, db_request_journal(journal_record_copy(&record)));
 }
 

@@ -7,16 +7,14 @@
 #define POSTERN_PROXY_TALLY_H
 
 #include "db/db.h"
+#include "mail/said.h"
 #include "mail/session.h"
 
 struct tally;
 
 struct tally_kind {
-	const char *why; /* static: "limit: sessions" */
 	enum step step;
-	int code;
-	const char *enhanced;
-	const char *text; /* what was said each time */
+	enum said said; /* each time */
 };
 
 struct tally *tally_new(struct event_base *base, struct db_link *link);

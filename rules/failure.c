@@ -1,17 +1,13 @@
 #include "rules/failure.h"
 
+#include "mail/said.h"
+
 struct cause {
 	enum failure failure; /* 0: of a stage */
-	struct str rule;      /* in the journal */
+	enum said said;
 	struct str setting;
-	struct verdict verdict;
 };
 
-#define TEMPFAIL(enhanced_, text_) \
-	{ \
-		.kind = VERDICT_TEMPFAIL, .code = 451, .enhanced = enhanced_, \
-		.text = { text_, sizeof(text_) - 1 }, \
-	}
 #define TEXT(text_) \
 	{ \
 		text_, sizeof(text_) - 1 \
@@ -19,16 +15,11 @@ struct cause {
 
 /* The first that applies is the one that is told. */
 static const struct cause causes[] = {
-	{ FAILURE_QUESTIONS, TEXT("limit: questions"),
-	    TEXT("more questions than a session may ask"),
-	    TEMPFAIL("4.3.2", "Too much to check in this session, try again later") },
-	{ FAILURE_STORE, TEXT("failure: store"), TEXT("when store unavailable"),
-	    TEMPFAIL("4.3.0", "Local problem, try again later") },
-	{ FAILURE_DNS, TEXT("failure: dns"), TEXT("when dns unavailable"),
-	    TEMPFAIL("4.4.3", "The DNS does not answer, try again later") },
+	{ FAILURE_QUESTIONS, SAID_QUESTIONS, TEXT("more questions than a session may ask") },
+	{ FAILURE_STORE, SAID_STORE, TEXT("when store unavailable") },
+	{ FAILURE_DNS, SAID_DNS, TEXT("when dns unavailable") },
 };
-static const struct cause of_stage = { 0, TEXT("failure: stage"), TEXT("when stage fails"),
-	TEMPFAIL("4.3.0", "Local problem, try again later") };
+static const struct cause of_stage = { 0, SAID_STAGE, TEXT("when stage fails") };
 
 static enum when
 chosen(const struct config_core *core, const struct cause *cause)
@@ -99,9 +90,10 @@ apply(const struct config_core *core, const struct cause *cause, struct arena *a
 {
 	bool pass = chosen(core, cause) == WHEN_PASS;
 	struct trace_rule *shown = ARENA_NEW(arena, struct trace_rule);
+	const struct verdict v = said_verdict(cause->said);
 
 	entry->rule = shown;
-	shown->id = cause->rule;
+	shown->id = v.rule;
 	shown->source = cause->failure == FAILURE_QUESTIONS
 	    ? cause->setting
 	    : arena_printf(arena, "%.*s %s", STR_ARG(cause->setting), pass ? "pass" : "tempfail");
@@ -111,13 +103,10 @@ apply(const struct config_core *core, const struct cause *cause, struct arena *a
 	decision_trace(d, arena, entry);
 	if (pass)
 		return;
-	if (core->mode != 1) {
-		d->verdict = cause->verdict;
-		d->verdict.rule = cause->rule;
-	} else if (d->observed.kind == VERDICT_ACCEPT) {
-		d->observed = cause->verdict;
-		d->observed.rule = cause->rule;
-	}
+	if (core->mode != 1)
+		d->verdict = v;
+	else if (d->observed.kind == VERDICT_ACCEPT)
+		d->observed = v;
 }
 
 void

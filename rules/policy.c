@@ -1,5 +1,6 @@
 #include "rules/policy.h"
 
+#include "mail/said.h"
 #include "rules/eval.h"
 
 struct policy_test {
@@ -187,15 +188,9 @@ explain(const struct ruleset *rules, const struct session *s, struct arena *aren
 static void
 defer(const struct ruleset *rules, struct decision *d)
 {
-	const struct verdict v = {
-		.kind = VERDICT_TEMPFAIL,
-		.code = 452,
-		.enhanced = "4.5.3",
-		.text = STR("This recipient's policy differs, send again for it"),
-		.rule = STR(POLICY_RULE),
-		.defers = true,
-	};
+	struct verdict v = said_verdict(SAID_RECIPIENT_POLICY);
 
+	v.defers = true;
 	if (!rules->observe) {
 		d->verdict = v;
 		d->score = 0;

@@ -2,6 +2,7 @@
 check_PROGRAMS += \
 	tests/cli/test_backends \
 	tests/cli/test_cli \
+	tests/cli/test_explain \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
 	tests/cli/test_quota \
@@ -12,6 +13,7 @@ check_PROGRAMS += \
 cli_run = tests/cli/run.c tests/cli/run.h tests/db/folder.c tests/db/folder.h
 tests_cli_test_backends_SOURCES = tests/cli/test_backends.c $(cli_run)
 tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)
+tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_quota_SOURCES = tests/cli/test_quota.c $(cli_run)

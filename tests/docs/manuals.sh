@@ -17,8 +17,11 @@ if test -x "$builddir/docs/reference"; then
 	sh docs/reference.sh "$builddir/docs/reference" docs/postern.conf.5 2>&1 |
 		diff -u docs/postern.conf.5 - >"$found"
 	report "postern.conf(5) has the rows of the program (else: make update-reference)" "$found"
+	"$builddir/docs/reference" replies | diff -u docs/replies.md - >"$found"
+	report "replies.md has the rows of the program (else: make update-reference)" "$found"
 else
 	ok "postern.conf(5) has the rows of the program # SKIP docs/reference is not built"
+	ok "replies.md has the rows of the program # SKIP docs/reference is not built"
 fi
 
 postern=$builddir/postern

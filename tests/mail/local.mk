@@ -1,6 +1,7 @@
 # A test that is one file needs one line.
 check_PROGRAMS += \
 	tests/mail/test_authres \
+	tests/mail/test_code \
 	tests/mail/test_command \
 	tests/mail/test_eod \
 	tests/mail/test_extension \
@@ -15,6 +16,7 @@ check_PROGRAMS += \
 	tests/mail/test_plan \
 	tests/mail/test_question \
 	tests/mail/test_reply \
+	tests/mail/test_said \
 	tests/mail/test_sasl \
 	tests/mail/test_session \
 	tests/mail/test_session_facts \

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-static const struct tally_kind sessions = { "limit: sessions", STEP_CONNECT, 421, "4.7.0", "Many" };
-static const struct tally_kind lines = { "limit: line length", STEP_HELO, 500, "5.5.2", "Long" };
+static const struct tally_kind sessions = { STEP_CONNECT, SAID_SESSIONS };
+static const struct tally_kind lines = { STEP_HELO, SAID_LINE_TOO_LONG };
 
 struct fixture {
 	struct event_base *base;
