@@ -321,7 +321,7 @@ end_line(struct mime_walk *w)
 static void
 take_piece(struct mime_walk *w, struct str piece)
 {
-	for (size_t i = 0; i < piece.n && w->line_n + i < sizeof(w->line); i++)
+	for (size_t i = 0; i < piece.n && w->line_n + i < sizeof(w->line) && !w->line_plain; i++)
 		w->line[w->line_n + i] = piece.p[i];
 	w->line_n += piece.n;
 	if (w->place == PLACE_HEADER)
@@ -337,8 +337,7 @@ mime_walk_body(struct mime_walk *w, struct str octets)
 
 		if (w->line_n == 0 && w->place == PLACE_BODY)
 			w->line_plain = octets.p[0] != '-';
-		if (!w->line_plain)
-			take_piece(w, str_sub(octets, 0, n));
+		take_piece(w, str_sub(octets, 0, n));
 		if (end)
 			end_line(w);
 		octets = str_sub(octets, n, octets.n);

@@ -87,6 +87,7 @@ libpostern_a_SOURCES += \
 	proxy/syscalls.c proxy/syscalls.h \
 	proxy/tally.c proxy/tally.h \
 	proxy/upgrade.c proxy/upgrade.h \
+	proxy/watch.c proxy/watch.h \
 	proxy/words.h \
 	proxy/worker.c proxy/worker.h \
 	proxy/xclient.c proxy/xclient.h

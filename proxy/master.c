@@ -10,12 +10,14 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "filters/vocabulary.h"
 #include "proxy/children.h"
 #include "proxy/notify.h"
 #include "proxy/rights.h"
 #include "proxy/sandbox.h"
+#include "proxy/watch.h"
 
 #define END_SPARE_MS 5000 /* after the drain, before SIGKILL */
 #define IDLE_MS (3600 * 1000)
@@ -35,6 +37,7 @@ struct master {
 	struct children children;
 	struct upgrade upgrade;
 	struct notify notify;
+	struct watch watch;
 	sigset_t signals, before;
 	int signal_fd;
 	int ready;      /* who started us waits here; -1: nobody */
@@ -139,29 +142,72 @@ reap(struct master *m)
 		children_signal(&m->children, SIGNAL_ALONE, 0);
 }
 
-/*
- * The worker reads the file again by itself; the master does so too, so that a worker that has to be
- * started again begins with what was in force. Sockets stay as they are.
- */
-static void
-reload(struct master *m)
+static struct config *
+load_again(const struct master *m, struct complaints *complaints)
 {
-	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(64 * 1024);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config;
+	struct config *config = config_load(m->config->path, &vocabulary, complaints);
 
+	arena_free(&arena);
+	return config;
+}
+
+/*
+ * The worker reads the file again by itself; the master does so too, so that a worker that has to be
+ * started again begins with what was in force. Sockets stay as they are. Takes config; NULL: there is none.
+ */
+static void
+reload(struct master *m, struct config *config)
+{
 	notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_us());
-	config = config_load(m->config->path, &vocabulary, &complaints);
 	if (config) {
 		config_release(&m->config);
 		m->config = config;
 	}
-	complaints_free(&complaints);
-	arena_free(&arena);
 	children_signal(&m->children, SIGHUP, 0);
 	if (!m->children.child[0].pid)
 		notify_send(&m->notify, "READY=1\nSTATUS=starting the worker again");
+}
+
+static void
+on_hangup(struct master *m)
+{
+	struct complaints complaints = { 0 };
+
+	/* What is wrong with it the worker says. */
+	reload(m, load_again(m, &complaints));
+	complaints_free(&complaints);
+}
+
+/* A list that changed is taken; rules that somebody is at work on are not, before somebody says so. */
+static void
+look_at_lists(struct master *m)
+{
+	const char *path = watch_look(&m->watch, m->config, now_ms(), clock_wall_ms() / 1000);
+	struct complaints complaints = { 0 };
+	struct config *config;
+	char *why;
+
+	if (!path)
+		return;
+	config = load_again(m, &complaints);
+	if (config && strcmp(config->words, m->config->words) == 0) {
+		log_info(NULL, "event=watch file=\"%s\" result=reload", ESC(str_of(path)));
+		reload(m, config);
+	} else if (config) {
+		log_warn(NULL,
+		    "event=watch file=\"%s\" result=kept why=\"the configuration itself has changed "
+		    "too: reload to take both\"",
+		    ESC(str_of(path)));
+		config_release(&config);
+	} else {
+		why = complaint_print(&complaints.item[0]);
+		log_error(NULL, "event=watch file=\"%s\" result=kept why=\"%s\"", ESC(str_of(path)),
+		    ESC(str_of(why)));
+		free(why);
+	}
+	complaints_free(&complaints);
 }
 
 static void
@@ -188,7 +234,7 @@ take_signals(struct master *m)
 			break;
 		case SIGHUP:
 			if (m->phase == PHASE_RUN)
-				reload(m);
+				on_hangup(m);
 			break;
 		case SIGUSR2:
 			begin_upgrade(m);
@@ -230,6 +276,8 @@ how_long(struct master *m)
 
 	if (m->phase == PHASE_RUN && upgrade < wait)
 		wait = upgrade;
+	if (m->phase == PHASE_RUN && watch_wait(&m->watch, m->config, now) < wait)
+		wait = watch_wait(&m->watch, m->config, now);
 	if (m->phase != PHASE_RUN && m->phase_ms - now < wait)
 		wait = m->phase_ms - now;
 	return wait < 0 ? 0 : wait > IDLE_MS ? IDLE_MS : (int)wait;
@@ -254,6 +302,8 @@ wait_for_all(struct master *m, struct pollfd *fds)
 		leave(m);
 	if (fds[0].revents)
 		take_signals(m);
+	if (m->phase == PHASE_RUN)
+		look_at_lists(m);
 	look_at_phase(m);
 }
 
@@ -354,6 +404,7 @@ master_run(const struct master_start *start)
 	sockets_close(&m.sockets);
 	inherit_close(&m.inherited);
 	notify_close(&m.notify);
+	watch_free(&m.watch);
 	close(m.signal_fd);
 	config_release(&m.config);
 	return m.result;

@@ -438,19 +438,28 @@ read_source(struct load *load, const struct source *source)
 			use_part(config, i);
 }
 
-static void
-digest_end(struct load *load)
+static void *
+digest_begin(void)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	char *out = load->config->revision;
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
-	if (EVP_DigestFinal_ex(load->digest, digest, NULL) != 1)
+	if (digest == NULL || EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1)
+		die("cannot compute a SHA-256 digest");
+	return digest;
+}
+
+static void
+digest_end(void *digest, char *out)
+{
+	unsigned char octets[EVP_MAX_MD_SIZE];
+
+	if (EVP_DigestFinal_ex(digest, octets, NULL) != 1)
 		die("cannot compute a SHA-256 digest");
 	for (size_t i = 0; i < 6; i++) {
-		out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+		out[2 * i] = "0123456789abcdef"[octets[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[octets[i] & 15];
 	}
-	EVP_MD_CTX_free(load->digest);
+	EVP_MD_CTX_free(digest);
 }
 
 static struct load
@@ -463,13 +472,12 @@ load_begin(
 		.arena = arena,
 		.vocabulary = vocabulary,
 		.complaints = complaints,
-		.digest = EVP_MD_CTX_new() };
+		.digest = digest_begin(),
+		.words = digest_begin() };
 
 	config->arena = arena;
 	config->path = (char *)(uintptr_t)arena_dup(arena, str_of(path)).p;
 	atomic_init(&config->users, 1);
-	if (load.digest == NULL || EVP_DigestInit_ex(load.digest, EVP_sha256(), NULL) != 1)
-		die("cannot compute a SHA-256 digest");
 	if (!settings_default(config_settings, n_config_settings, &config->core, arena))
 		panic("a default of the core's settings is not what its row asks for");
 	if (!tls_default(&load))
@@ -483,7 +491,8 @@ load_end(struct load *load)
 {
 	struct config *config = load->config;
 
-	digest_end(load);
+	digest_end(load->digest, config->revision);
+	digest_end(load->words, config->words);
 	complaints_sort(load->complaints);
 	if (load->complaints->errors > 0)
 		config_release(&config);

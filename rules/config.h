@@ -118,11 +118,23 @@ struct config_core {
 	int64_t drain;                            /* ms that SIGTERM waits for sessions */
 	char *trust_anchor;                       /* DNSSEC root key file */
 	bool sandbox;                             /* what the kernel can keep us from, it shall */
+	int64_t watch_lists;                      /* ms between looks at their files; 0: none */
 };
+
+/* A file at a moment; two that are equal are one that has not changed. Zero: there was none. */
+struct file_stamp {
+	uint64_t device, inode, size;
+	int64_t changed, changed_ns; /* wall */
+};
+
+struct file_stamp file_stamp(const char *path);
+bool file_stamp_eq(const struct file_stamp *a, const struct file_stamp *b);
 
 /* A file that the configuration names: its processes must be able to read it again. */
 struct config_file {
 	const char *path;
+	bool list;               /* of a list's items: it is watched */
+	struct file_stamp stamp; /* LIST: from before it was read */
 	const struct config_file *next;
 };
 
@@ -131,6 +143,7 @@ struct config {
 	char *path;
 	const struct config_file *files;
 	char revision[16]; /* 12 hex digits of the digest of all text it was made of */
+	char words[16];    /* the same without the files of lists */
 	struct config_core core;
 	const struct listen *listen;
 	size_t n_listen;

@@ -77,8 +77,7 @@ add_file(struct load *load, struct list *list, const struct token *t)
 		COMPLAIN(load, t, "`file` wants the path of a file in quotes, not %s", SHOW(t));
 		return;
 	}
-	file.file = source_path(load, token_value(t, load->arena));
-	if (!source_read(load, file.file, LIST_FILE_MAX, &file.text, &e)) {
+	if (!source_list(load, token_value(t, load->arena), &file.file, &file.text, &e)) {
 		COMPLAIN(load, t, "%s", e.text);
 		return;
 	}

@@ -49,6 +49,7 @@ struct load {
 	const struct token *secured; /* the first `listen proxy ... tls` */
 	struct certificate *certificates, **certificates_end;
 	void *digest; /* EVP_MD_CTX: of all texts read */
+	void *words;  /* the same without the files of lists */
 };
 
 #define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)
@@ -79,6 +80,9 @@ void core_finish(struct load *load);
 
 /* source.c. A file's text in the arena; goes into the revision. */
 bool source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e);
+/* The items of a list, in a file that is watched; path as it is written. *full: where it is. */
+bool source_list(
+    struct load *load, struct str path, const char **full, struct str *out, struct err *e);
 /* The same, but not a part of the revision; memory of `arena`. */
 bool source_take(const char *path, size_t max, struct arena *arena, struct str *out, struct err *e);
 void source_digest(struct load *load, struct str text);

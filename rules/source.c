@@ -90,15 +90,22 @@ source_read(struct load *load, const char *path, size_t max, struct str *out, st
 	return true;
 }
 
-void
-source_digest(struct load *load, struct str text)
+static void
+digest_add(void *digest, struct str text)
 {
 	/* the length first, so that text cannot move from one file to the next unseen */
 	uint64_t n = text.n;
 
-	if (EVP_DigestUpdate(load->digest, &n, sizeof n) != 1 ||
-	    EVP_DigestUpdate(load->digest, text.p, text.n) != 1)
+	if (EVP_DigestUpdate(digest, &n, sizeof n) != 1 ||
+	    EVP_DigestUpdate(digest, text.p, text.n) != 1)
 		die("cannot compute a SHA-256 digest");
+}
+
+void
+source_digest(struct load *load, struct str text)
+{
+	digest_add(load->digest, text);
+	digest_add(load->words, text);
 }
 
 static const char *
@@ -112,12 +119,58 @@ full_path(struct load *load, struct str path)
 	return arena_printf(load->arena, "%.*s/%.*s", (int)slash, config.p, STR_ARG(path)).p;
 }
 
-const char *
-source_path(struct load *load, struct str path)
+static struct config_file *
+add_file(struct load *load, struct str path)
 {
 	struct config_file *file = ARENA_NEW(load->arena, struct config_file);
 
-	*file = (struct config_file){ full_path(load, path), load->config->files };
+	*file = (struct config_file){ .path = full_path(load, path), .next = load->config->files };
 	load->config->files = file;
-	return file->path;
+	return file;
+}
+
+const char *
+source_path(struct load *load, struct str path)
+{
+	return add_file(load, path)->path;
+}
+
+bool
+source_list(struct load *load, struct str path, const char **full, struct str *out, struct err *e)
+{
+	struct config_file *file = add_file(load, path);
+
+	file->list = true;
+	/* Before it is read: what is written meanwhile is then seen as a change. */
+	file->stamp = file_stamp(file->path);
+	*full = file->path;
+	if (!source_take(file->path, LIST_FILE_MAX, load->arena, out, e))
+		return false;
+	digest_add(load->digest, *out);
+	return true;
+}
+
+/* --- changes ------------------------------------------------------------------------------------ */
+
+struct file_stamp
+file_stamp(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return (struct file_stamp){ 0 };
+	return (struct file_stamp){
+		.device = st.st_dev,
+		.inode = st.st_ino,
+		.size = (uint64_t)st.st_size,
+		.changed = st.st_mtim.tv_sec,
+		.changed_ns = st.st_mtim.tv_nsec,
+	};
+}
+
+bool
+file_stamp_eq(const struct file_stamp *a, const struct file_stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	    a->changed == b->changed && a->changed_ns == b->changed_ns;
 }

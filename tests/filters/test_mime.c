@@ -79,6 +79,9 @@ static const struct {
 	{ "Content-Type: nothing\r\n\r\n", "", "", "", "type-bad", 0 },
 	{ "Content-Transfer-Encoding: base64\r\n" MIXED "--b--\r\n", "multipart/mixed", "", "",
 	    "encoded", 0 },
+	/* what looks like a boundary in the middle of a line */
+	{ MIXED "x--b\r\n" EXE " --b\r\n" EXE "--b\r\n\r\n--b--\r\n", "multipart/mixed, text/plain",
+	    "", "", "", 0 },
 	{ MIXED "--b\r\n" EXE "--bx\r\n--b\r\n", "multipart/mixed, application/x", "application/x",
 	    "a.exe", "boundary-like, unfinished", 1 },
 };

@@ -11,6 +11,7 @@ check_PROGRAMS += tests/proxy/test_milter_link
 check_PROGRAMS += tests/proxy/test_xclient
 check_PROGRAMS += tests/proxy/test_gate
 check_PROGRAMS += tests/proxy/test_tally
+check_PROGRAMS += tests/proxy/test_watch
 EXTRA_DIST += tests/proxy/README.md
 check_PROGRAMS += tests/proxy/test_proxy_header
 check_PROGRAMS += tests/proxy/test_milter_address

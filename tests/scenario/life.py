@@ -457,6 +457,45 @@ def notify():
 
 
 @case
+def lists_are_watched():
+    """A list's file that changes is taken without a reload; a mistake in it, or rules that changed too, are not"""
+    with World(more='watch lists 100ms\nlist bad { file "bad.list" }\n'
+                    'at mail { reject 550 5.7.1 "Bad" if sender in bad }', start=False) as (_, postern):
+        bad = os.path.join(postern.folder, "bad.list")
+
+        def replace(text):
+            with open(bad + ".new", "w") as f:
+                f.write(text)
+            os.rename(bad + ".new", bad)
+
+        def mail(code):
+            c = postern.hello()
+            c.say("MAIL FROM:<a@bad.example>", code)
+            c.close()
+
+        replace("other.example\n")
+        postern.start([postern.program])
+        mail(250)
+        replace("bad.example\n")
+        postern.await_log("event=reload result=ok", 1)
+        mail(550)
+        replace("bad.example\n192.0.2.0/99\n")
+        postern.await_log("event=watch file=\"%s\" result=kept" % bad, 1)
+        assert "bad.list:2:1: error: " in postern.log_text()
+        mail(550)
+        # Somebody is at work on the rules: nothing of it is taken before it is said to be ready.
+        postern.write(postern.text.replace("at connect { }", "at connect { reject 554 5.7.1 \"No\" }"))
+        replace("other.example\n")
+        postern.await_log("the configuration itself has changed too", 1)
+        mail(550)
+        postern.write(postern.text)
+        os.kill(postern.pid, signal.SIGHUP)
+        postern.await_log("event=reload result=ok", 2)
+        mail(250)
+        assert postern.log_text().count("event=watch") == 3
+
+
+@case
 def watchdog():
     """WATCHDOG=1 comes twice in its time, but not from a worker that hangs"""
     manager = Manager()
