@@ -168,3 +168,11 @@ ascii_isalnum(char c)
 {
 	return ascii_isalpha(c) || ascii_isdigit(c);
 }
+
+uint64_t
+str_hash(uint64_t hash, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		hash = (hash ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+	return hash;
+}

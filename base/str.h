@@ -49,6 +49,10 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *out);
 /* Copies and adds a NUL; false (and an empty string) when it does not fit or holds a NUL. */
 bool str_copy(struct str s, char *out, size_t size);
 
+/* FNV-1a, going on from hash (at first STR_HASH): for texts of which nobody crafts collisions. */
+#define STR_HASH UINT64_C(14695981039346656037)
+uint64_t str_hash(uint64_t hash, struct str s);
+
 bool ascii_isalpha(char c);
 bool ascii_isdigit(char c);
 bool ascii_isalnum(char c);

@@ -32,7 +32,8 @@ struct draft {
 };
 
 static void
-draft_fill(struct draft *d, const struct session *s, const struct decision *decision)
+draft_fill(
+    struct draft *d, const struct session *s, enum step step, const struct decision *decision)
 {
 	size_t n = 0;
 
@@ -49,8 +50,8 @@ draft_fill(struct draft *d, const struct session *s, const struct decision *deci
 		escape_json(&d->recipients, r->mailbox.address);
 	}
 	buf_addc(&d->recipients, ']');
-	record_facts(s, &d->facts);
-	record_trace(decision, &d->trace);
+	record_facts(s, step, &d->facts);
+	record_decision(step, decision, &d->trace);
 	record_answers(s, &d->answers);
 }
 
@@ -86,7 +87,7 @@ tell(struct play *p, enum step step, const struct decision *decision)
 	    decision->observed.kind == VERDICT_REJECT;
 	struct draft d;
 
-	draft_fill(&d, s, decision);
+	draft_fill(&d, s, step, decision);
 
 	struct journal_record r = {
 		.time_ms = clock_wall_ms(),

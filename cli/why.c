@@ -2,9 +2,12 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/story.h"
+#include "db/journal_config.h"
+#include "rules/record.h"
 
 struct telling {
 	struct cli *cli;
+	struct journal *journal;
 	bool found;
 };
 
@@ -12,16 +15,23 @@ static bool
 tell(void *owner, const struct journal_record *r)
 {
 	struct telling *t = owner;
+	struct arena *arena = arena_new(1 << 20);
+	struct journal_record whole = *r;
+	struct str configuration;
 
 	t->found = true;
+	/* Without it the rules that were tried have no names; the rest can be told all the same. */
+	journal_configuration(t->journal, arena, r->config, &configuration, NULL);
+	whole.trace = record_expand(arena, configuration, r->facts, r->trace);
 	if (t->cli->json) {
-		print_record_json(t->cli, r, true);
-		return true;
+		print_record_json(t->cli, &whole, true);
+	} else {
+		story_head(t->cli, &whole);
+		story_rules(t->cli, &whole);
+		story_facts(t->cli, &whole);
+		story_answers(t->cli, &whole);
 	}
-	story_head(t->cli, r);
-	story_rules(t->cli, r);
-	story_facts(t->cli, r);
-	story_answers(t->cli, r);
+	arena_free(&arena);
 	return true;
 }
 
@@ -41,6 +51,7 @@ run(struct cli *cli, int argc, char **argv)
 	journal = cli_journal(cli);
 	if (journal == NULL)
 		return CLI_ERROR;
+	t.journal = journal;
 	ok = journal_read(journal, &(struct journal_filter){ .id = str_of(argv[0]) }, tell, &t, &e);
 	journal_close(&journal);
 	if (!ok)

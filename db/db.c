@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
+#include "db/journal_config.h"
 #include "db/store_sqlite.h"
 
 /* Requests in one transaction: a few milliseconds, so that a backlog does not make all wait for all. */
@@ -60,8 +61,9 @@ struct db {
 	struct side store_side, journal_side;
 	struct store *store;     /* NULL: could not be opened */
 	struct journal *journal; /* NULL: could not be opened */
-	int64_t clean_us;        /* when to clean next */
-	int64_t mark_us;         /* when to note the chain's newest link */
+	struct configurations configurations;
+	int64_t clean_us; /* when to clean next */
+	int64_t mark_us;  /* when to note the chain's newest link */
 	struct batch asks, records;
 	struct store_ask ask[BATCH];
 	struct journal_record *record[BATCH];
@@ -135,6 +137,21 @@ db_request_journal(struct journal_record *record)
 	r->what = DB_JOURNAL;
 	r->record = record;
 	r->octets = sizeof(*r) + journal_record_size(record);
+	return r;
+}
+
+struct db_request *
+db_request_configuration(struct str revision, struct str text)
+{
+	struct db_request *r = xmalloc(sizeof(*r) + revision.n + text.n);
+	char *p = (char *)(r + 1);
+
+	*r = (struct db_request){ .what = DB_CONFIGURATION,
+		.octets = sizeof(*r) + revision.n + text.n };
+	memcpy(p, revision.p, revision.n);
+	memcpy(p + revision.n, text.p, text.n);
+	r->revision = (struct str){ p, revision.n };
+	r->text = (struct str){ p + revision.n, text.n };
 	return r;
 }
 
@@ -379,6 +396,7 @@ journal_ready(struct db *db, struct err *e)
 		moved(side);
 	if (side_reopen(side, db->journal != NULL, now_us)) {
 		journal_close(&db->journal);
+		configurations_forget(&db->configurations);
 		db->journal = journal_open(side->path, e);
 	} else if (db->journal == NULL) {
 		err_set(e, ERR_DB, "%s: could not be opened", side->path);
@@ -440,7 +458,9 @@ run_records(struct db *db)
 		return;
 	for (size_t i = 0; i < batch->n; i++)
 		db->record[i] = batch->request[i]->record;
-	ok = journal_ready(db, &e) && journal_append(db->journal, db->record, batch->n, &e);
+	ok = journal_ready(db, &e) &&
+	    configurations_store(&db->configurations, db->journal, clock_wall_ms(), &e) &&
+	    journal_append(db->journal, db->record, batch->n, &e);
 	side_went(&db->journal_side, ok, &e);
 	send_back(db, batch, ok);
 }
@@ -464,6 +484,12 @@ take(struct db *db, struct queue_item *items)
 		struct batch *batch = r->what == DB_JOURNAL ? &db->records : &db->asks;
 
 		items = items->next;
+		if (r->what == DB_CONFIGURATION) {
+			configurations_add(&db->configurations, r->revision, r->text);
+			count_out(db, r);
+			queue_push(r->link->queue, &r->item);
+			continue;
+		}
 		if (r->what <= DB_JOURNAL) {
 			batch->request[batch->n++] = r;
 			if (batch->n == BATCH)
@@ -510,6 +536,8 @@ clean(struct db *db)
 	e = (struct err){ 0 };
 	if (db->journal && !db->journal_side.failing && db->keep_ms > 0) {
 		more = journal_clean(db->journal, now, db->keep_ms, &e) || more;
+		if (!more && e.code == ERR_NONE)
+			journal_configurations_clean(db->journal, now - db->keep_ms, &e);
 		side_went(&db->journal_side, e.code == ERR_NONE, &e);
 	}
 	note_mark(db);
@@ -568,6 +596,7 @@ dispose(struct db **pdb)
 
 	store_sqlite.close(&db->store);
 	journal_close(&db->journal);
+	configurations_free(&db->configurations);
 	queue_free(&db->queue);
 	free(db->store_side.path);
 	free(db->journal_side.path);

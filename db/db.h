@@ -48,8 +48,9 @@ enum db_what {
 	DB_STATUS,     /* of the store too */
 	DB_EXCEPTIONS, /* of the store too */
 	DB_JOURNAL,
-	DB_LEAVE, /* db's own: a link goes away */
-	DB_STOP,  /* db's own: the thread is to end */
+	DB_CONFIGURATION, /* what a configuration is that records refer to; before them */
+	DB_LEAVE,         /* db's own: a link goes away */
+	DB_STOP,          /* db's own: the thread is to end */
 };
 
 struct db_request {
@@ -60,6 +61,7 @@ struct db_request {
 	struct status_report *status; /* STATUS: the request's */
 	struct store_exceptions *exceptions; /* EXCEPTIONS: of the request's own memory */
 	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
+	struct str revision, text;     /* CONFIGURATION: of the request's own memory */
 	bool failed;
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
 	void (*done)(struct db_request *request);
@@ -83,6 +85,8 @@ struct db_request *db_request_status(struct status_report *report);
 struct db_request *db_request_exceptions(enum exceptions_what what);
 /* Takes the record over, which was made by journal_record_copy(). */
 struct db_request *db_request_journal(struct journal_record *record);
+/* Copies. Records that are sent behind it may refer to it (db/journal_config.h). */
+struct db_request *db_request_configuration(struct str revision, struct str text);
 void db_request_free(struct db_request **request);
 /*
  * Gives the request away until done() is called with it, from the loop. A record without an id has

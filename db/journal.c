@@ -14,6 +14,7 @@ static const struct migration migrations[] = {
 	{ 1, schema_journal_1 },
 	{ 2, schema_journal_2 },
 	{ 3, schema_journal_3 },
+	{ 4, schema_journal_4 },
 };
 
 const struct dbfile_kind journal_kind = {

@@ -8,6 +8,7 @@ libpostern_a_SOURCES += \
 	db/journal.c db/journal.h \
 	db/journal_chain.c db/journal_chain.h \
 	db/journal_clean.c \
+	db/journal_config.c db/journal_config.h \
 	db/journal_file.h \
 	db/journal_head.c db/journal_head.h \
 	db/journal_id.c db/journal_id.h \
@@ -24,6 +25,7 @@ libpostern_a_SOURCES += \
 
 # The SQL files go into the programs as texts. Numbered: only ever add.
 schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/journal-3.sql \
+	db/schema/journal-4.sql \
 	db/schema/store-1.sql db/schema/store-2.sql db/schema/store-3.sql db/schema/store-4.sql \
 	db/schema/store-5.sql
 nodist_libpostern_a_SOURCES = db/schema.c

@@ -68,8 +68,8 @@ fact_call_print(const struct fact_call *call, struct buf *out)
 	buf_addc(out, ')');
 }
 
-static bool
-call_eq(const struct fact_call *a, const struct fact_call *b)
+bool
+fact_call_eq(const struct fact_call *a, const struct fact_call *b)
 {
 	if (a->entry->def != b->entry->def || a->n_args != b->n_args)
 		return false;
@@ -89,7 +89,7 @@ facts_find(const struct facts *facts, const struct fact_call *call, bool any_ste
 	const struct fact *found = NULL;
 
 	for (const struct fact *f = facts->first; f != NULL; f = f->next)
-		if (call_eq(&f->call, call) && (any_step || f->step == step))
+		if (fact_call_eq(&f->call, call) && (any_step || f->step == step))
 			found = f;
 	return found;
 }

@@ -81,6 +81,7 @@ struct fact_call {
 
 /* "rate(client, messages, 1h)": as it would be written in a rule. */
 void fact_call_print(const struct fact_call *call, struct buf *out);
+bool fact_call_eq(const struct fact_call *a, const struct fact_call *b);
 
 /* What did not answer: a fact that rests on it may be another one next time. */
 enum failure {

@@ -390,3 +390,21 @@ list_has(const struct list *list, const struct value *value)
 		return false;
 	}
 }
+
+uint64_t
+list_hash(const struct list *list, uint64_t hash)
+{
+	for (size_t i = 0; i < list->n_items; i++) {
+		char is = (char)list->item[i].is;
+
+		hash = str_hash(hash, list->item[i].text);
+		hash = str_hash(hash, (struct str){ &is, 1 });
+	}
+	for (size_t i = 0; i < list->n_nets; i++) {
+		char bits = (char)list->net[i].bits;
+
+		hash = str_hash(hash, str_of(IP_TEXT(&list->net[i].ip)));
+		hash = str_hash(hash, (struct str){ &bits, 1 });
+	}
+	return hash;
+}

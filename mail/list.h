@@ -24,6 +24,8 @@ bool list_add_text(struct list *list, struct str text, struct err *e);
 /* Call once after the last addition. */
 void list_finish(struct list *list);
 size_t list_length(const struct list *list);
+/* Goes on from hash (str_hash) with what the list holds, in whatever order it was added. */
+uint64_t list_hash(const struct list *list, uint64_t hash);
 /*
  * IP: inside a network. TEXT: equal to a word or mailbox; or, when it is a domain or a mailbox, its
  * domain is in the list or below one that is. LIST: any of its items. NONE: never.

@@ -14,6 +14,8 @@
 
 /* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
+/* A configuration as the journal keeps it; its text has 1 MiB at most. */
+#define CONFIGURATION_MAX (8 * 1024 * 1024)
 
 /* ---- the gate ---- */
 
@@ -35,6 +37,20 @@ resume_due(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Entries name rules and facts by their numbers in it. */
+static void
+tell_configuration(struct gate *gate)
+{
+	struct buf text;
+
+	buf_init(&text, CONFIGURATION_MAX);
+	record_configuration(gate->config, &text);
+	if (!text.over)
+		db_send(gate->link,
+		    db_request_configuration(str_of(gate->config->revision), buf_str(&text)));
+	buf_free(&text);
+}
+
 struct gate *
 gate_new(struct event_base *base, struct db *db, struct config *config, struct err *e)
 {
@@ -54,6 +70,7 @@ gate_new(struct event_base *base, struct db *db, struct config *config, struct e
 	gate->scratch = arena_new(SCRATCH_LIMIT);
 	gate->due_event = event_new(base, -1, 0, resume_due, gate);
 	require(gate->due_event);
+	tell_configuration(gate);
 	return gate;
 }
 
@@ -93,6 +110,7 @@ gate_reload(struct gate *gate, struct config *config)
 	}
 	config_release(&gate->config);
 	gate->config = config_use(config);
+	tell_configuration(gate);
 }
 
 const struct config *
@@ -179,7 +197,7 @@ gate_open(struct gate *gate, enum front front, void (*resume)(void *owner), void
 	gs->gate = gate;
 	gs->config = config_use(gate->config);
 	gs->resolver = shared_resolver_use(gate->resolver);
-	gs->story.revision = gs->config->revision;
+	gs->story.config = gs->config;
 	gs->resume = resume;
 	gs->owner = owner;
 	questions_init(&gs->questions, gs->resolver->resolver, gate->link);
@@ -252,7 +270,7 @@ gate_reset(struct gate_session *gs)
 	gate_event(gs, EVENT_OVER);
 	questions_cancel(&gs->questions, &gs->session.txn.answers);
 	abandon_journalling(gs);
-	gs->story.transaction = (struct str){ 0 };
+	gate_story_reset(&gs->story);
 	session_reset(&gs->session);
 }
 
@@ -401,7 +419,7 @@ begin(struct gate_session *gs, enum step step)
 {
 	require(gs->state == GATE_IDLE);
 	gs->step = step;
-	gs->now = clock_wall_ms() / 1000;
+	gs->now = gs->story.now = clock_wall_ms() / 1000;
 	if (gs->budget)
 		evtimer_del(gs->budget);
 	gs->story.began_us = clock_mono_us();

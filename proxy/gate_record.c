@@ -44,34 +44,28 @@ draft_finish(struct draft *d)
 	return record;
 }
 
-/* Adds the items of the JSON array `items` to the one that is open in b. */
+/* The lists are put together for this one record, and are as they were afterwards. */
 static void
-add_items(struct buf *b, struct str items)
+write_trace(struct buf *b, struct session *s, enum step step, const struct decision *d,
+    struct gate_story *story)
 {
-	struct str inside = str_trim(str_sub(items, 1, items.n ? items.n - 1 : 0));
-
-	if (!inside.n)
-		return;
-	if (b->n > 1)
-		buf_addc(b, ',');
-	buf_add(b, inside);
-}
-
-static void
-write_trace(struct buf *b, const struct decision *d, const struct gate_story *story)
-{
+	struct record_told last = { .step = step, .recipient = s->txn.current };
+	struct record_told connection[2] = { story->connect.told, story->helo.told };
+	const struct record_told **end = story->first ? story->end : &story->first;
 	struct buf own;
 
-	buf_addc(b, '[');
-	add_items(b, story->connection);
-	add_items(b, story->transaction);
+	buf_init(&own, RECORD_TEXT_MAX);
 	if (d) {
-		buf_init(&own, RECORD_TEXT_MAX);
-		record_trace(d, &own);
-		add_items(b, buf_str(&own));
-		buf_free(&own);
+		struct ask ask = session_ask(s, step, story->now);
+
+		record_step(story->config, &ask, d, true, &own);
+		last.text = buf_str(&own);
+		*end = &last;
 	}
-	buf_addc(b, ']');
+	connection[0].next = step > STEP_HELO || d == NULL ? &connection[1] : NULL;
+	record_trace(s, step, connection, story->first, b);
+	*end = NULL;
+	buf_free(&own);
 }
 
 /* At rcpt: the one that is decided. Elsewhere: those that were let in. */
@@ -93,13 +87,13 @@ write_recipients(struct buf *b, const struct session *s)
 }
 
 static void
-draft_session(struct draft *d, struct session *s, enum step step, const struct gate_story *story)
+draft_session(struct draft *d, struct session *s, enum step step, struct gate_story *story)
 {
 	d->r.time_ms = clock_wall_ms();
 	d->r.front = front_name(s->front);
 	d->r.step = step_name(step);
 	d->r.took_us = (int)(clock_mono_us() - story->began_us);
-	d->r.config = str_of(story->revision);
+	d->r.config = str_of(story->config->revision);
 	d->r.session = str_of(s->id);
 	d->r.client_ip = arena_dup(s->conn, str_of(IP_TEXT(&s->client_ip)));
 	d->r.client_name = s->client_name;
@@ -111,7 +105,7 @@ draft_session(struct draft *d, struct session *s, enum step step, const struct g
 		d->r.queue_id = s->txn.queue_id;
 	}
 	write_recipients(&d->recipients, s);
-	record_facts(s, &d->facts);
+	record_facts(s, step, &d->facts);
 	record_answers(s, &d->answers);
 }
 
@@ -134,14 +128,14 @@ observed_name(const struct verdict *v)
 
 struct journal_record *
 gate_record_refusal(struct session *s, enum step step, const struct verdict *v,
-    const struct decision *d, const struct gate_story *story)
+    const struct decision *d, struct gate_story *story)
 {
 	struct draft draft;
 
 	draft_init(&draft);
 	draft_session(&draft, s, step, story);
 	draft_verdict(&draft, v);
-	write_trace(&draft.trace, d, story);
+	write_trace(&draft.trace, s, step, d, story);
 	if (d)
 		draft.r.observed = observed_name(&d->observed);
 	return draft_finish(&draft);
@@ -149,7 +143,7 @@ gate_record_refusal(struct session *s, enum step step, const struct verdict *v,
 
 struct journal_record *
 gate_record_observed(
-    struct session *s, enum step step, const struct decision *d, const struct gate_story *story)
+    struct session *s, enum step step, const struct decision *d, struct gate_story *story)
 {
 	struct draft draft;
 
@@ -159,13 +153,12 @@ gate_record_observed(
 	draft.r.verdict = verdict_name(VERDICT_ACCEPT);
 	draft.r.observed = observed_name(&d->observed);
 	/* The story has this step's rules already. */
-	write_trace(&draft.trace, NULL, story);
+	write_trace(&draft.trace, s, step, NULL, story);
 	return draft_finish(&draft);
 }
 
 struct journal_record *
-gate_record_accepted(
-    struct session *s, struct str reply, struct str rule, const struct gate_story *story)
+gate_record_accepted(struct session *s, struct str reply, struct str rule, struct gate_story *story)
 {
 	struct draft draft;
 
@@ -175,13 +168,13 @@ gate_record_accepted(
 	draft.r.code = 250;
 	draft.r.text = reply;
 	draft.r.rule = rule;
-	write_trace(&draft.trace, NULL, story);
+	write_trace(&draft.trace, s, STEP_MESSAGE, NULL, story);
 	return draft_finish(&draft);
 }
 
 struct journal_record *
 gate_record_backend(
-    struct session *s, enum step step, int code, struct str reply, const struct gate_story *story)
+    struct session *s, enum step step, int code, struct str reply, struct gate_story *story)
 {
 	struct draft draft;
 
@@ -191,12 +184,12 @@ gate_record_backend(
 	draft.r.code = code;
 	draft.r.text = reply;
 	draft.r.rule = STR("backend");
-	write_trace(&draft.trace, NULL, story);
+	write_trace(&draft.trace, s, step, NULL, story);
 	return draft_finish(&draft);
 }
 
 struct journal_record *
-gate_record_left(struct session *s, enum step step, struct str text, const struct gate_story *story)
+gate_record_left(struct session *s, enum step step, struct str text, struct gate_story *story)
 {
 	struct draft draft;
 
@@ -205,51 +198,67 @@ gate_record_left(struct session *s, enum step step, struct str text, const struc
 	draft.r.verdict = "left";
 	draft.r.text = text;
 	draft.r.rule = STR("delay");
-	write_trace(&draft.trace, NULL, story);
+	write_trace(&draft.trace, s, step, NULL, story);
 	return draft_finish(&draft);
 }
 
-/* Of a step that was passed, only what had an effect; of `message`, all that was looked at. */
+/* Kept in the place of what was told before, if there is room for it. */
+static void
+replace(struct gate_told *t, enum step step, struct arena *arena, struct str text)
+{
+	char *p;
+
+	if (text.n > t->room) {
+		t->room = text.n + text.n / 2;
+		p = arena_alloc(arena, t->room);
+	} else {
+		p = (char *)(uintptr_t)t->told.text.p;
+	}
+	memcpy(p, text.p, text.n);
+	t->told = (struct record_told){ .step = step, .text = { p, text.n } };
+}
+
+static void
+append(struct gate_story *story, struct session *s, enum step step, struct str text)
+{
+	struct record_told *t = ARENA_NEW(s->txn.arena, struct record_told);
+
+	*t = (struct record_told){
+		.step = step, .recipient = s->txn.current, .text = arena_dup(s->txn.arena, text)
+	};
+	if (story->first == NULL)
+		story->end = &story->first;
+	*story->end = t;
+	story->end = &t->next;
+}
+
 void
 gate_story_add(
     struct gate_story *story, struct session *s, enum step step, const struct decision *d)
 {
-	bool whole = step == STEP_MESSAGE;
-	struct arena *arena = step >= STEP_MAIL ? s->txn.arena : s->conn;
-	struct str *told = step >= STEP_MAIL ? &story->transaction : &story->connection;
-	struct decision did = { 0 };
+	struct ask ask = session_ask(s, step, story->now);
 	struct buf b;
 
-	did.trace.entry = xmalloc((d->trace.n + 1) * sizeof(*did.trace.entry));
-	for (size_t i = 0; i < d->trace.n; i++)
-		if (whole || d->trace.entry[i].hit)
-			did.trace.entry[did.trace.n++] = d->trace.entry[i];
-	if (!did.trace.n) {
-		free(did.trace.entry);
-		return;
-	}
 	buf_init(&b, RECORD_TEXT_MAX);
-	record_trace(&did, &b);
-	free(did.trace.entry);
-	if (told->n) {
-		struct buf both;
-
-		buf_init(&both, RECORD_TEXT_MAX);
-		buf_addc(&both, '[');
-		add_items(&both, *told);
-		add_items(&both, buf_str(&b));
-		buf_addc(&both, ']');
-		*told = arena_dup(arena, buf_str(&both));
-		buf_free(&both);
-	} else {
-		*told = arena_dup(arena, buf_str(&b));
-	}
+	record_step(story->config, &ask, d, step == STEP_MESSAGE, &b);
+	if (b.n > 0 && step < STEP_MAIL)
+		replace(step == STEP_CONNECT ? &story->connect : &story->helo, step, s->conn,
+		    buf_str(&b));
+	else if (step >= STEP_MAIL && (b.n > 0 || s->txn.current))
+		append(story, s, step, buf_str(&b));
 	buf_free(&b);
+}
+
+void
+gate_story_reset(struct gate_story *story)
+{
+	story->first = NULL;
+	story->end = NULL;
 }
 
 struct journal_record *
 gate_record_auth(
-    struct session *s, const struct verdict *v, struct str account, const struct gate_story *story)
+    struct session *s, const struct verdict *v, struct str account, struct gate_story *story)
 {
 	struct draft draft;
 
@@ -257,6 +266,6 @@ gate_record_auth(
 	draft_session(&draft, s, STEP_HELO, story);
 	draft_verdict(&draft, v);
 	draft.r.account = account;
-	write_trace(&draft.trace, NULL, story);
+	write_trace(&draft.trace, s, STEP_HELO, NULL, story);
 	return draft_finish(&draft);
 }

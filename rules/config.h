@@ -203,6 +203,13 @@ void config_release(struct config **config);
  */
 uint32_t config_route(const struct config *config, const struct mailbox *to);
 
+/*
+ * What a stage's facts rest on besides questions: its settings, and those of the stages it uses. And what the plans say. Two
+ * configurations with the same number have the same.
+ */
+uint64_t config_part_hash(const struct config *config, size_t part);
+uint64_t config_plans_hash(const struct config *config);
+
 /* The rows of the core, for the parser and the man page. */
 extern const struct setting config_settings[];
 extern const size_t n_config_settings;

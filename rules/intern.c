@@ -18,22 +18,11 @@ intern_free(struct intern *table)
 	*table = (struct intern){ 0 };
 }
 
-/* FNV-1a: the texts are the admin's own, nobody crafts collisions. */
-static size_t
-hash(struct str s)
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 1099511628211u;
-	return (size_t)h;
-}
-
 /* Where the text is, or where it would go. */
 static size_t
 place(const struct intern *table, struct str text)
 {
-	size_t i = hash(text) & (table->n_slots - 1);
+	size_t i = (size_t)str_hash(STR_HASH, text) & (table->n_slots - 1);
 
 	while (table->slot[i] != 0 && !str_eq(table->text[table->slot[i] - 1], text))
 		i = (i + 1) & (table->n_slots - 1);

@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	rules/core.c \
 	rules/eval.c rules/eval.h \
 	rules/failure.c rules/failure.h \
+	rules/fingerprint.c \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \
 	rules/lists.c \
@@ -21,9 +22,12 @@ libpostern_a_SOURCES += \
 	rules/policy.c rules/policy.h \
 	rules/reach.c \
 	rules/record.c rules/record.h \
+	rules/record_expand.c \
+	rules/record_trace.c \
 	rules/rule.h \
 	rules/routes.c \
 	rules/ruleset.c rules/ruleset.h \
+	rules/series.c rules/series.h \
 	rules/settings.c \
 	rules/source.c \
 	rules/statements.c \

@@ -3,52 +3,7 @@
 #include <inttypes.h>
 
 #include "base/escape.h"
-
-/* Room kept at the end of a text for its closing: ,{"cut":18446744073709551615}] */
-#define CLOSING 40
-
-/* An object or array being written, element by element. */
-struct series {
-	struct buf *out;
-	struct buf element; /* the one being built */
-	char close;
-	size_t n, cut;
-};
-
-static void
-series_open(struct series *s, struct buf *out, char open, char close)
-{
-	*s = (struct series){ .out = out, .close = close };
-	buf_init(&s->element, out->max);
-	buf_addc(out, open);
-}
-
-/* Takes the element that was built, if the text still has room for it. */
-static void
-series_next(struct series *s)
-{
-	struct buf *b = s->out;
-
-	/* After the first that is left out all are: the beginning of a story is worth more. */
-	if (s->cut > 0 || s->element.over || b->n + s->element.n + CLOSING > b->max) {
-		s->cut++;
-	} else {
-		if (s->n++ > 0)
-			buf_addc(b, ',');
-		buf_add(b, buf_str(&s->element));
-	}
-	buf_clear(&s->element);
-}
-
-static void
-series_close(struct series *s)
-{
-	if (s->cut > 0)
-		buf_printf(s->out, s->close == ']' ? "%s{\"cut\":%zu}" : "%s\"(cut)\":%zu",
-		    s->n > 0 ? "," : "", s->cut);
-	buf_addc(s->out, s->close);
-	buf_free(&s->element);
-}
+#include "rules/series.h"
 
 /* "key":"text" */
 static void
@@ -69,10 +24,19 @@ call_json(struct buf *b, const struct fact_call *call)
 	buf_free(&name);
 }
 
+/* At this step it still holds. */
+static bool
+holds(const struct fact *f, enum step step)
+{
+	return f->call.entry->def->life < LIFE_RECIPIENT || f->step == step;
+}
+
 static void
-facts_of(struct series *s, const struct facts *facts)
+facts_of(struct series *s, const struct facts *facts, enum step step)
 {
 	for (const struct fact *f = facts->first; f; f = f->next) {
+		if (!holds(f, step))
+			continue;
 		call_json(&s->element, &f->call);
 		buf_addc(&s->element, ':');
 		value_json(&f->value, &s->element);
@@ -81,54 +45,15 @@ facts_of(struct series *s, const struct facts *facts)
 }
 
 void
-record_facts(const struct session *s, struct buf *out)
+record_facts(const struct session *s, enum step step, struct buf *out)
 {
 	struct series series;
 
-	series_open(&series, out, '{', '}');
-	facts_of(&series, &s->facts);
-	facts_of(&series, &s->txn.facts);
+	series_open(&series, out, '{');
+	facts_of(&series, &s->facts, step);
+	facts_of(&series, &s->txn.facts, step);
 	if (s->txn.current)
-		facts_of(&series, &s->txn.current->facts);
-	series_close(&series);
-}
-
-static void
-trace_fact(struct buf *b, const struct fact *fact)
-{
-	buf_add(b, STR("{\"fact\":"));
-	call_json(b, &fact->call);
-	buf_add(b, STR(",\"value\":"));
-	value_json(&fact->value, b);
-	buf_printf(b, ",\"us\":%" PRId64 "}", fact->took_us);
-}
-
-void
-record_trace(const struct decision *d, struct buf *out)
-{
-	struct series series;
-	struct buf *b = &series.element;
-
-	series_open(&series, out, '[', ']');
-	for (size_t i = 0; i < d->trace.n; i++) {
-		const struct trace_entry *e = &d->trace.entry[i];
-
-		buf_addc(b, '{');
-		pair(b, "rule", e->rule->id);
-		buf_addc(b, ',');
-		pair(b, "source", e->rule->source);
-		buf_addc(b, ',');
-		pair(b, "action", str_of(e->rule->action));
-		buf_printf(b, ",\"hit\":%s,\"observed\":%s,\"facts\":[", e->hit ? "true" : "false",
-		    e->observed ? "true" : "false");
-		for (size_t k = 0; k < e->n_facts; k++) {
-			if (k > 0)
-				buf_addc(b, ',');
-			trace_fact(b, e->fact[k]);
-		}
-		buf_add(b, STR("]}"));
-		series_next(&series);
-	}
+		facts_of(&series, &s->txn.current->facts, step);
 	series_close(&series);
 }
 
@@ -294,7 +219,7 @@ record_answers(const struct session *s, struct buf *out)
 {
 	struct series series;
 
-	series_open(&series, out, '[', ']');
+	series_open(&series, out, '[');
 	answers_of(&series, &s->answers);
 	answers_of(&series, &s->txn.answers);
 	series_close(&series);

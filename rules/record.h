@@ -1,22 +1,62 @@
 /*
- * record: what went into a verdict, as the JSON texts that the journal keeps: the facts, the
- * trace of the rules, the answers of DNS and store. The gate and `postern test` write the same.
- * Each text is valid JSON whatever its length: when the buffer's maximum does not hold all, whole
- * elements are left out at the end and a last one, "cut", says how many. Pure.
+ * record: what went into a verdict, as the JSON texts that the journal keeps: enough to tell how it came about,
+ * and to decide it again (rules/replay.h). Each fact is written once, and of each rule that was looked at only which facts it
+ * asked for and whether it was true; how the rules read stands in the configuration's own text, which is kept once
+ * (db/journal_config.h). docs/journal.md has the form. Each text is valid JSON whatever its length: when the buffer's maximum
+ * does not hold all, whole elements are left out at the end and a last one, "cut", says how many. Pure.
  */
 #ifndef POSTERN_RULES_RECORD_H
 #define POSTERN_RULES_RECORD_H
 
+#include "base/arena.h"
+#include "base/err.h"
+#include "rules/config.h"
 #include "rules/ruleset.h"
 
-/* {"spf":"fail","rate(client, messages, 1h)":12}: all facts computed so far that still hold. */
-void record_facts(const struct session *s, struct buf *out);
+/* Of the trace; entries without it are older, and do not hold what replay needs. */
+#define RECORD_FORMAT 2
 
 /*
- * [{"rule":"postern.conf:12","source":"reject ...","action":"reject","hit":true,"observed":false,
- *   "facts":[{"fact":"spf","value":"fail","us":12}]}]: the rules looked at, in their order.
+ * {"spf":"fail","rate(client, messages, 1h)":12}: all facts computed so far that hold at this step; of those that are computed
+ * anew for each recipient, the current one's.
  */
-void record_trace(const struct decision *d, struct buf *out);
+void record_facts(const struct session *s, enum step step, struct buf *out);
+
+/* A step that was decided: what the entry at its end tells of it. Memory is the caller's. */
+struct record_told {
+	enum step step;
+	const struct recipient *recipient; /* of RCPT */
+	struct str text;                   /* record_step() */
+	const struct record_told *next;
+};
+
+/*
+ * The members of a step's object, without its braces: "after":3,"tried":"0|0 1*",...
+ * final: the entry is this step's, so that its facts need not be told twice.
+ */
+void record_step(const struct config *config, const struct ask *ask, const struct decision *d,
+    bool final, struct buf *out);
+
+/*
+ * [{"format":2,...},{"at":"connect",...},...]: the session, then the steps told, in the order of the two lists, one behind the
+ * other.
+ */
+void record_trace(const struct session *s, enum step step, const struct record_told *connection,
+    const struct record_told *transaction, struct buf *out);
+
+/* The rules, facts and stages of a configuration, as the numbers of a trace refer to them. */
+void record_configuration(const struct config *config, struct buf *out);
+
+/*
+ * A trace as people and programs read it, from what the journal keeps; configuration may be empty:
+ * [{"step":"mail","rule":"postern.conf:12","source":"reject ...","action":"reject","hit":true,"observed":false,
+ *   "facts":[{"fact":"spf","value":"fail","us":12}]}]: the rules looked at, in their order. An older one stays as it is.
+ */
+struct str record_expand(
+    struct arena *arena, struct str configuration, struct str facts, struct str trace);
+
+/* The same of a decision at hand. */
+void record_decision(enum step step, const struct decision *d, struct buf *out);
 
 /*
  * What was asked from outside and has been answered, in the order asked:

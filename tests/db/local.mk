@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/db/test_hold \
 	tests/db/test_journal \
 	tests/db/test_journal_chain \
+	tests/db/test_journal_config \
 	tests/db/test_journal_id \
 	tests/db/test_journal_read \
 	tests/db/test_json \

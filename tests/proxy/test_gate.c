@@ -20,7 +20,9 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "db/journal_config.h"
 #include "filters/vocabulary.h"
+#include "rules/record.h"
 
 #define LIMIT_S 20 /* for a loop to get where it should */
 
@@ -283,7 +285,9 @@ begin_rcpt(struct fixture *f, const char *path)
 
 struct found {
 	unsigned n;
-	char verdict[16], observed[16], text[128], rule[64], trace[2048], id[8];
+	char verdict[16], observed[16], text[128], rule[64], trace[4096], id[8];
+	struct journal *journal;
+	struct arena *arena;
 };
 
 static void
@@ -296,6 +300,7 @@ static bool
 found_row(void *owner, const struct journal_record *r)
 {
 	struct found *found = owner;
+	struct str configuration;
 
 	found->n++;
 	snprintf(found->verdict, sizeof(found->verdict), "%s", r->verdict);
@@ -303,7 +308,9 @@ found_row(void *owner, const struct journal_record *r)
 	keep(r->observed, found->observed, sizeof(found->observed));
 	keep(r->text, found->text, sizeof(found->text));
 	keep(r->rule, found->rule, sizeof(found->rule));
-	keep(r->trace, found->trace, sizeof(found->trace));
+	journal_configuration(found->journal, found->arena, r->config, &configuration, NULL);
+	keep(record_expand(found->arena, configuration, r->facts, r->trace), found->trace,
+	    sizeof(found->trace));
 	return true;
 }
 
@@ -320,7 +327,10 @@ journal(struct fixture *f)
 	snprintf(path, sizeof(path), "%s/journal.db", f->folder);
 	journal = journal_open_read(path, &e);
 	assert_non_null(journal);
+	found.journal = journal;
+	found.arena = arena_new(1 << 20);
 	assert_true(journal_read(journal, &all, found_row, &found, &e));
+	arena_free(&found.arena);
 	journal_close(&journal);
 	return found;
 }

@@ -43,3 +43,5 @@ tests_rules_test_policy_SOURCES = tests/rules/test_policy.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_failure
 check_PROGRAMS += tests/rules/test_backends
 tests_rules_test_backends_SOURCES = tests/rules/test_backends.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_record_trace
+tests_rules_test_record_trace_SOURCES = tests/rules/test_record_trace.c $(rules_fake)

@@ -2,6 +2,7 @@
 front of a mail server that is played here and may misbehave, lets cases talk to it in raw octets, and
 speaks TAP. Everything stays on 127.0.0.1; only the standard library is used."""
 
+import json
 import os
 import random
 import re
@@ -321,6 +322,13 @@ class Postern:
             return False
         finally:
             s.close()
+
+    def trace(self, entry):
+        """What the rules that led to an entry of the journal looked at, as `postern why` tells it."""
+        command = os.path.join(os.path.dirname(os.path.abspath(posternd())), "postern")
+        done = subprocess.run([command, "-c", self.conf, "why", "--json", entry["id"]],
+                              stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)["trace"]
 
     def log_text(self):
         with open(self.log.name, errors="replace") as f:

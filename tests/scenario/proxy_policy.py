@@ -85,7 +85,7 @@ def two(mta, postern):
     first = rows[0]
     assert (first["step"], first["code"], first["rule"]) == ("rcpt", 452, "policy")
     assert json.loads(first["recipients"]) == ["strict@example.org"]
-    last = json.loads(first["trace"])[-1]
+    last = postern.trace(first)[-1]
     assert last["hit"] and last["action"] == "defer", last
     assert last["source"].endswith("of message asks recipient: yes here, no for lax@example.org"), last
     assert last["facts"][0]["value"] == "strict@example.org", last

@@ -1,0 +1,118 @@
+#include "db/journal_config.h"
+
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "db/journal_file.h"
+
+/* Sessions of an old configuration may go on for so long. */
+#define LINGER_MS (INT64_C(2) * 86400000)
+
+void
+configurations_add(struct configurations *all, struct str revision, struct str text)
+{
+	struct configuration *c = all->known;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (str_eq(str_of(c[i].revision), revision))
+			return;
+	if (all->n == CONFIGURATIONS_MAX) {
+		free(c[0].text);
+		memmove(c, c + 1, --all->n * sizeof(*c));
+	}
+	c += all->n++;
+	*c = (struct configuration){ .text = xmalloc(text.n + 1) };
+	str_copy(revision, c->revision, sizeof(c->revision));
+	memcpy(c->text, text.p, text.n);
+	c->text[text.n] = '\0';
+}
+
+void
+configurations_free(struct configurations *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		free(all->known[i].text);
+	*all = (struct configurations){ 0 };
+}
+
+void
+configurations_forget(struct configurations *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		all->known[i].in = NULL;
+}
+
+/* One that comes into force again counts from now. */
+static bool
+store_one(struct journal *j, const struct configuration *c, int64_t now_ms, struct err *e)
+{
+	static const char sql[] =
+	    "INSERT INTO configuration (revision, time_ms, text) VALUES (?1, ?2, ?3) "
+	    "ON CONFLICT (revision) DO UPDATE SET time_ms = excluded.time_ms";
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	dbfile_bind(stmt, 1, str_of(c->revision));
+	sqlite3_bind_int64(stmt, 2, now_ms);
+	dbfile_bind(stmt, 3, str_of(c->text));
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	if (!ok)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+bool
+configurations_store(struct configurations *all, struct journal *j, int64_t now_ms, struct err *e)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->known[i].in == j)
+			continue;
+		if (!store_one(j, &all->known[i], now_ms, e))
+			return false;
+		all->known[i].in = j;
+	}
+	return true;
+}
+
+bool
+journal_configuration(
+    struct journal *j, struct arena *arena, struct str revision, struct str *text, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	*text = STR("");
+	if (!dbfile_prepare(
+		&j->file, "SELECT text FROM configuration WHERE revision = ?1", &stmt, e))
+		return false;
+	dbfile_bind(stmt, 1, revision);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*text = arena_dup(arena, dbfile_text(stmt, 0));
+	else if (rc != SQLITE_DONE)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+bool
+journal_configurations_clean(struct journal *j, int64_t before_ms, struct err *e)
+{
+	static const char sql[] =
+	    "DELETE FROM configuration AS old WHERE EXISTS (SELECT 1 FROM configuration AS next "
+	    "WHERE next.time_ms > old.time_ms AND next.time_ms < ?1)";
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	sqlite3_bind_int64(stmt, 1, before_ms - LINGER_MS);
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	if (!ok)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return ok;
+}
