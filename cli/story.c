@@ -275,10 +275,10 @@ count_answer(struct line *line, const struct json *a)
 	    json_number(a, "minute"), json_number(a, "hour"), json_number(a, "day"));
 	line_cell(line, str_of(text), 0, COLOR_NONE);
 	if (json_number(a, "hours_known") > 0) {
-		struct str usual = json_text(a, "usual_hour");
-
+		snprintf(text, sizeof(text), "%" PRId64 " to %" PRId64, json_number(a, "usual_low"),
+		    json_number(a, "usual_high"));
 		line_add(line, "usual hour: ", COLOR_DIM);
-		line_cell(line, usual, 0, COLOR_NONE);
+		line_cell(line, str_of(text), 0, COLOR_NONE);
 	}
 	if (json_get(a, "granted") && !json_yes(a, "granted")) {
 		snprintf(text, sizeof(text), "no room for %" PRId64 ", again in %" PRId64 " s",
@@ -291,14 +291,14 @@ count_answer(struct line *line, const struct json *a)
 static void
 answer(struct cli *cli, const struct json *a)
 {
-	static const char *const kinds[] = { "dns", "seen", "count", "take" };
+	static const char *const kinds[] = { "dns", "seen", "count", "take", "distinct" };
 	struct line line = { cli };
 	char took[WHEN_SIZE];
 	size_t kind = 0;
 
-	while (kind < 4 && json_get(a, kinds[kind]) == NULL)
+	while (kind < 5 && json_get(a, kinds[kind]) == NULL)
 		kind++;
-	if (kind == 4)
+	if (kind == 5)
 		return;
 	line_add(&line, "    ", COLOR_NONE);
 	line_cell(&line, str_of(when_took(json_number(a, "us"), took)), 8, COLOR_DIM);

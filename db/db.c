@@ -80,14 +80,18 @@ struct db_link {
 struct db_request *
 db_request_store(const struct question *q)
 {
-	struct db_request *r = xmalloc(sizeof(*r) + q->name.n);
-	char *key = (char *)(r + 1);
+	size_t octets = sizeof(struct db_request) + q->name.n + q->hashes.n;
+	struct db_request *r = xmalloc(octets);
+	char *key = (char *)(r + 1), *hashes = key + q->name.n;
 
-	*r = (struct db_request){ .what = DB_STORE, .octets = sizeof(*r) + q->name.n };
+	*r = (struct db_request){ .what = DB_STORE, .octets = octets };
 	if (q->name.n > 0)
 		memcpy(key, q->name.p, q->name.n);
+	if (q->hashes.n > 0)
+		memcpy(hashes, q->hashes.p, q->hashes.n);
 	r->answer.question = *q;
 	r->answer.question.name = (struct str){ key, q->name.n };
+	r->answer.question.hashes = (struct str){ hashes, q->hashes.n };
 	r->answer.state = ANSWER_SENT;
 	return r;
 }

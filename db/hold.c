@@ -26,10 +26,12 @@ static const char *const statement_sql[STATEMENTS] = {
 	[DROP] = "DELETE FROM hold WHERE key = ?1 AND holder = ?2",
 	[DROP_ALL] = "DELETE FROM hold WHERE key = ?1",
 	[LIMITS] =
-	    "SELECT minute, hour, day, expires FROM allowance WHERE key = ?1 AND expires > ?2",
-	[ALLOW] = "INSERT INTO allowance (key, minute, hour, day, expires) VALUES (?1, ?2, ?3, ?4, "
-		  "?5) ON CONFLICT (key) DO UPDATE SET minute = excluded.minute, "
-		  "hour = excluded.hour, day = excluded.day, expires = excluded.expires",
+	    "SELECT minute, hour, day, expires, burst FROM allowance WHERE key = ?1 AND expires > ?2",
+	[ALLOW] = "INSERT INTO allowance (key, minute, hour, day, expires, burst) "
+		  "VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+		  "ON CONFLICT (key) DO UPDATE SET minute = excluded.minute, "
+		  "hour = excluded.hour, day = excluded.day, expires = excluded.expires, "
+		  "burst = excluded.burst",
 	[DISALLOW] = "DELETE FROM allowance WHERE key = ?1",
 	[CLEAN_HOLDS] = "DELETE FROM hold WHERE (key, holder) IN (SELECT key, holder FROM hold "
 			"WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
@@ -155,6 +157,7 @@ hold_limits(struct hold_table *t, const struct question *q, int64_t now, struct 
 		out->limit.hour = sqlite3_column_int64(stmt, 1);
 		out->limit.day = sqlite3_column_int64(stmt, 2);
 		out->until = sqlite3_column_int64(stmt, 3);
+		out->limit.burst = sqlite3_column_int64(stmt, 4);
 	}
 	return end(t, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
@@ -169,6 +172,7 @@ hold_allow(struct hold_table *t, const struct question *q, int64_t now, struct e
 		sqlite3_bind_int64(stmt, 3, q->take.limit.hour);
 		sqlite3_bind_int64(stmt, 4, q->take.limit.day);
 		sqlite3_bind_int64(stmt, 5, now + q->take.lasts);
+		sqlite3_bind_int64(stmt, 6, q->take.limit.burst);
 	}
 	return finish(t, stmt, e);
 }
@@ -226,6 +230,7 @@ hold_judge(const struct window *w, int64_t now, int64_t n, struct take_answer *a
 
 	a->granted = true;
 	a->free = 0;
+	judge(&b, WINDOW_BURST, a->limit.burst);
 	judge(&b, WINDOW_MINUTE, a->limit.minute);
 	judge(&b, WINDOW_HOUR, a->limit.hour);
 	judge(&b, WINDOW_DAY, a->limit.day);

@@ -3,7 +3,9 @@
 libpostern_a_SOURCES += \
 	db/db.c db/db.h \
 	db/dbfile.c db/dbfile.h \
+	db/distinct.c db/distinct.h \
 	db/exception.c db/exception.h \
+	db/history.c db/history.h \
 	db/hold.c db/hold.h \
 	db/journal.c db/journal.h \
 	db/journal_chain.c db/journal_chain.h \
@@ -17,7 +19,9 @@ libpostern_a_SOURCES += \
 	db/journal_verify.c \
 	db/json.c db/json.h \
 	db/migrate.c db/migrate.h \
+	db/packed.c db/packed.h \
 	db/schema.h \
+	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \
 	db/store.h \
 	db/store_sqlite.c db/store_sqlite.h \
@@ -27,7 +31,7 @@ libpostern_a_SOURCES += \
 schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/journal-3.sql \
 	db/schema/journal-4.sql \
 	db/schema/store-1.sql db/schema/store-2.sql db/schema/store-3.sql db/schema/store-4.sql \
-	db/schema/store-5.sql
+	db/schema/store-5.sql db/schema/store-6.sql
 nodist_libpostern_a_SOURCES = db/schema.c
 BUILT_SOURCES += db/schema.c
 CLEANFILES += db/schema.c

@@ -15,5 +15,6 @@ extern const char schema_store_2[];
 extern const char schema_store_3[];
 extern const char schema_store_4[];
 extern const char schema_store_5[];
+extern const char schema_store_6[];
 
 #endif

@@ -70,7 +70,7 @@ struct store_exceptions {
 };
 
 struct store_ask {
-	const struct question *question;     /* SEEN, COUNT or TAKE */
+	const struct question *question;     /* SEEN, COUNT, TAKE or DISTINCT */
 	struct answer *answer;               /* seen or count is filled */
 	struct delivered *delivered;         /* in the place of both; NULL */
 	const struct status_report *status;  /* in the place of all; NULL */
@@ -88,7 +88,7 @@ struct store_seen {
 /*
  * QUESTION_TAKE, exactly. A key's counter is that of QUESTION_COUNT. Beside it there are what holders hold of it (n, and
  * when that expires), and limits that an administrator has set (until when). With `held` = all that others than the
- * question's holder hold and that has not expired, and for each of the windows minute, hour and day that has a limit
+ * question's holder hold and that has not expired, and for each of the windows burst, minute, hour and day that has a limit
  * (the administrator's while there are such, else the question's; 0: none):
  *   HOLD    granted if sum + held + n <= limit in each; then the holder holds n for `lasts` seconds, in the place of what
  *           it held. Else nothing changes, what it held included.
@@ -97,11 +97,19 @@ struct store_seen {
  *   FREE    the holder holds nothing; granted.
  *   LOOK    as HOLD, and nothing changes.
  *   ALLOW   the limits are this key's for `lasts` seconds; with 0 seconds it has none of its own any more.
- *   RESET   the counter is gone, and with it all that is held; the administrator's limits stay.
+ *   RESET   the counter's sums are 0, and its history's `n` and `today`; nothing is held any more. What is usual and the
+ *           administrator's limits stay.
  * Each is one atomic step; n is 0 or more. The answer's counts are those after it. `free`: of the windows that lack room
  * the longest wait, for each how long until so much of what is counted has slid out that n fit, what others hold being taken
  * as counted now; 0 if n alone is more than one of the limits. A holder that dies settles nothing: what it holds fills the
  * limits until it expires, and is then as if it had never been.
+ */
+/*
+ * QUESTION_COUNT, exactly: the counter moves on to now, q->add is counted there, and the answer is what window_totals()
+ * tells then (window.h, and history.h for what is usual). With add 0 nothing is written.
+ *
+ * QUESTION_DISTINCT, exactly: sketch_add() (sketch.h); without hashes nothing is written. A key's sketch is nothing to do with
+ * its counter. It is forgotten when two to three days have passed since its last use.
  */
 struct store_backend {
 	const char *name; /* "sqlite" */
@@ -120,6 +128,9 @@ struct store_backend {
 	 */
 	bool (*list)(struct store *store, struct str prefix,
 	    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e);
+	/* The same for the keys of counters (COUNT, TAKE). */
+	bool (*counters)(struct store *store, struct str prefix,
+	    bool (*row)(void *owner, struct str key), void *owner, struct err *e);
 };
 
 extern const struct store_backend store_sqlite;

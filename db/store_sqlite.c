@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "db/dbfile.h"
+#include "db/distinct.h"
 #include "db/exception.h"
 #include "db/hold.h"
 #include "db/schema.h"
@@ -28,6 +29,7 @@ static const struct migration migrations[] = {
 	{ 3, schema_store_3 },
 	{ 4, schema_store_4 },
 	{ 5, schema_store_5 },
+	{ 6, schema_store_6 },
 };
 
 static const struct dbfile_kind kind = {
@@ -53,10 +55,10 @@ enum statement {
 	SEEN_LIST,
 	COUNTER_GET,
 	COUNTER_PUT,
-	COUNTER_DROP,
 	COUNTER_EVICT,
 	COUNTER_CLEAN,
 	COUNTER_COUNT,
+	COUNTER_LIST,
 	DELIVERED_GET,
 	DELIVERED_ADD,
 	DELIVERED_READY,
@@ -92,12 +94,14 @@ static const char *const statement_sql[STATEMENTS] = {
 	[COUNTER_PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
 			"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
 			"expires = excluded.expires",
-	[COUNTER_DROP] = "DELETE FROM counter WHERE key = ?1",
 	[COUNTER_EVICT] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
 			  "ORDER BY expires LIMIT ?1)",
 	[COUNTER_CLEAN] = "DELETE FROM counter WHERE key IN (SELECT key FROM counter "
 			  "WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
 	[COUNTER_COUNT] = "SELECT count(*) FROM counter",
+	/* In the columns of SEEN_LIST. */
+	[COUNTER_LIST] = "SELECT key, 0, 0, 0, 0, expires FROM counter "
+			 "WHERE key > ?1 AND key < ?2 || char(1114111) ORDER BY key LIMIT ?3",
 	[DELIVERED_GET] = "SELECT reply FROM delivered WHERE key = ?1 AND expires >= ?2 "
 			  "AND ready <= ?2",
 	[DELIVERED_ADD] = "INSERT INTO delivered (key, reply, expires, ready) "
@@ -121,6 +125,7 @@ struct census {
 struct store {
 	struct dbfile file;
 	struct hold_table *holds;
+	struct distinct_table *sketches;
 	struct exception_table *exceptions;
 	sqlite3_stmt *statement[STATEMENTS];
 	bool read_only;
@@ -426,13 +431,13 @@ answer_count(struct store *s, const struct store_ask *ask, int64_t now, struct e
 	return true;
 }
 
+/* *w: as it is from now on. */
 static bool
-counter_drop(struct store *s, struct str key, struct err *e)
+counter_reset(struct store *s, struct str key, struct window *w, int64_t now, struct err *e)
 {
-	if (!finish(s, begin(s, COUNTER_DROP, key), e))
-		return false;
-	s->counters.rows -= sqlite3_changes64(s->file.handle);
-	return true;
+	window_reset(w);
+	/* No row has nothing in it: a key nobody knows stays unknown. */
+	return w->history.since == 0 || s->read_only || counter_put(s, key, w, now, e);
 }
 
 /* What a question of TAKE changes, once it is judged. */
@@ -452,7 +457,7 @@ take_change(struct store *s, const struct store_ask *ask, int64_t now, struct er
 	case TAKE_ALLOW:
 		return hold_allow(s->holds, q, now, e);
 	case TAKE_RESET:
-		return counter_drop(s, q->name, e) && hold_drop_all(s->holds, q, e);
+		return hold_drop_all(s->holds, q, e);
 	case TAKE_LOOK:
 		break;
 	}
@@ -473,8 +478,8 @@ answer_take(struct store *s, const struct store_ask *ask, int64_t now, struct er
 		return false;
 	if (judged)
 		hold_judge(&w, now, q->add, out);
-	if (q->take.what == TAKE_RESET)
-		w = (struct window){ 0 };
+	if (q->take.what == TAKE_RESET && !counter_reset(s, q->name, &w, now, e))
+		return false;
 	window_totals(&w, &ask->answer->count);
 	return s->read_only || take_change(s, ask, now, e);
 }
@@ -566,6 +571,7 @@ undo(struct store *s)
 	s->proven.rows = s->proven.before;
 	s->counters.rows = s->counters.before;
 	s->delivered.rows = s->delivered.before;
+	distinct_undo(s->sketches);
 	return false;
 }
 
@@ -578,6 +584,7 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 	s->proven.before = s->proven.rows;
 	s->counters.before = s->counters.rows;
 	s->delivered.before = s->delivered.rows;
+	distinct_begin(s->sketches);
 	if (!dbfile_exec(&s->file, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
@@ -596,6 +603,9 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 			ok = answer_seen(s, &batch[i], now / 1000, e);
 		else if (batch[i].question->kind == QUESTION_TAKE)
 			ok = answer_take(s, &batch[i], now / 1000, e);
+		else if (batch[i].question->kind == QUESTION_DISTINCT)
+			ok = distinct_answer(
+			    s->sketches, batch[i].question, now / 1000, &batch[i].answer->count, e);
 		else
 			ok = answer_count(s, &batch[i], now / 1000, e);
 		if (!ok)
@@ -639,6 +649,8 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 	if (e->code == ERR_NONE)
 		hold_clean(s->holds, now / 1000, &more, e);
 	if (e->code == ERR_NONE)
+		distinct_clean(s->sketches, now / 1000, &more, e);
+	if (e->code == ERR_NONE)
 		exception_clean(s->exceptions, now / 1000, &more, e);
 	/* Freed pages go back to the disk, a few at a time. */
 	if (e->code == ERR_NONE)
@@ -652,6 +664,7 @@ store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 
 /* Rows at a time, and where the next ones begin. */
 struct listing {
+	enum statement which;
 	struct str prefix;
 	struct buf after;
 	size_t n; /* below LIST_LOT: they were the last */
@@ -680,7 +693,7 @@ list_row(struct listing *l, sqlite3_stmt *stmt)
 static bool
 list_lot(struct store *s, struct listing *l, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(s, SEEN_LIST, buf_str(&l->after));
+	sqlite3_stmt *stmt = begin(s, l->which, buf_str(&l->after));
 	int rc = SQLITE_DONE;
 
 	dbfile_bind(stmt, 2, l->prefix);
@@ -697,13 +710,21 @@ list_lot(struct store *s, struct listing *l, struct err *e)
 	return true;
 }
 
+/* Who is told of the rows: of whole ones, or of their keys. */
+struct audience {
+	bool (*row)(void *owner, const struct store_seen *row);
+	bool (*key)(void *owner, struct str key);
+	void *owner;
+};
+
 static bool
-store_sqlite_list(struct store *s, struct str prefix,
-    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e)
+list(struct store *s, enum statement which, struct str prefix, const struct audience *to,
+    struct err *e)
 {
 	struct listing *l = xcalloc(1, sizeof(*l));
 	bool ok = true, more = true;
 
+	l->which = which;
 	l->prefix = prefix;
 	l->n = LIST_LOT;
 	buf_init(&l->after, STORE_LIST_KEY);
@@ -711,11 +732,26 @@ store_sqlite_list(struct store *s, struct str prefix,
 	while (ok && more && l->n == LIST_LOT) {
 		ok = list_lot(s, l, e);
 		for (size_t i = 0; ok && more && i < l->n; i++)
-			more = row(owner, &l->row[i]);
+			more = to->row ? to->row(to->owner, &l->row[i])
+				       : to->key(to->owner, l->row[i].key);
 	}
 	buf_free(&l->after);
 	free(l);
 	return ok;
+}
+
+static bool
+store_sqlite_list(struct store *s, struct str prefix,
+    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e)
+{
+	return list(s, SEEN_LIST, prefix, &(struct audience){ .row = row, .owner = owner }, e);
+}
+
+static bool
+store_sqlite_counters(struct store *s, struct str prefix, bool (*row)(void *owner, struct str key),
+    void *owner, struct err *e)
+{
+	return list(s, COUNTER_LIST, prefix, &(struct audience){ .key = row, .owner = owner }, e);
 }
 
 static void
@@ -728,6 +764,7 @@ store_sqlite_close(struct store **store)
 	for (size_t i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->statement[i]);
 	hold_close(&s->holds);
+	distinct_close(&s->sketches);
 	exception_close(&s->exceptions);
 	dbfile_close(&s->file);
 	free(s);
@@ -762,6 +799,7 @@ open_either(const char *path, bool read_only, struct err *e)
 		ok = dbfile_prepare(&s->file, statement_sql[i], &s->statement[i], e);
 	ok = ok && (s->holds = hold_open(&s->file, e)) != NULL;
 	ok = ok && (s->exceptions = exception_open(&s->file, e)) != NULL;
+	ok = ok && (s->sketches = distinct_open(&s->file, !read_only, e)) != NULL;
 	ok = ok &&
 	    (read_only ||
 		(count_rows(s, SEEN_COUNT, &s->waiting, e) &&
@@ -807,6 +845,12 @@ store_sqlite_limit_delivered(struct store *s, int64_t delivered)
 	s->delivered.most = delivered;
 }
 
+void
+store_sqlite_limit_sketches(struct store *s, int64_t sketches)
+{
+	distinct_limit(s->sketches, sketches);
+}
+
 bool
 store_sqlite_status(struct store *s, void (*row)(void *owner, const struct status_entry *entry),
     void *owner, struct err *e)
@@ -833,4 +877,5 @@ const struct store_backend store_sqlite = {
 	.ask = store_sqlite_ask,
 	.clean = store_sqlite_clean,
 	.list = store_sqlite_list,
+	.counters = store_sqlite_counters,
 };

@@ -19,7 +19,7 @@
  *
  * A delivered message is kept for DELIVERED_KEEP; a second PUT leaves the first reply and its times as they are.
  *
- * A counter lives 14 to 15 days from its last use; reading is no use.
+ * A counter lives 14 to 15 days from its last use, a sketch 2 to 3; reading is no use.
  */
 #ifndef POSTERN_DB_STORE_SQLITE_H
 #define POSTERN_DB_STORE_SQLITE_H
@@ -38,6 +38,7 @@
 void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);
 void store_sqlite_limit_proven(struct store *store, int64_t proven);
 void store_sqlite_limit_delivered(struct store *store, int64_t delivered);
+void store_sqlite_limit_sketches(struct store *store, int64_t sketches);
 /*
  * Opens for reading: each question gets the answer it would get, and changes nothing. A counter is
  * read without what the question would add.

@@ -151,7 +151,7 @@ compute_usual(struct ask *ask, const struct fact_call *call, struct value *out)
 		return DONE;
 	*out = (struct value){ .type = VALUE_REAL };
 	if (answer->hours_known >= HOURS_KNOWN_LEAST)
-		out->real = answer->usual_hour;
+		out->real = (double)answer->usual / 8;
 	return DONE;
 }
 
@@ -166,8 +166,8 @@ compute_surge(struct ask *ask, const struct fact_call *call, struct value *out)
 	if (!answer)
 		return DONE;
 	*out = (struct value){ .type = VALUE_REAL };
-	if (answer->hours_known >= HOURS_KNOWN_LEAST && answer->usual_hour > 0)
-		out->real = (double)answer->hour / answer->usual_hour;
+	if (answer->hours_known >= HOURS_KNOWN_LEAST && answer->usual_high > 0)
+		out->real = (double)answer->hour / (double)answer->usual_high;
 	return DONE;
 }
 

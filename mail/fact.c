@@ -352,3 +352,20 @@ ask_take(struct ask *ask, const struct take_call *call, const struct count_answe
 	*out = answer->failed ? NULL : &answer->take;
 	return DONE;
 }
+
+enum progress
+ask_distinct(struct ask *ask, struct str key, struct str hashes, unsigned serial,
+    const struct count_answer **out)
+{
+	struct question q = {
+		.kind = QUESTION_DISTINCT, .name = key, .hashes = hashes, .serial = serial
+	};
+	const struct answer *answer = ask_question(ask, &q);
+
+	if (answer == NULL)
+		return PENDING;
+	if (answer->failed)
+		note_failure(ask, answer, FAILURE_STORE);
+	*out = answer->failed ? NULL : &answer->count;
+	return DONE;
+}

@@ -163,5 +163,8 @@ struct take_call {
 };
 enum progress ask_take(struct ask *ask, const struct take_call *call,
     const struct count_answer **counts, const struct take_answer **out);
+/* hashes: "" only reads; serial as n above. *out is NULL when the store could not answer. */
+enum progress ask_distinct(struct ask *ask, struct str key, struct str hashes, unsigned serial,
+    const struct count_answer **out);
 
 #endif

@@ -40,6 +40,10 @@ question_eq(const struct question *a, const struct question *b)
 		if (a->add != b->add || a->serial != b->serial)
 			return false;
 		break;
+	case QUESTION_DISTINCT:
+		if (a->serial != b->serial || !str_eq(a->hashes, b->hashes))
+			return false;
+		break;
 	}
 	return a->name.n == 0 || memcmp(a->name.p, b->name.p, a->name.n) == 0;
 }
@@ -60,6 +64,8 @@ answers_note(struct answers *a, struct arena *arena, const struct question *q)
 
 	row->question = *q;
 	row->question.name = arena_dup(arena, q->name);
+	if (q->hashes.n > 0)
+		row->question.hashes = arena_dup(arena, q->hashes);
 	row->state = ANSWER_NOTED;
 	/* A table that was born zeroed has no end yet. */
 	if (a->first == NULL)
@@ -75,7 +81,7 @@ answers_get(struct answers *a, struct arena *arena, const struct question *q)
 {
 	const struct answer *row = answers_row(a, q);
 
-	require(q->kind <= QUESTION_TAKE);
+	require(q->kind <= QUESTION_DISTINCT);
 	if (row != NULL)
 		return row->state == ANSWER_HERE ? row : NULL;
 	if (q->kind == QUESTION_DNS && !dns_name_ok(q->name))

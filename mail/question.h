@@ -11,7 +11,13 @@
 #include "base/dns.h"
 #include "base/progress.h"
 
-enum question_kind { QUESTION_DNS, QUESTION_SEEN, QUESTION_COUNT, QUESTION_TAKE };
+enum question_kind {
+	QUESTION_DNS,
+	QUESTION_SEEN,
+	QUESTION_COUNT,
+	QUESTION_TAKE,
+	QUESTION_DISTINCT
+};
 
 /*
  * SEEN: "has this key been seen before, and since when?" One row of the store, read and updated in
@@ -45,10 +51,16 @@ struct seen_answer {
 
 /* COUNT: "add n to this key and tell me the totals." add 0 only reads. */
 struct count_answer {
-	int64_t minute, hour, day; /* sliding sums, with what this question added */
-	/* the key's own usual active hour (the present one left out); 0: unknown */
-	double usual_hour;
-	int64_t hours_known; /* how many active hours that rests on */
+	int64_t burst, minute, hour, day; /* sliding sums, with what this question added */
+	/*
+	 * What is usual for this key in an hour like the present one (db/history.h); all 0: not known. Finished hours of the
+	 * clock make it up, never the present one
+	 */
+	int64_t usual;                 /* in eighths */
+	int64_t usual_low, usual_high; /* from, to */
+	int64_t hours_known;           /* of the 168 of a week: how many that rests on */
+	int64_t since;                 /* wall seconds of the key's first hour; 0: none */
+	int64_t past; /* of the days before this one, older ones less and less (db/history.h) */
 };
 
 /*
@@ -68,7 +80,7 @@ enum take_what {
 
 /* 0: no limit. */
 struct take_limits {
-	int64_t minute, hour, day;
+	int64_t burst, minute, hour, day;
 };
 
 struct take_question {
@@ -91,6 +103,13 @@ struct take_answer {
 	int64_t until; /* wall seconds, at which the administrator's end; 0: the question's */
 };
 
+/*
+ * DISTINCT: "these came to this key; how many different ones?" Of the answer minute, hour and day are filled
+ * (db/sketch.h). No hashes: it only reads.
+ */
+#define QUESTION_HASH 4          /* octets of each, the highest first */
+#define QUESTION_HASHES_MAX 1024 /* a question has at most so many */
+
 struct question {
 	enum question_kind kind;
 	/* DNS: lower case, no final dot. Store: the key, e.g. "rate:messages:client:192.0.2.1" */
@@ -98,8 +117,10 @@ struct question {
 	enum dns_type type; /* DNS */
 	struct seen_question seen;
 	struct take_question take;
-	int64_t add;     /* COUNT; TAKE: n */
-	unsigned serial; /* COUNT, TAKE: tells equal questions apart that are to count each */
+	int64_t add;       /* COUNT; TAKE: n */
+	struct str hashes; /* DISTINCT */
+	unsigned
+	    serial; /* COUNT, TAKE, DISTINCT: tells equal questions apart that are to count each */
 };
 
 struct answer {
@@ -108,7 +129,7 @@ struct answer {
 	bool failed; /* of the store: could not be had. DNS says DNS_TEMPFAIL instead */
 	struct dns_answer dns;
 	struct seen_answer seen;
-	struct count_answer count; /* COUNT, TAKE */
+	struct count_answer count; /* COUNT, TAKE, DISTINCT */
 	struct take_answer take;
 	int64_t took_us;     /* from sending to arriving */
 	struct answer *next; /* in order of noting */

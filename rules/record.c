@@ -156,17 +156,40 @@ counts_json(struct buf *b, const struct answer *a, const char *kind)
 		return;
 	buf_printf(b, ",\"minute\":%" PRId64 ",\"hour\":%" PRId64 ",\"day\":%" PRId64, c->minute,
 	    c->hour, c->day);
-	buf_printf(
-	    b, ",\"usual_hour\":%.17g,\"hours_known\":%" PRId64, c->usual_hour, c->hours_known);
+	if (c->burst > 0)
+		buf_printf(b, ",\"burst\":%" PRId64, c->burst);
+	if (c->hours_known > 0)
+		buf_printf(b,
+		    ",\"usual\":%" PRId64 ",\"usual_low\":%" PRId64 ",\"usual_high\":%" PRId64
+		    ",\"hours_known\":%" PRId64,
+		    c->usual, c->usual_low, c->usual_high, c->hours_known);
+	if (c->since > 0)
+		buf_printf(b, ",\"since\":%" PRId64, c->since);
+	if (c->past > 0)
+		buf_printf(b, ",\"past\":%" PRId64, c->past);
+}
+
+static void
+distinct_json(struct buf *b, const struct answer *a)
+{
+	const struct count_answer *c = &a->count;
+
+	pair(b, "distinct", a->question.name);
+	buf_printf(b, ",\"add\":%zu", a->question.hashes.n / QUESTION_HASH);
+	if (a->question.serial > 0)
+		buf_printf(b, ",\"serial\":%u", a->question.serial);
+	if (!a->failed)
+		buf_printf(b, ",\"minute\":%" PRId64 ",\"hour\":%" PRId64 ",\"day\":%" PRId64,
+		    c->minute, c->hour, c->day);
 }
 
 static void
 limits_json(struct buf *b, const struct take_limits *limit)
 {
-	const int64_t most[] = { limit->minute, limit->hour, limit->day };
-	static const char *const window[] = { "minute", "hour", "day" };
+	const int64_t most[] = { limit->burst, limit->minute, limit->hour, limit->day };
+	static const char *const window[] = { "burst", "minute", "hour", "day" };
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		if (most[i] > 0)
 			buf_printf(b, ",\"limit_%s\":%" PRId64, window[i], most[i]);
 }
@@ -205,6 +228,8 @@ answers_of(struct series *series, const struct answers *answers)
 			seen_json(b, a);
 		else if (a->question.kind == QUESTION_TAKE)
 			take_json(b, a);
+		else if (a->question.kind == QUESTION_DISTINCT)
+			distinct_json(b, a);
 		else
 			counts_json(b, a, "count");
 		if (a->failed)

@@ -63,7 +63,9 @@ void record_decision(enum step step, const struct decision *d, struct buf *out);
  * [{"dns":"example.org TXT","status":"ok","ttl":300,"secure":false,"us":1200,"records":["v=spf1"]},
  *  {"seen":"greylist:..","delay":300,"retry":..,"remember":..,"state":"first","first":..,"last":..,
  *   "hits":0,"wait":300,"us":80},
- *  {"count":"rate:..","add":1,"minute":1,"hour":1,"day":1,"usual_hour":0,"hours_known":0,"us":80}]
+ *  {"count":"rate:..","add":1,"minute":1,"hour":1,"day":1,"us":80},
+ *  {"distinct":"rate:..","add":2,"minute":2,"hour":2,"day":2,"us":80}]
+ * A count has "burst", "usual" (in eighths), "usual_low", "usual_high", "hours_known", "since" and "past" where they are not 0.
  * A DNS failure has "why"; a question that the store could not answer has "failed":true and no values.
  */
 void record_answers(const struct session *s, struct buf *out);

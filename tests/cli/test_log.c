@@ -301,7 +301,7 @@ test_hostile(void **state)
 	    "[{\"fact\":\"\\u202e\",\"value\":[\"\\u0007\",{\"\xff\":\"\x7f\"}],\"us\":1}],"
 	    "\"dns\":\"\\u001b\",\"status\":\"\\u0000\",\"records\":[\"\\u001b[2J\",\"\xff\"]},"
 	    "{\"seen\":\"\\u001b\",\"state\":\"\\u001b\"},{\"count\":\"\\u001b\",\"hours_known\":1,"
-	    "\"usual_hour\":\"\\u001b\"}]");
+	    "\"usual_low\":\"\\u001b\"}]");
 	memcpy(h.id, "jjjjjj", 7);
 	h.recipients = STR("[\"\\u001b[31m\",\"\xc2\x9b\",7]");
 	h.trace = h.answers = buf_str(&trace);

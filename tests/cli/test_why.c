@@ -33,7 +33,7 @@ append(struct run *r)
 	    "{\"dns\":\"example.com A\",\"status\":\"tempfail\",\"why\":\"timeout\",\"us\":5000000},"
 	    "{\"seen\":\"greylist:x\",\"state\":\"early\",\"wait\":290,\"hits\":0,\"us\":80},"
 	    "{\"seen\":\"greylist:y\",\"state\":\"proven\",\"wait\":0,\"hits\":7,\"us\":80},"
-	    "{\"count\":\"rate:z\",\"minute\":1,\"hour\":2,\"day\":3,\"usual_hour\":1.5,"
+	    "{\"count\":\"rate:z\",\"minute\":1,\"hour\":2,\"day\":3,\"usual_low\":3,\"usual_high\":9,"
 	    "\"hours_known\":4,\"us\":81},"
 	    "{\"count\":\"rate:f\",\"failed\":true,\"us\":9}]");
 	run_append(r, &record);
@@ -72,7 +72,7 @@ static const char story[] =
     "    5.00 s    dns    example.com A  tempfail  timeout\n"
     "    80 us     seen   greylist:x  early  290 s to wait\n"
     "    80 us     seen   greylist:y  proven  7 times since it was proven\n"
-    "    81 us     count  rate:z  1 a minute, 2 an hour, 3 a day  usual hour: 1.5\n"
+    "    81 us     count  rate:z  1 a minute, 2 an hour, 3 a day  usual hour: 3 to 9\n"
     "    9 us      count  rate:f  failed\n";
 
 static void

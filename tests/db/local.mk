@@ -2,7 +2,9 @@
 check_PROGRAMS += \
 	tests/db/test_db \
 	tests/db/test_dbfile \
+	tests/db/test_distinct \
 	tests/db/test_exception \
+	tests/db/test_history \
 	tests/db/test_hold \
 	tests/db/test_journal \
 	tests/db/test_journal_chain \
@@ -11,6 +13,7 @@ check_PROGRAMS += \
 	tests/db/test_journal_read \
 	tests/db/test_json \
 	tests/db/test_migrate \
+	tests/db/test_sketch \
 	tests/db/test_status \
 	tests/db/test_store_sqlite \
 	tests/db/test_two_writers \
@@ -18,6 +21,7 @@ check_PROGRAMS += \
 db_folder = tests/db/folder.c tests/db/folder.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
+tests_db_test_distinct_SOURCES = tests/db/test_distinct.c $(db_folder)
 tests_db_test_exception_SOURCES = tests/db/test_exception.c $(db_folder)
 tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_folder)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)

@@ -187,9 +187,18 @@ test_each_window_is_kept(void **state)
 	a = ask(w->store, q, 5);
 	assert_int_equal(a.take.free, (T0 / 120 + 31) * 120 - T0 - 5);
 	assert_int_equal(a.take.limit.hour, 3);
+	/* what comes at once: ten to twenty seconds */
+	q.take.limit = (struct take_limits){ .burst = 2, .hour = 10 };
+	take(w->store, TAKE_SETTLE, 1, 2, 29);
+	a = ask(w->store, q, 29);
+	assert_false(a.take.granted);
+	assert_int_equal(a.take.free, 11);
+	assert_int_equal(a.count.burst, 2);
+	assert_false(ask(w->store, q, 39).take.granted);
+	assert_true(ask(w->store, q, 40).take.granted);
 	/* the limit of all numbers neither refuses nor overflows */
-	q.take.limit = (struct take_limits){ INT64_MAX, INT64_MAX, INT64_MAX };
-	assert_true(ask(w->store, q, 5).take.granted);
+	q.take.limit = (struct take_limits){ INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX };
+	assert_true(ask(w->store, q, 40).take.granted);
 }
 
 static void

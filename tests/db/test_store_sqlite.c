@@ -533,6 +533,36 @@ test_list(void **state)
 	assert_int_equal(none.n, 0);
 }
 
+static bool
+list_key(void *owner, struct str key)
+{
+	const struct store_seen row = { .key = key };
+
+	return list_row(owner, &row);
+}
+
+static void
+test_list_counters(void **state)
+{
+	struct listing all = { .text = "" }, some = { .text = "" };
+	struct world *w = *state;
+	char key[32];
+	struct err e;
+
+	count(w->store, "a:1", 1, T0);
+	count(w->store, "b:0000", 0, T0);
+	for (int i = 1; i <= 450; i++) {
+		snprintf(key, sizeof(key), "b:%04d", i);
+		count(w->store, key, 1, T0);
+	}
+	assert_true(store_sqlite.counters(w->store, STR("b:"), list_key, &all, &e));
+	assert_int_equal(all.n, 450);
+	some.stop_after = 2;
+	assert_true(store_sqlite.counters(w->store, STR(""), list_key, &some, &e));
+	assert_memory_equal(some.text, "a:1 ", 4);
+	assert_non_null(strstr(some.text, ";b:0001 "));
+}
+
 static void
 test_cap_counters(void **state)
 {
@@ -653,6 +683,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_use_does_not_shorten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cap_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clean, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clean_in_steps, setup, teardown),

@@ -24,39 +24,35 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "empty", { { 0 } }, START, { 0, 0, 0, 0, 0 } },
-	{ "one now", { { START, 3 } }, START, { 3, 3, 3, 0, 0 } },
-	{ "a second short of a minute", { { START, 3 } }, START + 59, { 3, 3, 3, 0, 0 } },
-	{ "the bin that is left over", { { START + 9, 3 } }, START + 69, { 3, 3, 3, 0, 0 } },
-	{ "over a minute", { { START, 3 } }, START + 70, { 0, 3, 3, 0, 0 } },
-	{ "a second short of an hour", { { START, 3 } }, START + H - 1, { 0, 3, 3, 0, 0 } },
-	{ "over an hour", { { START, 3 } }, START + H + 120, { 0, 0, 3, 3, 1 } },
-	{ "a second short of a day", { { START, 3 } }, START + 24 * H - 1, { 0, 0, 3, 3, 1 } },
-	{ "over a day", { { START, 3 } }, START + 24 * H + 1800, { 0, 0, 0, 3, 1 } },
-	{ "after a year", { { START, 3 } }, START + 365 * 24 * H, { 0, 0, 0, 3, 1 } },
+	{ "empty", { { 0 } }, START, { 0, 0, 0, 0 } },
+	{ "one now", { { START, 3 } }, START, { 3, 3, 3, 3 } },
+	{ "a second short of ten", { { START, 3 } }, START + 9, { 3, 3, 3, 3 } },
+	{ "the bin of a burst that is left over", { { START + 9, 3 } }, START + 19,
+	    { 3, 3, 3, 3 } },
+	{ "over ten seconds", { { START + 9, 3 } }, START + 20, { 0, 3, 3, 3 } },
+	{ "a second short of a minute", { { START, 3 } }, START + 59, { 0, 3, 3, 3 } },
+	{ "the bin that is left over", { { START + 9, 3 } }, START + 69, { 0, 3, 3, 3 } },
+	{ "over a minute", { { START, 3 } }, START + 70, { 0, 0, 3, 3 } },
+	{ "a second short of an hour", { { START, 3 } }, START + H - 1, { 0, 0, 3, 3 } },
+	{ "over an hour", { { START, 3 } }, START + H + 120, { 0, 0, 0, 3 } },
+	{ "a second short of a day", { { START, 3 } }, START + 24 * H - 1, { 0, 0, 0, 3 } },
+	{ "over a day", { { START, 3 } }, START + 24 * H + 1800, { 0, 0, 0, 0 } },
+	{ "after a year", { { START, 3 } }, START + 365 * 24 * H, { 0, 0, 0, 0 } },
 	{ "nothing is added by 0 and less", { { START, 2 }, { START, -5 } }, START,
-	    { 2, 2, 2, 0, 0 } },
-	{ "the present hour is left out",
-	    { { START, 10 }, { START + H, 20 }, { START + 2 * H, 1000 } }, START + 2 * H,
-	    { 1000, 1020, 1030, 15, 2 } },
-	{ "the median, not the mean",
-	    { { START, 10 }, { START + H, 1000000 }, { START + 2 * H, 12 }, { START + 3 * H, 1 } },
-	    START + 3 * H + 200, { 0, 1, 1000023, 12, 3 } },
-	{ "idle hours do not count", { { START, 10 }, { START + 900 * H, 20 } }, START + 2000 * H,
-	    { 0, 0, 0, 15, 2 } },
+	    { 2, 2, 2, 2 } },
 	{ "a clock that is set back a little stands still",
 	    { { START + 1000, 1 }, { START + 990, 1 }, { START, 1 } }, START + 1000,
-	    { 3, 3, 3, 0, 0 } },
+	    { 3, 3, 3, 3 } },
 	{ "reading with a clock set back a little", { { START + 1000, 5 } }, START,
-	    { 5, 5, 5, 0, 0 } },
+	    { 5, 5, 5, 5 } },
 	{ "what lay in the future is forgotten",
 	    { { START, 1 }, { START + 30 * 24 * H, 7 }, { START + 1, 1 } }, START + 1,
-	    { 1, 1, 1, 0, 0 } },
+	    { 1, 1, 1, 1 } },
 	{ "set back by two hours keeps what lies before", { { START, 1 }, { START + 2 * H, 7 } },
-	    START, { 0, 0, 1, 0, 0 } },
-	{ "before 1970", { { -5, 1 } }, -5, { 1, 1, 1, 0, 0 } },
+	    START, { 0, 0, 0, 1 } },
+	{ "before 1970", { { -5, 1 } }, -5, { 1, 1, 1, 1 } },
 	{ "the largest numbers", { { START, INT64_MAX }, { START, INT64_MAX } }, START,
-	    { (int64_t)1 << 48, (int64_t)1 << 48, (int64_t)1 << 48, 0, 0 } },
+	    { (int64_t)1 << 48, (int64_t)1 << 48, (int64_t)1 << 48, (int64_t)1 << 48 } },
 };
 
 static void
@@ -77,32 +73,33 @@ test_table(void **state)
 		struct count_answer a;
 
 		play(&rows[i], &a);
-		if (a.minute != rows[i].want.minute || a.hour != rows[i].want.hour ||
-		    a.day != rows[i].want.day || a.usual_hour != rows[i].want.usual_hour ||
-		    a.hours_known != rows[i].want.hours_known)
-			fail_msg("%s: %jd %jd %jd %g %jd", rows[i].name, (intmax_t)a.minute,
-			    (intmax_t)a.hour, (intmax_t)a.day, a.usual_hour,
-			    (intmax_t)a.hours_known);
+		if (a.burst != rows[i].want.burst || a.minute != rows[i].want.minute ||
+		    a.hour != rows[i].want.hour || a.day != rows[i].want.day)
+			fail_msg("%s: %jd %jd %jd %jd", rows[i].name, (intmax_t)a.burst,
+			    (intmax_t)a.minute, (intmax_t)a.hour, (intmax_t)a.day);
 	}
 }
 
+/* The sums begin anew, what is usual stays. */
 static void
-test_25th_hour(void **state)
+test_reset(void **state)
 {
 	struct window w = { 0 };
-	struct count_answer a;
+	struct count_answer before, after;
 
-	/* 1, 2, ... 30 in as many hours: with the present one out, 6 to 29 are left. */
-	for (int i = 0; i < 30; i++)
-		window_add(&w, START + (int64_t)i * H, i + 1);
-	window_totals(&w, &a);
-	assert_int_equal(a.hours_known, 24);
-	assert_true(a.usual_hour == (17 + 18) / 2.0);
-	/* An hour later there is no present one: the newest 24, 7 to 30. */
-	window_add(&w, START + (int64_t)30 * H, 0);
-	window_totals(&w, &a);
-	assert_int_equal(a.hours_known, 24);
-	assert_true(a.usual_hour == (18 + 19) / 2.0);
+	window_add(&w, START, 7);
+	window_add(&w, START + 2 * H, 5);
+	window_totals(&w, &before);
+	window_reset(&w);
+	window_totals(&w, &after);
+	assert_int_equal(after.burst + after.minute + after.hour + after.day, 0);
+	assert_int_equal(after.usual, 56);
+	assert_int_equal(after.usual, before.usual);
+	assert_int_equal(after.since, START);
+	/* What was counted in the present hour is not learned either. */
+	window_add(&w, START + 4 * H, 0);
+	window_totals(&w, &after);
+	assert_int_equal(after.hours_known, 1);
 }
 
 /* --- against brute force ------------------------------------------------------------------------ */
@@ -130,40 +127,11 @@ check_window(int64_t got, const struct event *event, size_t n, const int64_t spa
 	    got, truth(event, n, now - span[0]), truth(event, n, now - span[0] - span[1]));
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-usual_truth(const struct event *event, size_t n)
-{
-	int64_t hours[24], last = event[n - 1].at / H;
-	size_t k = 0;
-
-	for (size_t i = n; i-- > 0;) {
-		int64_t hour = event[i].at / H;
-
-		if (hour == event[n - 1].at / H)
-			continue;
-		if (hour != last && k == 24)
-			break;
-		if (hour != last)
-			hours[k++] = 0;
-		hours[k - 1] += event[i].n;
-		last = hour;
-	}
-	qsort(hours, k, sizeof(hours[0]), by_number);
-	return k == 0 ? 0 : ((double)hours[(k - 1) / 2] + (double)hours[k / 2]) / 2;
-}
-
 static void
 test_brute_force(void **state)
 {
-	static const int64_t minute[] = { 60, WINDOW_MINUTE_BIN }, hour[] = { H, WINDOW_HOUR_BIN },
+	static const int64_t burst[] = { 10, WINDOW_MINUTE_BIN },
+			     minute[] = { 60, WINDOW_MINUTE_BIN }, hour[] = { H, WINDOW_HOUR_BIN },
 			     day[] = { 24 * H, WINDOW_DAY_BIN };
 	static const int steps[] = { 2, 15, 200, 3000, 20000, 400000 };
 	struct event event[EVENTS];
@@ -181,10 +149,10 @@ test_brute_force(void **state)
 			event[i] = (struct event){ at, 1 + random() % 1000 };
 			window_add(&w, at, event[i].n);
 			window_totals(&w, &a);
+			check_window(a.burst, event, i + 1, burst);
 			check_window(a.minute, event, i + 1, minute);
 			check_window(a.hour, event, i + 1, hour);
 			check_window(a.day, event, i + 1, day);
-			assert_true(a.usual_hour == usual_truth(event, i + 1));
 			/* Through the blob and back. */
 			assert_true(
 			    window_load(&w, (struct str){ (char *)blob, window_save(&w, blob) }));
@@ -216,7 +184,7 @@ test_blob_small(void **state)
 	struct window w = { 0 };
 
 	window_add(&w, START, 1);
-	assert_in_range(window_save(&w, blob), 10, 24);
+	assert_in_range(window_save(&w, blob), 10, 40);
 }
 
 struct bad_blob {
@@ -228,7 +196,15 @@ static void
 test_blob_bad(void **state)
 {
 	static const struct bad_blob bad[] = {
-		{ "unknown version", { "\x02\x05\x00\x00\x00\x00", 6 } },
+		{ "unknown version", { "\x03\x05\x00\x00\x00\x00", 6 } },
+		{ "version 0", { "\x00\x05\x00\x00\x00\x00", 6 } },
+		{ "no history", { "\x02\x05\x00\x00\x00", 5 } },
+		{ "history cut", { "\x02\x05\x00\x00\x00\x01\x01\x01\x00\x00\x00", 11 } },
+		{ "a run of nothing known",
+		    { "\x02\x05\x00\x00\x00\x01\x01\x01\x00\x00\x00\x01\x00\x01\x00\x00", 16 } },
+		{ "a run past the week's end",
+		    { "\x02\x05\x00\x00\x00\x01\x01\x01\x00\x00\x00\x01\xa7\x01\x02\x08\x00",
+			17 } },
 		{ "version only", { "\x01", 1 } },
 		{ "cut", { "\x01\x05\x00\x00\x00", 5 } },
 		{ "more after the end", { "\x01\x05\x00\x00\x00\x00\x00", 7 } },
@@ -247,6 +223,14 @@ test_blob_bad(void **state)
 
 	assert_true(window_load(&w, STR("\x01\x05\x00\x00\x00\x00")));
 	assert_int_equal(w.at, 5);
+	assert_true(window_load(&w,
+	    STR("\x02\x05\x00\x00\x00\x01\x01\x01\x00\x00\x00\x01\xa7"
+		"\x01\x01\x08\x03")));
+	assert_int_equal(w.history.slot[167].spread, 3);
+	/* What an earlier version wrote: 2 came in hour 3 since 1970, 7 in hour 2. */
+	assert_true(window_load(&w, STR("\x01\xb0\x54\x00\x00\x00\x02\x00\x02\x01\x07")));
+	assert_int_equal(w.history.slot[2].mean, 56);
+	assert_int_equal(w.history.n, 2);
 	assert_true(window_load(&w, (struct str){ NULL, 0 }));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		memset(&w, 1, sizeof(w));
@@ -278,7 +262,8 @@ test_blob_random(void **state)
 		loaded += window_load(&w, (struct str){ (char *)copy, n });
 		window_add(&w, START + random() % 1000000, random());
 		window_totals(&w, &a);
-		assert_true(a.minute >= 0 && a.hour >= 0 && a.day >= 0 && a.usual_hour >= 0);
+		assert_true(a.minute >= 0 && a.hour >= 0 && a.day >= 0 && a.usual >= 0 &&
+		    a.usual_low >= 0 && a.usual_high >= a.usual_low && a.past >= 0);
 		assert_in_range(window_save(&w, out), 6, WINDOW_BLOB_MAX);
 	}
 	assert_in_range(loaded, 1, 19999);
@@ -289,7 +274,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_25th_hour),
+		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_brute_force),
 		cmocka_unit_test(test_blob_full),
 		cmocka_unit_test(test_blob_small),

@@ -147,7 +147,7 @@ test_a_surge_is_seen_against_the_usual(void **state)
 			world_message(w, "<a@x.example>", 1);
 		/* From the third hour before this one on it is known. */
 		assert_at_mail(w, "<a@x.example>", "usual(client)", hour < 3 ? "0" : "4");
-		assert_fact(w, STEP_MAIL, "surge(client)", hour < 3 ? "0" : "1");
+		assert_fact(w, STEP_MAIL, "surge(client)", hour < 3 ? "0" : "0.5");
 		w->now += 2 * HOURS;
 	}
 	assert_at_mail(w, "<a@x.example>", "usual(client)", "4");
@@ -155,8 +155,8 @@ test_a_surge_is_seen_against_the_usual(void **state)
 	for (int i = 0; i < 20; i++)
 		world_message(w, "<a@x.example>", 1);
 	assert_at_mail(w, "<a@x.example>", "usual(client)", "4");
-	assert_fact(w, STEP_MAIL, "surge(client)", "5");
-	assert_fact(w, STEP_MAIL, "surge(account)", "5");
+	assert_fact(w, STEP_MAIL, "surge(client)", "2.5");
+	assert_fact(w, STEP_MAIL, "surge(account)", "2.5");
 	/* Somebody of whom nothing is known has no usual. */
 	world_connect(w, "198.51.100.1", "");
 	for (int i = 0; i < 20; i++)

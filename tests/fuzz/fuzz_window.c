@@ -20,7 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	window_totals(&back, &b);
 	if (a.minute != b.minute || a.hour != b.hour || a.day != b.day ||
-	    a.hours_known != b.hours_known || a.minute < 7 || a.hour < 7 || a.day < 7)
+	    a.hours_known != b.hours_known || a.usual != b.usual || a.usual_low > a.usual_high ||
+	    a.minute < 7 || a.hour < 7 || a.day < 7)
 		abort();
 	return 0;
 }

@@ -45,6 +45,11 @@ tests_fuzz_fuzz_spf_record_SOURCES = tests/fuzz/fuzz_spf_record.c $(fuzz_main)
 tests_fuzz_fuzz_spf_record_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/spf_record
 
+fuzz_programs += tests/fuzz/fuzz_sketch
+tests_fuzz_fuzz_sketch_SOURCES = tests/fuzz/fuzz_sketch.c $(fuzz_main)
+tests_fuzz_fuzz_sketch_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/sketch
+
 fuzz_programs += tests/fuzz/fuzz_window
 tests_fuzz_fuzz_window_SOURCES = tests/fuzz/fuzz_window.c $(fuzz_main)
 tests_fuzz_fuzz_window_LDADD = $(fuzz_ldadd)

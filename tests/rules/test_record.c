@@ -156,7 +156,9 @@ test_store(void **state)
 	answer(w, t, &seen)->seen = (struct seen_answer){ SEEN_FIRST, 1000, 0, 0, 300 };
 	seen.seen.prove = true;
 	answer(w, t, &seen)->failed = true;
-	answer(w, t, &count)->count = (struct count_answer){ 1, 2, 3, 1.5, 4 };
+	answer(w, t, &count)->count = (struct count_answer){
+		.minute = 1, .hour = 2, .day = 3, .usual = 12, .usual_high = 2, .hours_known = 4
+	};
 	count.serial = 2;
 	answer(w, t, &count)->failed = true;
 	record_answers(&w->session, &w->out);
@@ -165,7 +167,7 @@ test_store(void **state)
 	    "\"state\":\"first\",\"first\":1000,\"last\":0,\"hits\":0,\"wait\":300,\"us\":80},"
 	    "{\"seen\":\"greylist:x\",\"delay\":300,\"retry\":7200,\"remember\":99,\"prove\":true,"
 	    "\"failed\":true,\"us\":80},"
-	    "{\"count\":\"rate:y\",\"add\":1,\"minute\":1,\"hour\":2,\"day\":3,\"usual_hour\":1.5,"
+	    "{\"count\":\"rate:y\",\"add\":1,\"minute\":1,\"hour\":2,\"day\":3,\"usual\":12,\"usual_low\":0,\"usual_high\":2,"
 	    "\"hours_known\":4,\"us\":80},"
 	    "{\"count\":\"rate:y\",\"add\":1,\"serial\":2,\"failed\":true,\"us\":80}]");
 	answers_clear(t);
