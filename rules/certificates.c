@@ -169,9 +169,8 @@ static void
 complain_of(struct load *load, size_t row, const char *text)
 {
 	const struct given *g = given_find(load, &tls_settings[row]);
-	struct token at = { .line = g ? g->line : 0, .column = 1 };
 
-	COMPLAIN(load, g ? &at : NULL, "`tls`: `%s`: %s", tls_settings[row].name, text);
+	COMPLAIN(load, g ? &g->at : NULL, "`tls`: `%s`: %s", tls_settings[row].name, text);
 }
 
 /* No context came of the settings. */

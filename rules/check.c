@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-static bool
-mark_check(struct check *check, const struct expr *e)
+bool
+mark_check(struct check *check, const struct expr *e, const struct token *at)
 {
 	struct suggestion near;
 
@@ -15,17 +15,18 @@ mark_check(struct check *check, const struct expr *e)
 			return true;
 		suggest(&near, r->name);
 	}
-	COMPLAIN(check->load, &e->mark_at, "no rule up to here says `mark %.*s`%s",
-	    STR_ARG(e->mark), suggest_end(&near));
+	COMPLAIN(check->load, at, "no rule up to here says `mark %.*s`%s", STR_ARG(e->mark),
+	    suggest_end(&near));
 	return false;
 }
 
 /* Goes on after a mistake: each side of an `and` can have its own. */
-static bool
+bool
 expr_check(struct check *check, struct expr *e)
 {
 	bool ok = true;
 
+	check->n_nodes++;
 	switch (e->kind) {
 	case EXPR_AND:
 	case EXPR_OR:
@@ -34,10 +35,12 @@ expr_check(struct check *check, struct expr *e)
 			ok = expr_check(check, child) && ok;
 		return ok;
 	case EXPR_MARKED:
-		return mark_check(check, e);
+		return mark_check(check, e, &e->mark_at);
 	case EXPR_TEST:
 		break;
 	}
+	if (define_use(check, e, &ok))
+		return ok;
 	ok = test_check(check, e);
 	check->rule->n_calls += (e->left.kind == OPERAND_FACT) + (e->right.kind == OPERAND_FACT);
 	return ok;
@@ -74,7 +77,8 @@ text_check(struct check *check, struct piece *text)
 static bool
 action_check(struct check *check, const struct rule *rule)
 {
-	if (action_ends(rule->action) || rule->action == ACTION_DELAY || rule->step >= STEP_MAIL)
+	if (action_ends(rule->action) || rule->action == ACTION_DELAY || rule->head ||
+	    rule->step >= STEP_MAIL)
 		return true;
 	COMPLAIN(check->load, &rule->at,
 	    "`%s` is about a message: it works from mail on, where the same can be asked",
@@ -88,6 +92,7 @@ rule_check(struct check *check, struct rule *rule)
 	bool ok;
 
 	check->rule = rule;
+	check->n_nodes = 0;
 	ok = action_check(check, rule);
 	if (rule->condition != NULL)
 		ok = expr_check(check, rule->condition) && ok;
@@ -105,6 +110,43 @@ ruleset_new(struct load *load)
 	return rules;
 }
 
+static bool
+is_within(const struct rule *rule, const struct rule *head)
+{
+	while (rule != NULL && rule != head)
+		rule = rule->outer;
+	return rule == head;
+}
+
+/* A head is only observed when all rules are that its condition decides about. */
+static void
+enforce_heads(const struct rule *rule)
+{
+	for (struct rule *head = rule->outer; head != NULL; head = head->outer)
+		for (struct rule *branch = head; branch != NULL; branch = branch->before)
+			branch->observe = false;
+}
+
+/* Where blocks end, and the room for the facts that a rule's entry of the trace can have. */
+static void
+measure_blocks(struct ruleset *rules, enum step step)
+{
+	for (size_t i = 0; i < rules->n[step]; i++) {
+		struct rule *r = rules->rule[step][i];
+		const struct rule *around = r->before ? r->before : r->outer;
+
+		r->n_shown = r->n_calls;
+		if (around != NULL)
+			r->n_shown += around->n_shown < AROUND_MAX ? around->n_shown : AROUND_MAX;
+		rules->n_asked[step] += r->n_shown;
+		while (r->head && i + r->skip + 1 < rules->n[step] &&
+		    is_within(rules->rule[step][i + r->skip + 1], r))
+			r->skip++;
+		if (!r->head && !r->observe)
+			enforce_heads(r);
+	}
+}
+
 /* The rules that are right, by step and in their order. */
 static void
 collect(struct check *check)
@@ -117,12 +159,13 @@ collect(struct check *check)
 		count[r->step]++;
 	for (size_t step = 0; step < STEP_COUNT; step++)
 		rules->rule[step] = ARENA_ARRAY(arena, struct rule *, count[step]);
-	for (struct rule *r = check->first; r != NULL; r = r->next) {
+	for (struct rule *r = check->first; r != NULL; r = r->next)
 		if (!rule_check(check, r))
-			continue;
-		rules->rule[r->step][rules->n[r->step]++] = r;
-		rules->n_asked[r->step] += r->n_calls;
-	}
+			check->load->blocks_broken |= r->head;
+		else
+			rules->rule[r->step][rules->n[r->step]++] = r;
+	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++)
+		measure_blocks(rules, step);
 }
 
 struct ruleset *
@@ -133,6 +176,7 @@ rules_check(struct load *load, struct rule *first)
 
 	check.rules = ruleset_new(load);
 	intern_init(&check.calls, load->arena);
+	define_check(&check);
 	collect(&check);
 	check.rules->n_calls = check.calls.n;
 	check.rules->call = ARENA_ARRAY(load->arena, const struct fact_call *, check.calls.n);
@@ -146,6 +190,7 @@ rules_check(struct load *load, struct rule *first)
 	check.rules->observe = load->config->core.mode == 1;
 	rules_compile(load, check.rules);
 	policy_collect(load, check.rules);
-	reach_check(load, check.rules);
+	if (!load->blocks_broken)
+		reach_check(load, check.rules);
 	return check.rules;
 }

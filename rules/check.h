@@ -17,6 +17,10 @@ struct check {
 	struct intern calls;    /* every different call of a fact: its slot */
 	struct fact_call *call; /* by slot */
 	size_t cap_calls;
+	struct definition
+	    *defining;       /* what is being checked is its condition; NULL: that of a rule */
+	unsigned n_defining; /* names within names */
+	size_t n_nodes;      /* of the condition so far */
 };
 
 /* "a number", "a text", ...: as in complaints. */
@@ -28,6 +32,22 @@ bool operand_check(struct check *check, struct operand *o);
 bool operand_exists(struct check *check, struct str word);
 /* compare.c: what a test's relation needs of its two sides. */
 bool test_check(struct check *check, struct expr *test);
+
+/* Whatever names stand in it are replaced; false and complaints. */
+bool expr_check(struct check *check, struct expr *e);
+/* Some rule up to the present one sets it; at: where to complain. */
+bool mark_check(struct check *check, const struct expr *marked, const struct token *at);
+/* The rule asks for the facts of an operand that was checked elsewhere. */
+void operand_used(struct check *check, const struct operand *o);
+
+/* define.c. All conditions that have a name. */
+void define_check(struct check *check);
+/* False: this test is no name. Else it becomes what the name stands for; *ok: without a complaint. */
+bool define_use(struct check *check, struct expr *test, bool *ok);
+/* A name's condition asks for a fact: it can be used at the steps of all of them; false and a complaint: none. */
+bool define_narrow(struct check *check, const struct token *at, const struct fact_def *def);
+bool define_has(const struct load *load, struct str name);
+void define_suggest(const struct load *load, struct suggestion *near);
 
 /* " It can be a, b or c." for complaints. */
 #define WORDS_SHOWN 200

@@ -44,13 +44,30 @@ complaint_new(struct complaints *c)
 	return &c->item[c->n++];
 }
 
+/* Files in the order in which something was said of them. */
+static unsigned
+rank_of(const struct complaints *c, const struct complaint *new)
+{
+	unsigned most = 0;
+
+	for (const struct complaint *old = c->item; old < new; old++) {
+		if (strcmp(old->file, new->file) == 0)
+			return old->rank;
+		most = old->rank + 1 > most ? old->rank + 1 : most;
+	}
+	return most;
+}
+
 static void
 add(struct complaints *c, const struct source *source, const struct token *at, const char *text)
 {
 	struct complaint *new = complaint_new(c);
 
+	if (at != NULL && at->source != NULL)
+		source = at->source;
 	new->file = arena_dup(c->arena, str_of(source->file)).p;
 	new->text = arena_dup(c->arena, str_of(text)).p;
+	new->rank = rank_of(c, new);
 	if (at != NULL && at->line > 0) {
 		new->line = at->line;
 		new->column = at->column;
@@ -97,13 +114,28 @@ complain_softly(struct complaints *c, const struct source *source, const struct 
 static bool
 comes_before(const struct complaint *a, const struct complaint *b)
 {
-	if (strcmp(a->file, b->file) != 0)
-		return false;
+	if (a->rank != b->rank)
+		return a->rank < b->rank;
 	if (a->line == 0 || b->line == 0)
 		return a->line != 0 && b->line == 0;
 	if (a->line != b->line)
 		return a->line < b->line;
 	return a->column < b->column;
+}
+
+const char *
+place_show(const struct token *at, const struct token *from, char out[PLACE_SHOWN])
+{
+	bool elsewhere = at->source != NULL && from->source != NULL && at->source != from->source;
+	char name[PLACE_SHOWN - 32];
+
+	if (!elsewhere) {
+		snprintf(out, PLACE_SHOWN, "line %u", at->line);
+	} else {
+		escape_text(at->source->name, name, sizeof name);
+		snprintf(out, PLACE_SHOWN, "line %u of %s", at->line, name);
+	}
+	return out;
 }
 
 void

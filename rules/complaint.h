@@ -11,12 +11,16 @@
 
 #define COMPLAINTS_MAX 50
 
-/* An error at a token. at may be NULL: the file as a whole. */
+/* An error at a token, in the source that it stands in. at may be NULL: the source given, as a whole. */
 void complain(struct complaints *c, const struct source *source, const struct token *at,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same, but the file stays usable. */
 void complain_softly(struct complaints *c, const struct source *source, const struct token *at,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* "line 3" for a place in the same file, else "line 3 of conf.d/lists.conf". */
+#define PLACE_SHOWN 160
+const char *place_show(const struct token *at, const struct token *from, char out[PLACE_SHOWN]);
+#define PLACE(at, from) place_show((at), (from), (char[PLACE_SHOWN]){ 0 })
 /* In the order of the text, file by file. */
 void complaints_sort(struct complaints *c);
 

@@ -165,13 +165,7 @@ read_rules(struct load *load, const struct statement *s, struct rule **end)
 
 	if (!take_step(load, s, &step))
 		return end;
-	for (const struct statement *line = s->body; line != NULL; line = line->next) {
-		if (!line->bad)
-			*end = rule_parse(load, line, step);
-		if (*end != NULL)
-			end = &(*end)->next;
-	}
-	return end;
+	return rules_read(load, s->body, step, end);
 }
 
 /* `greylist { ... }`; false: no stage has that name. */
@@ -316,7 +310,9 @@ read_setting(struct load *load, const struct statement *s)
 	struct config_part core = core_part();
 	const struct token *t = s->token;
 
-	if (token_is(t, "tls"))
+	if (token_is(t, "if") || token_is(t, "else") || token_is(t, "for"))
+		COMPLAIN(load, t, "%s stands within `at STEP { ... }`", SHOW(t));
+	else if (token_is(t, "tls"))
 		tls_read(load, s);
 	else if (s->block)
 		unknown_block(load, s);
@@ -349,6 +345,8 @@ read_statements(struct load *load, const struct statement *first)
 			end = read_rules(load, s, end);
 		else if (token_is(s->token, "plan") || token_is(s->token, "upstream"))
 			read_plan(load, s, plan);
+		else if (token_is(s->token, "define"))
+			define_read(load, s);
 		else if (!read_part(load, s) && !read_option(load, s))
 			read_setting(load, s);
 	}
@@ -363,13 +361,12 @@ configure_parts(struct load *load)
 	for (size_t i = 0; i < config->n_parts; i++) {
 		const struct config_part *part = &config->part[i];
 		const struct given *g = given_find(load, part);
-		struct token at = { .line = g ? g->line : 0, .column = 1 };
 		struct err e = { 0 };
 
 		if (part->configure == NULL ||
 		    part->configure(config->part_conf[i], load->arena, &e))
 			continue;
-		COMPLAIN(load, g ? &at : NULL, "`%s`: %s", part->name, e.text);
+		COMPLAIN(load, g ? &g->at : NULL, "`%s`: %s", part->name, e.text);
 	}
 }
 
@@ -422,6 +419,7 @@ read_source(struct load *load, const struct source *source)
 	struct rule *rules;
 
 	load->source = source;
+	first = include_all(load, first);
 	load_parts(load, first);
 	default_parts(load);
 	collect_facts(load);

@@ -173,6 +173,7 @@ struct complaint {
 	const char *text;   /* what is wrong and what would be right */
 	const char *source; /* the source line, for a caret under it; may be NULL */
 	bool warning;       /* worth saying, but the file is usable */
+	unsigned rank;      /* of its file among those complained about */
 };
 
 struct complaints {

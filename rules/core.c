@@ -185,11 +185,13 @@ given_once(struct load *load, const void *what, const struct token *at, const ch
 
 	for (g = load->given; g != NULL; g = g->next)
 		if (g->what == what) {
-			COMPLAIN(load, at, "`%s` was given already, on line %u", name, g->line);
+			COMPLAIN(
+			    load, at, "`%s` was given already, on %s", name, PLACE(&g->at, at));
 			return false;
 		}
 	g = ARENA_NEW(load->arena, struct given);
-	*g = (struct given){ what, at->line, load->given };
+	*g = (struct given){ what, *at, load->given };
+	g->at.column = 1;
 	load->given = g;
 	return true;
 }
@@ -220,9 +222,8 @@ static void
 complain_row(struct load *load, const struct setting *row, const char *text)
 {
 	const struct given *g = given_find(load, row);
-	struct token at = { .line = g ? g->line : 0, .column = 1 };
 
-	COMPLAIN(load, g ? &at : NULL, "`%s` %s", row->name, text);
+	COMPLAIN(load, g ? &g->at : NULL, "`%s` %s", row->name, text);
 }
 
 void

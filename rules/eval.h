@@ -19,7 +19,9 @@ struct evaluation {
 	struct value score;        /* as a value, for evaluation_value() */
 	struct trace_entry *entry; /* of the present rule */
 	const struct fact **fact;  /* room for the facts of all entries, one behind the other */
-	bool watched;              /* an observed rule would have ended the step */
+	/* of the latest head of a block at each depth */
+	const struct trace_entry *head[BLOCKS_MAX];
+	bool watched; /* an observed rule would have ended the step */
 };
 
 /* VALUE_NONE when it is not known; good until the next call. NULL: PENDING. */

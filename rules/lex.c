@@ -36,7 +36,8 @@ token_at(const struct lexer *lexer, enum token_kind kind, size_t n)
 	return (struct token){ .kind = kind,
 		.line = lexer->line,
 		.column = (unsigned)(lexer->p - lexer->line_start) + 1,
-		.text = { lexer->p, n } };
+		.text = { lexer->p, n },
+		.source = lexer->source };
 }
 
 static struct token
@@ -232,6 +233,14 @@ bool
 token_is(const struct token *t, const char *word)
 {
 	return t->kind == TOKEN_WORD && str_eq(t->text, str_of(word));
+}
+
+struct str
+token_raw(const struct token *t)
+{
+	size_t quote = t->kind == TOKEN_TEXT;
+
+	return (struct str){ t->text.p - quote, t->text.n + 2 * quote };
 }
 
 struct str

@@ -16,7 +16,8 @@
 /* A file as it was read. */
 struct source {
 	const char *file; /* as the admin named it: in complaints */
-	struct str name; /* without its folder: in the journal, so that it is the same everywhere */
+	/* as seen from the folder of the configuration: in the journal, so that it is the same everywhere */
+	struct str name;
 	struct str text;
 };
 
@@ -44,6 +45,7 @@ struct token {
 	enum token_kind kind;
 	unsigned line, column; /* from 1, in octets */
 	struct str text;
+	const struct source *source; /* that it stands in; NULL: made up */
 };
 
 struct lexer {
@@ -61,6 +63,8 @@ void lexer_init_text(
 struct token lexer_next(struct lexer *lexer);
 
 bool token_is(const struct token *t, const char *word);
+/* As it was written, quotes and all. */
+struct str token_raw(const struct token *t);
 /* The value of a TOKEN_TEXT: its escapes \" and \\ resolved. */
 struct str token_value(const struct token *t, struct arena *arena);
 /* "`word`", "\"text\"", "the end of the line": for complaints; escaped and cut. */

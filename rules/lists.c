@@ -153,8 +153,8 @@ list_read(struct load *load, const struct statement *s)
 		return;
 	}
 	if (old != NULL) {
-		COMPLAIN(load, name, "the list `%.*s` is there already, on line %u",
-		    STR_ARG(name->text), old->at.line);
+		COMPLAIN(load, name, "the list `%.*s` is there already, on %s", STR_ARG(name->text),
+		    PLACE(&old->at, name));
 		return;
 	}
 	l = list_add(load, name->text, name);

@@ -24,7 +24,7 @@ struct named_list {
 /* A setting or a statement that may be given once: where it was given. */
 struct given {
 	const void *what;
-	unsigned line;
+	struct token at;
 	struct given *next;
 };
 
@@ -41,6 +41,9 @@ struct load {
 	struct complaints *complaints;
 	const struct source *source; /* being read now */
 	struct named_list *lists;
+	struct definition *definitions;
+	bool
+	    blocks_broken; /* a head of a block has a mistake: what is in it stands under nothing */
 	struct given *given;
 	bool backend_given;          /* if only one with a mistake */
 	const struct token *routed;  /* the last backend that has `for` */
@@ -89,6 +92,9 @@ void source_digest(struct load *load, struct str text);
 /* path as seen from the folder of the configuration. */
 const char *source_path(struct load *load, struct str path);
 
+/* include.c. The statements, with those of included files in the places of `include`. */
+struct statement *include_all(struct load *load, struct statement *first);
+
 /* settings.c: rows. What is not given has the row's default after settings_default(). */
 bool settings_default(const struct setting *row, size_t n, void *conf, struct arena *arena);
 void settings_read(
@@ -104,6 +110,9 @@ struct named_list *list_find(const struct load *load, struct str name);
 /* "partners" or "{ a, b }"; NULL and a complaint. */
 struct list *list_take(struct cursor *c);
 void lists_finish(struct load *load);
+
+/* define.c: `define NAME = condition`. */
+void define_read(struct load *load, const struct statement *s);
 
 /* plans.c */
 void plan_read(struct load *load, const struct statement *s, struct plan *plan);

@@ -1,6 +1,7 @@
 # rules/: sources and headers, appended by hand, sorted.
 libpostern_a_SOURCES += \
 	rules/backends.c \
+	rules/blocks.c \
 	rules/certificates.c \
 	rules/check.c rules/check.h \
 	rules/compare.c \
@@ -8,9 +9,11 @@ libpostern_a_SOURCES += \
 	rules/complaint.c rules/complaint.h \
 	rules/config.c rules/config.h \
 	rules/core.c \
+	rules/define.c \
 	rules/eval.c rules/eval.h \
 	rules/failure.c rules/failure.h \
 	rules/fingerprint.c \
+	rules/include.c \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \
 	rules/lists.c \

@@ -147,6 +147,8 @@ step_check(struct check *check, const struct operand *o, const struct fact_def *
 	enum step step = check->rule->step;
 	char span[64];
 
+	if (check->defining != NULL)
+		return define_narrow(check, &o->at, def);
 	if (step >= def->from && step <= def->to)
 		return true;
 	if (def->from == def->to)
@@ -172,6 +174,13 @@ unknown_fact(struct check *check, const struct token *t)
 		suggest(&near, str_of(table->entry[i].def->name));
 	suggest(&near, STR("score"));
 	suggest(&near, STR("hostname"));
+	define_suggest(check->load, &near);
+	if (define_has(check->load, t->text)) {
+		COMPLAIN(check->load, t,
+		    "%s is a condition: it stands alone, or behind `not`, and is compared with nothing",
+		    SHOW(t));
+		return;
+	}
 	COMPLAIN(check->load, t, "unknown fact %s%s", SHOW(t), suggest_end(&near));
 }
 
@@ -232,6 +241,13 @@ builtin_check(struct check *check, struct operand *o)
 	return false;
 }
 
+void
+operand_used(struct check *check, const struct operand *o)
+{
+	if (o->kind == OPERAND_FACT && check->defining == NULL)
+		check->rules->asked[check->rule->step][check->call[o->slot].entry->stage] = true;
+}
+
 bool
 operand_check(struct check *check, struct operand *o)
 {
@@ -259,6 +275,6 @@ operand_check(struct check *check, struct operand *o)
 	o->kind = OPERAND_FACT;
 	o->type = call.entry->def->type;
 	o->slot = slot_of(check, &call);
-	check->rules->asked[check->rule->step][call.entry->stage] = true;
+	operand_used(check, o);
 	return true;
 }

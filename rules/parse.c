@@ -45,7 +45,7 @@ const char *
 action_name(enum action action)
 {
 	static const char *const names[] = { "accept", "accept", "tempfail", "reject", "score",
-		"mark", "add header", "delay" };
+		"mark", "add header", "delay", "if", "else if", "else", "for" };
 
 	return names[action];
 }
@@ -53,7 +53,7 @@ action_name(enum action action)
 static const char *const reserved[] = { "and", "or", "not", "if", "is", "in", "contains", "starts",
 	"ends", "marked", "with" };
 
-static bool
+bool
 is_reserved(const struct token *t)
 {
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
@@ -459,33 +459,26 @@ parse_action(struct cursor *c, struct rule *rule)
 	return false;
 }
 
-/* The rule as written, on one line: runs of blanks outside of texts become one, comments none. */
+/* The statement as written, on one line: what stands between tokens becomes one blank, or nothing. */
 static struct str
 one_line(struct load *load, const struct statement *s)
 {
-	const struct token *last = &s->token[s->n - 1];
-	const char *p = s->token[0].text.p;
-	const char *end = last->text.p + last->text.n + (last->kind == TOKEN_TEXT);
-	char *out = arena_alloc(load->arena, (size_t)(end - p) + 1);
-	size_t n = 0;
-	bool text = false;
+	const char *end = NULL;
+	struct buf b;
+	struct str out;
 
-	for (; p < end; p++) {
-		if (!text && *p == '#')
-			while (p < end && *p != '\n')
-				p++;
-		if (!text && strchr(" \t\r\n", *p)) {
-			if (out[n - 1] != ' ')
-				out[n++] = ' ';
-			continue;
-		}
-		if (text && *p == '\\')
-			out[n++] = *p++;
-		else if (*p == '"')
-			text = !text;
-		out[n++] = *p;
+	buf_init(&b, CONFIG_FILE_MAX);
+	for (size_t i = 0; i < s->n; i++) {
+		struct str raw = token_raw(&s->token[i]);
+
+		if (end != NULL && end < raw.p)
+			buf_addc(&b, ' ');
+		buf_add(&b, raw);
+		end = raw.p + raw.n;
 	}
-	return (struct str){ out, n };
+	out = arena_dup(load->arena, buf_str(&b));
+	buf_free(&b);
+	return out;
 }
 
 /* Something stands where the rule could have ended. */
@@ -506,23 +499,35 @@ rule_goes_on(struct cursor *c, const struct rule *rule)
 	    suggest_end(&near));
 }
 
+void
+rule_begin(struct load *load, struct rule *rule, const struct statement *s, enum step step)
+{
+	rule->at = s->token[0];
+	rule->step = step;
+	rule->shown.id =
+	    arena_printf(load->arena, "%.*s:%u", STR_ARG(rule->at.source->name), rule->at.line);
+	rule->shown.source = one_line(load, s);
+}
+
+struct expr *
+condition_parse(struct cursor *c)
+{
+	return parse_or(c, 0);
+}
+
 struct rule *
 rule_parse(struct load *load, const struct statement *s, enum step step)
 {
 	struct cursor c = { load, s->token };
 	struct rule *rule = ARENA_NEW(load->arena, struct rule);
 
-	rule->at = s->token[0];
-	rule->step = step;
-	rule->shown.id =
-	    arena_printf(load->arena, "%.*s:%u", STR_ARG(load->source->name), rule->at.line);
+	rule_begin(load, rule, s, step);
 	rule->observe = cursor_word(&c, "observe");
 	if (!parse_action(&c, rule))
 		return NULL;
-	rule->shown.source = one_line(load, s);
 	rule->shown.action = action_name(rule->action);
 	if (cursor_word(&c, "if")) {
-		rule->condition = parse_or(&c, 0);
+		rule->condition = condition_parse(&c);
 		if (rule->condition == NULL)
 			return NULL;
 	}

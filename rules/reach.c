@@ -1,9 +1,10 @@
 /*
  * reach: rules that can never be reached, because another one before them always speaks first.
- * Found are: rules behind one without a condition that ends the step (or the session), and
- * rules whose condition says the same as one before, or that and more. `score` and `marked`
- * change from rule to rule, so conditions with them are left out. This is no proof: what it
- * does not find may be unreachable too, what it finds surely is.
+ * Found are: rules behind one without a condition that ends the step (or the session), or behind an `if`
+ * and `else` whose blocks all have one; and rules whose condition, with those of the blocks around it,
+ * says the same as one before, or that and more. `score` and `marked` change from rule to rule, so
+ * conditions with them are left out. This is no proof: what it does not find may be unreachable
+ * too, what it finds surely is.
  */
 #include "rules/intern.h"
 #include "rules/rule.h"
@@ -57,6 +58,8 @@ print_expr(const struct expr *e, struct buf *out)
 
 struct reach {
 	struct load *load;
+	struct rule *const *rule; /* of the step */
+	struct arena *scratch;
 	struct intern ended;    /* conditions under which the step has ended */
 	const struct rule **by; /* the rule that ends it, by number */
 	size_t most;
@@ -108,29 +111,124 @@ remember_one(struct reach *reach, const struct expr *e, const struct rule *rule)
 
 /* `accept if a or b` ends the step for a and for b. */
 static void
-remember(struct reach *reach, const struct rule *rule)
+remember(struct reach *reach, const struct expr *e, const struct rule *rule)
 {
-	const struct expr *e = rule->condition;
-
 	remember_one(reach, e, rule);
 	if (e->kind == EXPR_OR)
 		for (e = e->child; e != NULL; e = e->next)
 			remember_one(reach, e, rule);
 }
 
-static size_t
-count_conditions(const struct ruleset *rules, enum step step)
+/* --- blocks ------------------------------------------------------------------------------------- */
+
+static void
+join(struct reach *reach, struct expr ***end, const struct expr *e, bool not )
 {
-	size_t n = 0;
+	struct expr *part;
 
-	for (size_t i = 0; i < rules->n[step]; i++) {
-		const struct expr *e = rules->rule[step][i]->condition;
-
-		n++;
-		if (e != NULL && e->kind == EXPR_OR)
-			for (e = e->child; e != NULL; e = e->next)
-				n++;
+	if (e->kind == EXPR_AND && !not ) {
+		for (e = e->child; e != NULL; e = e->next)
+			join(reach, end, e, false);
+		return;
 	}
+	part = ARENA_NEW(reach->scratch, struct expr);
+	*part = *e;
+	if (not ) {
+		*part = (struct expr){ .kind = EXPR_NOT };
+		part->child = ARENA_NEW(reach->scratch, struct expr);
+		*part->child = *e;
+		part->child->next = NULL;
+	}
+	part->next = NULL;
+	**end = part;
+	*end = &part->next;
+}
+
+/* The conditions of the blocks around a rule, the outermost first, then its own. */
+static void
+join_all(struct reach *reach, const struct rule *rule, struct expr ***end)
+{
+	if (rule->outer != NULL)
+		join_all(reach, rule->outer, end);
+	for (const struct rule *b = rule->before; b != NULL; b = b->before)
+		join(reach, end, b->condition, true);
+	if (rule->condition != NULL)
+		join(reach, end, rule->condition, false);
+}
+
+/* All that has to be true for a rule to be hit; NULL: nothing. */
+static const struct expr *
+whole_condition(struct reach *reach, const struct rule *rule)
+{
+	struct expr *all, **end;
+
+	if (rule->outer == NULL && rule->before == NULL)
+		return rule->condition;
+	all = ARENA_NEW(reach->scratch, struct expr);
+	end = &all->child;
+	all->kind = EXPR_AND;
+	join_all(reach, rule, &end);
+	return all->child->next == NULL ? all->child : all;
+}
+
+/* --- a step ------------------------------------------------------------------------------------- */
+
+static void
+behind_end(struct reach *reach, const struct rule *rule, const struct rule *end)
+{
+	if (end->head)
+		COMPLAIN(reach->load, &rule->at,
+		    "this rule can never be reached: each branch up to the `else` of %s ends before it",
+		    PLACE(&end->at, &rule->at));
+	else
+		COMPLAIN(reach->load, &rule->at,
+		    "this rule can never be reached: the one of %s has no condition",
+		    PLACE(&end->at, &rule->at));
+}
+
+/* Of the rules from..to, which are those of one block: the one that ends it for everybody, or NULL. */
+static const struct rule *
+block_check(struct reach *reach, size_t from, size_t to)
+{
+	const struct rule *end = NULL;
+	bool all = false; /* branches of the present `if` have such a rule */
+
+	for (size_t i = from; i < to; i += reach->rule[i]->skip + 1) {
+		const struct rule *rule = reach->rule[i], *by = NULL;
+		const struct expr *e = whole_condition(reach, rule);
+
+		if (end != NULL) {
+			behind_end(reach, rule, end);
+			break;
+		}
+		if (e != NULL)
+			by = hidden_by(reach, e);
+		if (by != NULL)
+			COMPLAIN(reach->load, &rule->at,
+			    "this rule can never be reached: the one of %s speaks first",
+			    PLACE(&by->at, &rule->at));
+		if (rule->head) {
+			bool ends = by == NULL && block_check(reach, i + 1, i + 1 + rule->skip);
+
+			all = ends && (all || rule->before == NULL);
+			end = all && rule->action == ACTION_ELSE ? rule : NULL;
+		} else if (!rule->observe && action_ends(rule->action)) {
+			if (e != NULL)
+				remember(reach, e, rule);
+			end = rule->condition == NULL ? rule : NULL;
+		}
+	}
+	return end;
+}
+
+static size_t
+count_alternatives(const struct expr *e)
+{
+	size_t n = 1;
+
+	if (e != NULL && e->kind == EXPR_OR)
+		for (e = e->child; e != NULL; e = e->next)
+			n++;
 	return n;
 }
 
@@ -138,38 +236,20 @@ count_conditions(const struct ruleset *rules, enum step step)
 static const struct rule *
 step_check(struct load *load, const struct ruleset *rules, enum step step)
 {
-	struct reach reach = { .load = load, .most = count_conditions(rules, step) };
-	struct arena *scratch = arena_new(SIZE_MAX);
-	const struct rule *end = NULL;
+	struct reach reach = {
+		.load = load, .rule = rules->rule[step], .scratch = arena_new(SIZE_MAX)
+	};
+	const struct rule *end;
 
-	intern_init(&reach.ended, scratch);
-	reach.by = ARENA_ARRAY(scratch, const struct rule *, reach.most);
+	for (size_t i = 0; i < rules->n[step]; i++)
+		reach.most += count_alternatives(reach.rule[i]->condition);
+	intern_init(&reach.ended, reach.scratch);
+	reach.by = ARENA_ARRAY(reach.scratch, const struct rule *, reach.most);
 	buf_init(&reach.text, 64 * 1024);
-	for (size_t i = 0; i < rules->n[step]; i++) {
-		const struct rule *rule = rules->rule[step][i], *by = NULL;
-
-		if (end != NULL) {
-			COMPLAIN(load, &rule->at,
-			    "this rule can never be reached: the one of line %u has no condition",
-			    end->at.line);
-			break;
-		}
-		if (rule->condition != NULL)
-			by = hidden_by(&reach, rule->condition);
-		if (by != NULL)
-			COMPLAIN(load, &rule->at,
-			    "this rule can never be reached: the one of line %u speaks first",
-			    by->at.line);
-		if (rule->observe || !action_ends(rule->action))
-			continue;
-		if (rule->condition != NULL)
-			remember(&reach, rule);
-		else
-			end = rule;
-	}
+	end = block_check(&reach, 0, rules->n[step]);
 	buf_free(&reach.text);
 	intern_free(&reach.ended);
-	arena_free(&scratch);
+	arena_free(&reach.scratch);
 	return end;
 }
 
@@ -180,7 +260,7 @@ step_check(struct load *load, const struct ruleset *rules, enum step step)
 static bool
 ends_later(const struct rule *end)
 {
-	return end != NULL && end->step != STEP_HELO && end->action != ACTION_ACCEPT;
+	return end != NULL && !end->head && end->step != STEP_HELO && end->action != ACTION_ACCEPT;
 }
 
 void
@@ -193,8 +273,8 @@ reach_check(struct load *load, const struct ruleset *rules)
 
 		if (end != NULL && rules->n[step] > 0) {
 			COMPLAIN(load, &rules->rule[step][0]->at,
-			    "this rule can never be reached: the one of line %u has no condition",
-			    end->at.line);
+			    "this rule can never be reached: the one of %s has no condition",
+			    PLACE(&end->at, &rules->rule[step][0]->at));
 			return;
 		}
 		here = step_check(load, rules, step);

@@ -10,9 +10,11 @@
 #include "rules/load.h"
 #include "rules/ruleset.h"
 
-#define NESTING_MAX 64            /* parentheses and `not` in one condition */
-#define TEXT_MAX 400              /* octets of a text as written in a rule */
-#define EXPANSION_MAX 200         /* octets that one ${fact} may give */
+#define NESTING_MAX 64     /* parentheses and `not` in one condition */
+#define CONDITION_MAX 4096 /* tests of one condition, names replaced */
+#define TEXT_MAX 400       /* octets of a text as written in a rule */
+#define EXPANSION_MAX 200  /* octets that one ${fact} may give */
+#define AROUND_MAX 32 /* facts of blocks around a rule that its own entry of the trace repeats */
 #define DELAY_MAX INT64_C(300000) /* ms, of a rule and of a step */
 
 enum operand_kind {
@@ -103,13 +105,22 @@ enum action {
 	ACTION_MARK,
 	ACTION_ADD_HEADER,
 	ACTION_DELAY,
+	/* heads of blocks */
+	ACTION_IF,
+	ACTION_ELSE_IF,
+	ACTION_ELSE,
+	ACTION_FOR,
 };
 
 struct rule {
 	/* what every step reads */
 	const struct node *node; /* of the condition; NULL: always */
-	bool observe;
+	bool observe;            /* a head: all of its block do, and of the branches behind it */
+	bool head;               /* of a block: it says nothing itself */
+	bool around; /* its block's conditions, or the branches before it, are a part of its own */
+	uint8_t depth; /* of blocks around it */
 	enum action action;
+	uint32_t skip; /* a head: so many behind it, heads among them, are in its block */
 	struct trace_rule shown;
 
 	struct token at;
@@ -123,12 +134,19 @@ struct rule {
 	struct piece *text;
 	struct expr *condition; /* NULL: always */
 	size_t n_calls;         /* facts that the condition may ask for */
+	size_t n_shown;         /* and those of the blocks around it, in the trace */
+	struct rule *outer;     /* the head of the block that it is in; NULL: `at STEP` */
+	struct rule *before;    /* of an `else`: the branch before */
 	struct rule *next;
 };
 
+/* The rules of one `at STEP { }`, put behind *end; returns the new end. blocks.c */
+struct rule **rules_read(
+    struct load *load, const struct statement *first, enum step step, struct rule **end);
+
 /* Whether it ends its step when it is hit (and enforced). */
 bool action_ends(enum action action);
-/* "accept", "tempfail", ..., "add header". */
+/* "accept", "tempfail", ..., "add header"; "if" */
 const char *action_name(enum action action);
 
 struct ruleset {
@@ -146,6 +164,12 @@ struct ruleset {
 
 /* parse.c. NULL and a complaint when the statement is no rule. */
 struct rule *rule_parse(struct load *load, const struct statement *s, enum step step);
+/* Its place, and how it is shown. */
+void rule_begin(struct load *load, struct rule *rule, const struct statement *s, enum step step);
+/* Whether a word is one of the language. */
+bool is_reserved(const struct token *t);
+/* A condition; what stands behind it is the caller's. NULL and a complaint. */
+struct expr *condition_parse(struct cursor *c);
 /* A fact with its arguments, or a value: what stands on either side of a comparison. */
 bool operand_parse(struct cursor *c, struct operand *out);
 

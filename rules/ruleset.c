@@ -113,31 +113,58 @@ hit_rule(struct evaluation *ev, const struct rule *rule, bool *over)
 	return ev->rules->observe ? rehearse(ev, rule, over) : act(ev, rule, over);
 }
 
-/* The rules from the top, with an entry of the trace each. */
+/* The facts that were looked at to get to this rule: those of the blocks around it, and of branches before. */
+static void
+take_around(struct evaluation *ev, const struct rule *r)
+{
+	const struct trace_entry *around = ev->head[r->before ? r->depth : r->depth - 1];
+
+	ev->entry->n_facts = around->n_facts < AROUND_MAX ? around->n_facts : AROUND_MAX;
+	memcpy(ev->entry->fact, around->fact, ev->entry->n_facts * sizeof(struct fact *));
+}
+
+/*
+ * The rules from the top, with an entry of the trace each; heads of blocks are rules that have one, too. One
+ * that is not hit is followed by what is behind its block; an `else` that is come to in any other way stands
+ * behind a block that was gone through.
+ */
 static enum progress
 run_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 {
 	const struct fact **fact = ev->fact;
 	enum progress progress = DONE;
+	const struct rule *passed = NULL;
 	bool over = false;
 
-	for (size_t i = 0; i < n && progress == DONE && !over; i++, ev->entry++) {
+	for (size_t i = 0; i < n && progress == DONE && !over; i++) {
 		const struct rule *r = rule[i];
 		struct trace_entry *entry = ev->entry;
 		enum truth truth = TRUTH_YES;
 
+		if (r->head && r->before != NULL && r->before != passed) {
+			i += r->skip;
+			continue;
+		}
 		*entry = (struct trace_entry){ .rule = &r->shown,
 			.fact = fact,
 			.observed = r->observe ||
 			    (ev->rules->observe && r->action != ACTION_ACCEPT_SESSION) };
+		if (r->around)
+			take_around(ev, r);
 		if (r->node != NULL)
 			truth = evaluation_condition(ev, r->node);
 		fact += entry->n_facts;
 		entry->hit = truth == TRUTH_YES;
+		ev->entry++;
 		if (truth == TRUTH_PENDING)
 			return PENDING;
-		if (entry->hit)
+		if (r->head) {
+			ev->head[r->depth] = entry;
+			passed = entry->hit ? NULL : r;
+			i += entry->hit ? 0 : r->skip;
+		} else if (entry->hit) {
 			progress = hit_rule(ev, r, &over);
+		}
 	}
 	return progress;
 }
@@ -233,6 +260,7 @@ ruleset_length(const struct ruleset *rules)
 	size_t n = 0;
 
 	for (size_t step = 0; step < STEP_COUNT; step++)
-		n += rules->n[step];
+		for (size_t i = 0; i < rules->n[step]; i++)
+			n += !rules->rule[step][i]->head;
 	return n;
 }

@@ -15,16 +15,16 @@ struct ruleset;
 struct trace_rule {
 	struct str id;     /* file:line */
 	struct str source; /* the rule as written, one line */
-	const char
-	    *action; /* "accept", "tempfail", "reject", "score", "mark", "add header", "delay" */
+	const char *
+	    action; /* "accept", "tempfail", "reject", "score", "mark", "add header", "delay"; "if", ... */
 };
 
-/* One rule that was looked at. Small, for there is one of each rule in every step. */
+/* One rule, or head of a block, that was looked at. Small, for there is one of each rule in every step. */
 struct trace_entry {
 	const struct trace_rule *rule;
 	/*
 	 * The facts its condition asked for this time, in order (short-circuit: only those
-	 * needed).
+	 * needed); of a rule in a block, those of the block's conditions before them.
 	 */
 	const struct fact **fact;
 	unsigned n_facts;

@@ -16,7 +16,7 @@ read_fact(struct load *load, const struct token *text, size_t *from, struct oper
 	struct cursor c = { load, token };
 	size_t n = 0;
 
-	lexer_init(&whole, load->source, load->complaints);
+	lexer_init(&whole, text->source ? text->source : load->source, load->complaints);
 	lexer_init_text(&lexer, &whole, text, *from);
 	for (;;) {
 		token[n] = lexer_next(&lexer);

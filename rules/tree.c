@@ -13,6 +13,15 @@ struct tree {
 	size_t n;
 	struct token *kept; /* room for those of the statements */
 	size_t at;
+	size_t depth; /* blocks that are open */
+	bool over;    /* too many of them: the rest is not read */
+};
+
+/* What the first word of a statement says of the braces in it. */
+enum shape {
+	SHAPE_TOP,  /* they hold its block */
+	SHAPE_LINE, /* they hold a list */
+	SHAPE_HEAD, /* they hold a list behind `in`, else its block */
 };
 
 /* Whether a token begins what can only be a rule: there, something before it was left open. */
@@ -56,19 +65,76 @@ struct depth {
 };
 
 static bool
-goes_on(const struct tree *tree, const struct statement *s, struct depth depth, bool inside)
+opens_list(const struct token *brace)
+{
+	return token_is(brace - 1, "in");
+}
+
+/* Whether a line's end behind t is none of the condition of an `if`. */
+static bool
+condition_goes_on(const struct token *t)
+{
+	const struct token *next = skip_newlines(t);
+
+	return t[-1].kind == TOKEN_COMMA || joins(&t[-1]) || token_is(next, "and") ||
+	    token_is(next, "or") || next->kind == TOKEN_OPEN;
+}
+
+/*
+ * Whether this `if` heads a block, rather than ending the rule before it. A condition holds no `if`, so
+ * that each token is looked at once, however many lines begin with one.
+ */
+static bool
+heads_block(const struct token *t)
+{
+	size_t parens = 0, braces = 0;
+
+	if (!token_is(t, "if"))
+		return false;
+	for (t++; t->kind != TOKEN_END && !token_is(t, "if"); t++) {
+		if (t->kind == TOKEN_OPEN && braces == 0 && !opens_list(t))
+			return true;
+		braces += t->kind == TOKEN_OPEN;
+		parens += t->kind == TOKEN_LEFT;
+		parens -= t->kind == TOKEN_RIGHT && parens > 0;
+		if (braces == 0 && (t->kind == TOKEN_CLOSE || t->kind == TOKEN_SEMICOLON))
+			return false;
+		braces -= t->kind == TOKEN_CLOSE;
+		if (t->kind == TOKEN_NEWLINE && parens + braces == 0 && !condition_goes_on(t))
+			return false;
+	}
+	return false;
+}
+
+static bool
+goes_on(const struct tree *tree, const struct statement *s, struct depth depth, enum shape shape)
 {
 	const struct token *next = skip_newlines(&tree->all[tree->at]);
 	const struct token *last = s->n > 0 ? &s->token[s->n - 1] : NULL;
 
 	if (last == NULL)
 		return false;
-	/* nothing at the top of the file has parentheses: one that is open there is a mistake */
-	if (inside && depth.parens + depth.braces > 0)
+	/* no block at the top of the file has parentheses: one that is open there is a mistake */
+	if (shape != SHAPE_TOP && depth.parens + depth.braces > 0)
 		return !begins_rule(next) && !begins_block(next);
 	if (last->kind == TOKEN_COMMA || joins(last))
 		return true;
-	return joins(next) || (!inside && next->kind == TOKEN_OPEN);
+	if (next->kind == TOKEN_OPEN)
+		return shape != SHAPE_LINE;
+	return joins(next) && !heads_block(next);
+}
+
+/* inside: of a block. */
+static enum shape
+shape_of(const struct token *first, bool inside)
+{
+	if (token_is(first, "define"))
+		return SHAPE_LINE;
+	if (!inside)
+		return SHAPE_TOP;
+	return token_is(first, "if") || token_is(first, "else") || token_is(first, "for")
+	    ? SHAPE_HEAD
+	    : SHAPE_LINE;
 }
 
 static void
@@ -81,7 +147,7 @@ keep(struct tree *tree, struct statement *s)
  * Takes tokens up to the statement's end. True: a block opens there (its `{` is the next token).
  */
 static bool
-read_head(struct tree *tree, struct statement *s, bool inside)
+read_head(struct tree *tree, struct statement *s, enum shape shape)
 {
 	struct depth depth = { 0, 0 };
 
@@ -92,7 +158,7 @@ read_head(struct tree *tree, struct statement *s, bool inside)
 		case TOKEN_END:
 			return false;
 		case TOKEN_NEWLINE:
-			if (!goes_on(tree, s, depth, inside))
+			if (!goes_on(tree, s, depth, shape))
 				return false;
 			tree->at++;
 			continue;
@@ -101,7 +167,8 @@ read_head(struct tree *tree, struct statement *s, bool inside)
 				return false;
 			break;
 		case TOKEN_OPEN:
-			if (!inside && depth.braces == 0)
+			if (shape != SHAPE_LINE && depth.braces == 0 &&
+			    (shape == SHAPE_TOP || s->n == 0 || !opens_list(t)))
 				return true;
 			depth.braces++;
 			break;
@@ -129,6 +196,15 @@ read_head(struct tree *tree, struct statement *s, bool inside)
 
 static struct statement *read_body(struct tree *tree, const struct token *open);
 
+static void
+give_up(struct tree *tree, const struct token *open)
+{
+	complain(tree->complaints, tree->source, open,
+	    "nested too deeply: blocks go %d levels deep", BLOCKS_MAX);
+	tree->at = tree->n - 1;
+	tree->over = true;
+}
+
 static struct statement *
 read_statement(struct tree *tree, bool inside)
 {
@@ -136,7 +212,7 @@ read_statement(struct tree *tree, bool inside)
 	struct token *end;
 
 	s->token = tree->kept;
-	s->block = read_head(tree, s, inside);
+	s->block = read_head(tree, s, shape_of(&tree->all[tree->at], inside));
 	end = &s->token[s->n];
 	*end = tree->all[tree->at];
 	end->kind = TOKEN_END;
@@ -147,7 +223,10 @@ read_statement(struct tree *tree, bool inside)
 		if (s->n == 0)
 			complain(
 			    tree->complaints, tree->source, open, "`{` without a name before it");
+		if (tree->depth++ == BLOCKS_MAX)
+			give_up(tree, open);
 		s->body = read_body(tree, open);
+		tree->depth--;
 	}
 	return s;
 }
@@ -165,6 +244,8 @@ read_body(struct tree *tree, const struct token *open)
 			tree->at++;
 			return first;
 		}
+		if (t->kind == TOKEN_END && tree->over)
+			return first;
 		if (t->kind == TOKEN_END) {
 			complain(tree->complaints, tree->source, open,
 			    "this block is never closed: its `}` is missing");
@@ -234,5 +315,5 @@ tree_read(const struct source *source, struct complaints *complaints, struct are
 		}
 	}
 	free(tree.all);
-	return first;
+	return tree.over ? NULL : first;
 }

@@ -5,12 +5,14 @@
  *
  * A statement ends with its line, or with `;` inside of braces. It goes on over a line's end
  * inside of parentheses or inner braces, after a comma, `and`, `or` or `if`, and before `if`,
- * `and` or `or`.
+ * `and` or `or`; but an `if` with a block of its own begins a statement.
  */
 #ifndef POSTERN_RULES_TREE_H
 #define POSTERN_RULES_TREE_H
 
 #include "rules/lex.h"
+
+#define BLOCKS_MAX 16 /* blocks within blocks */
 
 struct statement {
 	struct token *token; /* without line ends; one TOKEN_END follows the last */
@@ -21,7 +23,7 @@ struct statement {
 	struct statement *next;
 };
 
-/* Never NULL unless there is no statement. Memory of the arena. */
+/* NULL: there is no statement, or blocks are nested too deeply. Memory of the arena. */
 struct statement *tree_read(
     const struct source *source, struct complaints *complaints, struct arena *arena);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "rules/load.h"
+#include "rules/policy.h"
 #include "tests/rules/fake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,10 +36,19 @@ decide_all(struct config *config)
 	session_mail(&s, &sender);
 	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++) {
 		struct ask ask = session_ask(&s, step, 1700000000);
+		struct recipient *recipient = NULL;
 		struct decision d;
 
-		if (ruleset_decide(config->ruleset, &ask, arena, &d) == DONE)
+		if (step == STEP_RCPT)
+			recipient = session_rcpt(&s, &sender);
+		if (ruleset_decide(config->ruleset, &ask, arena, &d) == DONE &&
+		    policy_decide(config->ruleset, &ask, arena, &d) == DONE)
 			decision_apply(&s, &d);
+		if (recipient != NULL) {
+			recipient->state = RECIPIENT_ACCEPTED;
+			s.txn.n_accepted++;
+			s.txn.current = NULL;
+		}
 	}
 	session_free(&s);
 	arena_free(&arena);
@@ -51,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config *config;
 
 	/* lists and stages in files would make the result depend on the machine */
-	if (memmem(data, size, "file", 4) != NULL)
+	if (memmem(data, size, "file", 4) != NULL || memmem(data, size, "include", 7) != NULL)
 		return 0;
 	config = config_load_text(
 	    "fuzz", (struct str){ (const char *)data, size }, &fake_vocabulary, &c);

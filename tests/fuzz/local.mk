@@ -17,7 +17,7 @@ check_PROGRAMS += $(fuzz_programs)
 endif
 EXTRA_DIST += tests/fuzz/replay.c tests/fuzz/README.md tests/fuzz/run \
 	tests/fuzz/backend.dict tests/fuzz/command.dict tests/fuzz/mailbox.dict \
-	tests/fuzz/message.dict tests/fuzz/smtp.dict tests/fuzz/xclient.dict
+	tests/fuzz/message.dict tests/fuzz/rules.dict tests/fuzz/smtp.dict tests/fuzz/xclient.dict
 
 fuzz_programs += tests/fuzz/fuzz_dkim
 tests_fuzz_fuzz_dkim_SOURCES = tests/fuzz/fuzz_dkim.c $(fuzz_main)

@@ -137,7 +137,7 @@ static const struct fact_def session[] = {
 	{ .name = "from.count", .type = VALUE_NUMBER, AT_MESSAGE },
 	{ .name = "helo", .type = VALUE_TEXT, AT_HELO },
 	{ .name = "message.size", .type = VALUE_NUMBER, AT_MESSAGE },
-	{ .name = "recipient", .type = VALUE_TEXT, AT_RCPT_ONLY },
+	{ .name = "recipient", .type = VALUE_TEXT, AT_EACH },
 	{ .name = "recipients", .type = VALUE_NUMBER, AT_RCPT_ONLY },
 	{ .name = "sender", .type = VALUE_TEXT, AT_MAIL },
 	{ .name = "sender.domain", .type = VALUE_TEXT, AT_MAIL },

@@ -6,6 +6,7 @@ tests_rules_test_config_SOURCES = tests/rules/test_config.c $(rules_fake)
 tests_rules_test_ruleset_SOURCES = tests/rules/test_ruleset.c $(rules_fake)
 EXTRA_DIST += \
 	tests/rules/complaints/blocks.txt \
+	tests/rules/complaints/define.txt \
 	tests/rules/complaints/facts.txt \
 	tests/rules/complaints/lists.txt \
 	tests/rules/complaints/reach.txt \
@@ -45,3 +46,6 @@ check_PROGRAMS += tests/rules/test_backends
 tests_rules_test_backends_SOURCES = tests/rules/test_backends.c $(rules_loader)
 check_PROGRAMS += tests/rules/test_record_trace
 tests_rules_test_record_trace_SOURCES = tests/rules/test_record_trace.c $(rules_fake)
+check_PROGRAMS += tests/rules/test_blocks tests/rules/test_include
+tests_rules_test_blocks_SOURCES = tests/rules/test_blocks.c $(rules_fake)
+tests_rules_test_include_SOURCES = tests/rules/test_include.c $(rules_fake)

@@ -276,7 +276,7 @@ test_arguments(void **state)
 		{ "nth(1.5) > 1", "3:17: `n` of `nth` is a number, not `1.5`" },
 		{ "5 > message.size", "3:13: the name of a fact belongs here, not `5`" },
 		{ "\"a\" is sender", "3:13: the name of a fact belongs here, not \"a\"" },
-		{ "recipient is \"a\"", "3:13: `recipient` is known only at rcpt, not at message" },
+		{ "recipients > 1", "3:13: `recipients` is known only at rcpt, not at message" },
 		{ "early > 1", "3:13: `early` is known only from helo to mail, not at message" },
 	};
 

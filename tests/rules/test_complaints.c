@@ -214,6 +214,7 @@ main(void)
 		FILE_TEST("settings"),
 		FILE_TEST("tokens"),
 		FILE_TEST("blocks"),
+		FILE_TEST("define"),
 		FILE_TEST("lists"),
 		FILE_TEST("rules"),
 		FILE_TEST("facts"),
