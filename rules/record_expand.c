@@ -118,7 +118,9 @@ tried(struct expansion *x)
 	if (json_get(x->step, "tried") == NULL)
 		return;
 	while (str_pop(&rest, '|', &one)) {
-		tried_rule(x, of, one);
+		/* in a block that was passed over */
+		if (!str_eq(one, STR("-")))
+			tried_rule(x, of, one);
 		of = of ? of_step(of->next, step) : NULL;
 	}
 }

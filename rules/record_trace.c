@@ -157,20 +157,30 @@ in_slot(const struct ruleset *rules, unsigned kind, uint32_t slot, const struct 
 	    fact_call_eq(rules->call[slot], &f->call);
 }
 
-/* A condition names few facts: they are looked through, not all there are. */
-static size_t
-slot_in(const struct ruleset *rules, const struct rule *rule, const struct fact *f)
+/* False: the rule's own condition does not name it. */
+static bool
+find_slot(const struct ruleset *rules, const struct rule *rule, const struct fact *f, size_t *slot)
 {
 	for (uint32_t i = 0; rule->node != NULL && i < rule->node->size; i++) {
 		const struct node *n = &rule->node[i];
+		bool left = n->kind == EXPR_TEST && in_slot(rules, n->left_kind, n->left, f);
 
-		if (n->kind != EXPR_TEST)
-			continue;
-		if (in_slot(rules, n->left_kind, n->left, f))
-			return n->left;
-		if (in_slot(rules, n->right_kind, n->right, f))
-			return n->right;
+		*slot = left ? n->left : n->right;
+		if (left || (n->kind == EXPR_TEST && in_slot(rules, n->right_kind, n->right, f)))
+			return true;
 	}
+	return false;
+}
+
+/* A condition and those of the blocks around it name few facts: they are looked through, not all there are. */
+static size_t
+slot_in(const struct ruleset *rules, const struct rule *rule, const struct fact *f)
+{
+	size_t slot;
+
+	for (; rule != NULL; rule = rule->before ? rule->before : rule->outer)
+		if (find_slot(rules, rule, f, &slot))
+			return slot;
 	return slot_of(rules, f);
 }
 
@@ -185,15 +195,14 @@ tried_rule(struct buf *b, const struct ruleset *rules, const struct rule *rule,
 		buf_addc(b, '*');
 }
 
-/* How many entries of the trace are the step's rules, each in its place. */
+/* How many entries of the trace are the step's rules, in their order; those in blocks that were passed over have none. */
 static size_t
 tried_n(const struct ruleset *rules, enum step step, const struct trace *trace)
 {
 	size_t n = 0;
 
-	while (n < trace->n && n < rules->n[step] &&
-	    trace->entry[n].rule == &rules->rule[step][n]->shown)
-		n++;
+	for (size_t i = 0; n < trace->n && i < rules->n[step]; i++)
+		n += trace->entry[n].rule == &rules->rule[step][i]->shown;
 	return n;
 }
 
@@ -205,10 +214,15 @@ tried(
 		return;
 	member(b, "tried");
 	buf_addc(b, '"');
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0, k = 0; k < n; i++) {
+		const struct rule *rule = rules->rule[step][i];
+
 		if (i > 0)
 			buf_addc(b, '|');
-		tried_rule(b, rules, rules->rule[step][i], &trace->entry[i]);
+		if (trace->entry[k].rule == &rule->shown)
+			tried_rule(b, rules, rule, &trace->entry[k++]);
+		else
+			buf_addc(b, '-');
 	}
 	buf_addc(b, '"');
 }

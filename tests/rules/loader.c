@@ -42,8 +42,10 @@ loader_new(const char *path, const char *text)
 		.complaints = &l->complaints,
 		.source = &l->source,
 		.digest = EVP_MD_CTX_new(),
+		.words = EVP_MD_CTX_new(),
 	};
 	require(l->load.digest && EVP_DigestInit_ex(l->load.digest, EVP_sha256(), NULL) == 1);
+	require(l->load.words && EVP_DigestInit_ex(l->load.words, EVP_sha256(), NULL) == 1);
 	l->load.config->path = (char *)(uintptr_t)arena_dup(arena, str_of(path)).p;
 	require(settings_default(config_settings, n_config_settings, &l->load.config->core, arena));
 	l->first = tree_read(&l->source, &l->complaints, arena);
@@ -57,6 +59,7 @@ loader_free(struct loader **loader)
 
 	*loader = NULL;
 	EVP_MD_CTX_free(l->load.digest);
+	EVP_MD_CTX_free(l->load.words);
 	complaints_free(&l->complaints);
 	arena_free(&l->load.arena);
 	free(l);

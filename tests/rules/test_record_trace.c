@@ -17,7 +17,9 @@
 static const char rules[] =
     "at connect { accept session if client in { 192.0.2.9 } }\n"
     "at mail {\n"
-    "  observe reject 550 5.7.1 \"x\" if spf is fail and surge(client) > 1.5\n"
+    "  if spf is pass { accept if helo is \"x\"; if helo is \"y\" { mark a } } else if spf is fail {\n"
+    "    observe reject 550 5.7.1 \"x\" if surge(client) > 1.5\n"
+    "  } else { mark b }\n"
     "  score 2 if spf is softfail or spf is fail\n"
     "}\n"
     "at rcpt { tempfail 451 4.7.1 \"later ${surge(client)}\" if box.limit > 5 }\n"
