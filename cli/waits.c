@@ -9,34 +9,43 @@
 
 /* In order, the least first. */
 struct waits {
-	int64_t *seconds;
-	size_t n, cap;
+	struct {
+		int64_t seconds, up_to; /* so many waited no longer */
+	} * wait;
+	size_t rows, cap;
+	int64_t n;
 };
 
 static const struct {
 	const char *name;
-	size_t percent;
+	int64_t percent;
 } marks[] = { { "p50", 50 }, { "p95", 95 }, { "p99", 99 }, { "longest", 100 } };
 
 #define N_MARKS (sizeof(marks) / sizeof(marks[0]))
 
 static void
-add(void *owner, int64_t seconds)
+add(void *owner, int64_t seconds, int64_t n)
 {
 	struct waits *w = owner;
 
-	if (w->n == w->cap) {
+	if (w->rows == w->cap) {
 		w->cap = w->cap ? 2 * w->cap : 256;
-		w->seconds = xrealloc(w->seconds, w->cap * sizeof(*w->seconds));
+		w->wait = xrealloc(w->wait, w->cap * sizeof(*w->wait));
 	}
-	w->seconds[w->n++] = seconds;
+	w->n += n;
+	w->wait[w->rows].seconds = seconds;
+	w->wait[w->rows++].up_to = w->n;
 }
 
 /* The least wait that so many of a hundred did not exceed. */
 static int64_t
-mark(const struct waits *w, size_t percent)
+mark(const struct waits *w, int64_t percent)
 {
-	return w->seconds[(w->n * percent + 99) / 100 - 1];
+	size_t i = 0;
+
+	while (w->wait[i].up_to < (w->n * percent + 99) / 100)
+		i++;
+	return w->wait[i].seconds;
 }
 
 static void
@@ -49,7 +58,7 @@ print_line(struct cli *cli, const struct waits *w)
 	line_add(&line, "delayed by greylisting, of what was accepted", COLOR_BOLD);
 	line_end(&line);
 	buf_init(&b, 1024);
-	buf_printf(&b, "%10zu ", w->n);
+	buf_printf(&b, "%10" PRId64 " ", w->n);
 	for (size_t i = 0; i < N_MARKS; i++) {
 		struct value v = { .type = VALUE_DURATION, .number = mark(w, marks[i].percent) };
 
@@ -67,7 +76,7 @@ print_line(struct cli *cli, const struct waits *w)
 static void
 print_json(struct cli *cli, const struct waits *w)
 {
-	fprintf(cli->out, ",\"delayed\":{\"n\":%zu", w->n);
+	fprintf(cli->out, ",\"delayed\":{\"n\":%" PRId64, w->n);
 	for (size_t i = 0; w->n > 0 && i < N_MARKS; i++)
 		fprintf(cli->out, ",\"%s\":%" PRId64, marks[i].name, mark(w, marks[i].percent));
 	fputc('}', cli->out);
@@ -77,14 +86,17 @@ bool
 waits_print(
     struct cli *cli, struct journal *journal, const struct journal_span *span, struct err *e)
 {
-	struct journal_waiting what = { *span, GREYLIST_PAIR };
 	struct waits w = { 0 };
-	bool ok = journal_waits(journal, &what, add, &w, e);
+	bool ok;
 
+	_Static_assert(
+	    sizeof(GREYLIST_PAIR) == sizeof(JOURNAL_WAITED), "the journal knows the key");
+	require(strcmp(GREYLIST_PAIR, JOURNAL_WAITED) == 0);
+	ok = journal_waits(journal, span, add, &w, e);
 	if (ok && cli->json)
 		print_json(cli, &w);
 	else if (ok && w.n > 0)
 		print_line(cli, &w);
-	free(w.seconds);
+	free(w.wait);
 	return ok;
 }

@@ -26,6 +26,9 @@
 /* Far more than as many rows take as there can be: their texts are the command line's. */
 #define EXCEPTIONS_MEMORY (64 * 1024 * 1024)
 
+/* With so many requests waiting, sums are left for later: readers read the entries meanwhile. */
+#define BUSY 256
+
 /* How often the log notes the chain's newest link: whoever alters the journal cannot reach it there. */
 #define MARK_EVERY (3600 * (int64_t)S)
 
@@ -55,7 +58,7 @@ struct db {
 	_Atomic size_t links;
 	_Atomic size_t waiting, octets; /* sent and not yet sent back */
 	_Atomic bool full;
-	int64_t keep_ms;
+	struct journal_retention stays;
 	size_t most; /* requests, before it is full */
 	/* the thread's own from here on */
 	struct side store_side, journal_side;
@@ -538,10 +541,13 @@ clean(struct db *db)
 		side_went(&db->store_side, e.code == ERR_NONE, &e);
 	}
 	e = (struct err){ 0 };
-	if (db->journal && !db->journal_side.failing && db->keep_ms > 0) {
-		more = journal_clean(db->journal, now, db->keep_ms, &e) || more;
-		if (!more && e.code == ERR_NONE)
-			journal_configurations_clean(db->journal, now - db->keep_ms, &e);
+	if (db->journal && !db->journal_side.failing) {
+		if (db_backlog(db) < BUSY)
+			more = journal_sum_up(db->journal, &e) || more;
+		if (e.code == ERR_NONE)
+			more = journal_clean(db->journal, now, &db->stays, &e) || more;
+		if (!more && e.code == ERR_NONE && db->stays.keep_ms > 0)
+			journal_configurations_clean(db->journal, now - db->stays.keep_ms, &e);
 		side_went(&db->journal_side, e.code == ERR_NONE, &e);
 	}
 	note_mark(db);
@@ -613,7 +619,7 @@ db_start(const struct db_settings *settings, struct err *e)
 {
 	struct db *db = xcalloc(1, sizeof(*db));
 
-	db->keep_ms = settings->journal_keep_ms;
+	db->stays = settings->journal;
 	db->most = settings->full > 0 ? settings->full : DB_FULL;
 	db->queue = queue_new(NULL, NULL, NULL);
 	db->store_side =

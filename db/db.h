@@ -23,9 +23,9 @@ struct db_link;
 struct event_base;
 
 struct db_settings {
-	const char *folder;      /* of journal.db and store.db; must exist */
-	int64_t journal_keep_ms; /* 0: for ever */
-	size_t full;             /* requests; 0: DB_FULL */
+	const char *folder; /* of journal.db and store.db; must exist */
+	struct journal_retention journal;
+	size_t full; /* requests; 0: DB_FULL */
 };
 
 /* Opens both databases (an error here is the start's) and starts the thread. */

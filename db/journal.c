@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sip.h"
 #include "db/journal_file.h"
+#include "db/journal_sums.h"
 #include "db/schema.h"
 
 static const struct migration migrations[] = {
@@ -15,6 +16,7 @@ static const struct migration migrations[] = {
 	{ 2, schema_journal_2 },
 	{ 3, schema_journal_3 },
 	{ 4, schema_journal_4 },
+	{ 5, schema_journal_5 },
 };
 
 const struct dbfile_kind journal_kind = {
@@ -111,7 +113,8 @@ journal_open(const char *path, struct err *e)
 	j->chain = chain_new();
 	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||
-	    !dbfile_prepare(&j->file, newest, &j->newest, e) || !journal_mend(j, e))
+	    !dbfile_prepare(&j->file, newest, &j->newest, e) || !journal_sums_prepare(j, e) ||
+	    !journal_mend(j, e))
 		journal_close(&j);
 	return j;
 }
@@ -125,6 +128,7 @@ journal_close(struct journal **journal)
 		return;
 	sqlite3_finalize(j->append);
 	sqlite3_finalize(j->newest);
+	sqlite3_finalize(j->add_hour);
 	dbfile_close(&j->file);
 	if (j->head >= 0)
 		close(j->head);
@@ -296,6 +300,7 @@ bool
 journal_append_and(struct journal *j, struct journal_record *const *records, size_t n,
     const char *sql, struct err *e)
 {
+	struct journal_sums sums = { .n = 0 };
 	struct head newest;
 	size_t done = 0;
 	bool ok;
@@ -305,8 +310,9 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 		return false;
 	ok = (sql == NULL || dbfile_exec(&j->file, sql, e)) && journal_get_newest(j, &newest, e);
 	for (; ok && done < n; done++)
-		ok = append_one(j, records[done], &newest, e);
-	if (!ok || !dbfile_exec(&j->file, "COMMIT", e))
+		ok = append_one(j, records[done], &newest, e) &&
+		    journal_sums_add(j, &sums, records[done], e);
+	if (!ok || !journal_sums_write(j, &sums, e) || !dbfile_exec(&j->file, "COMMIT", e))
 		return undo(j, records, done);
 	journal_write_head(j, &newest);
 	return true;

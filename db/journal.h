@@ -53,10 +53,24 @@ void journal_close(struct journal **journal);
 bool journal_append(
     struct journal *journal, struct journal_record *const *records, size_t n, struct err *e);
 /*
- * Removes entries older than keep_ms from the front, a small step; true while there may be more. The chain then begins
- * behind what was removed.
+ * What stays. Entries go when they are older than details_ms, or from the oldest on while all of it takes more than
+ * `size` octets; the sums of their hours go when they are older than keep_ms. 0: for ever, any size.
  */
-bool journal_clean(struct journal *journal, int64_t now_ms, int64_t keep_ms, struct err *e);
+struct journal_retention {
+	int64_t keep_ms, details_ms;
+	int64_t size;
+};
+/*
+ * Removes a little of what may go, from the front; true while there may be more. The chain then begins behind what was
+ * removed.
+ */
+bool journal_clean(
+    struct journal *journal, int64_t now_ms, const struct journal_retention *stays, struct err *e);
+/*
+ * Sums up some entries that journal_top() and journal_waits() would else have to read; true while there are more. What fails
+ * is tried again the next time.
+ */
+bool journal_sum_up(struct journal *journal, struct err *e);
 /* The chain's newest link, to be noted elsewhere. */
 struct journal_mark {
 	int64_t serial;
@@ -99,7 +113,10 @@ struct journal_span {
 /* accept, tempfail, reject, defer, left */
 #define JOURNAL_VERDICTS 5
 
-/* Calls hour() for each hour that has entries, oldest first, with the sum of each verdict. */
+/*
+ * Sums are there for whole hours; of one that the span cuts, entries are read while they are
+ * there. Calls hour() for each hour that has entries, oldest first, with the sum of each verdict.
+ */
 bool journal_hours(struct journal *journal, const struct journal_span *span,
     void (*hour)(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS]), void *owner,
     struct err *e);
@@ -115,21 +132,22 @@ struct journal_sum {
 	int64_t n;
 };
 
-/* The most frequent of a column among tempfail and reject entries, most frequent first. */
+/*
+ * The most frequent of a column among tempfail and reject entries, most frequent first. Exact while an hour has no more than a hundred
+ * of a column; of an hour with more, those beyond the hundred most frequent are not counted once it is over.
+ */
 bool journal_top(struct journal *journal, const struct journal_ranking *ranking,
     void (*row)(void *owner, const struct journal_sum *sum), void *owner, struct err *e);
 
-struct journal_waiting {
-	struct journal_span span;
-	const char *prefix; /* of keys of the store */
-};
+/* The store's keys of what greylisting makes wait (filters/greylist.h). */
+#define JOURNAL_WAITED "greylist:pair:"
 
 /*
- * How long what was accepted had waited: calls row() with the seconds from when a row of SEEN was first seen until the
- * message that ended its waiting (had it proven, or taken away), shortest first.
+ * How long what was accepted had waited: calls row() with the seconds from when a row of SEEN under JOURNAL_WAITED was first seen
+ * until the message that ended its waiting (had it proven, or taken away), and how many waited as long, shortest first.
  */
-bool journal_waits(struct journal *journal, const struct journal_waiting *what,
-    void (*row)(void *owner, int64_t seconds), void *owner, struct err *e);
+bool journal_waits(struct journal *journal, const struct journal_span *span,
+    void (*row)(void *owner, int64_t seconds, int64_t n), void *owner, struct err *e);
 
 /*
  * Verifying: walks the chain (journal_chain.h) from since on, and says what does not fit, in the order of serials.

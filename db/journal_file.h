@@ -19,7 +19,7 @@ struct journal {
 	int head; /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
 	/* Writing; NULL in a journal opened for reading. */
-	sqlite3_stmt *append, *newest;
+	sqlite3_stmt *append, *newest, *add_hour;
 };
 
 /* The columns of a record, in the order of JOURNAL_COLUMNS. The chain knows them by these numbers: add at the end. */

@@ -15,6 +15,7 @@ libpostern_a_SOURCES += \
 	db/journal_head.c db/journal_head.h \
 	db/journal_id.c db/journal_id.h \
 	db/journal_read.c \
+	db/journal_sums.c db/journal_sums.h \
 	db/journal_torn.c \
 	db/journal_verify.c \
 	db/json.c db/json.h \
@@ -30,6 +31,7 @@ libpostern_a_SOURCES += \
 # The SQL files go into the programs as texts. Numbered: only ever add.
 schema_files = db/schema/journal-1.sql db/schema/journal-2.sql db/schema/journal-3.sql \
 	db/schema/journal-4.sql \
+	db/schema/journal-5.sql \
 	db/schema/store-1.sql db/schema/store-2.sql db/schema/store-3.sql db/schema/store-4.sql \
 	db/schema/store-5.sql db/schema/store-6.sql
 nodist_libpostern_a_SOURCES = db/schema.c

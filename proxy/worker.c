@@ -261,7 +261,9 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	};
 	const struct db_settings settings = {
 		.folder = config->core.database,
-		.journal_keep_ms = config->core.journal_keep,
+		.journal = { .keep_ms = config->core.journal_keep,
+		    .details_ms = config->core.journal_details,
+		    .size = config->core.journal_size },
 		.full = (size_t)config->core.backlog,
 	};
 	struct err e = { 0 };

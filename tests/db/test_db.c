@@ -144,6 +144,8 @@ lock_journal(struct world *w)
 	sqlite3 *handle;
 
 	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	/* The thread may be summing up what came before. */
+	sqlite3_busy_timeout(handle, 5000);
 	assert_int_equal(sqlite3_exec(handle, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
 	return handle;
 }

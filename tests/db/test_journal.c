@@ -263,7 +263,8 @@ test_serials(void **state)
 
 	append(w->journal, &a);
 	append(w->journal, &b);
-	journal_clean(w->journal, T0 + HOUR, HOUR - 1, NULL);
+	journal_clean(
+	    w->journal, T0 + HOUR, &(struct journal_retention){ .keep_ms = HOUR - 1 }, NULL);
 	journal_close(&w->journal);
 	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
 	append(w->journal, &c);
@@ -583,7 +584,8 @@ test_clean(void **state)
 		p[i] = &r[i];
 	}
 	assert_true(journal_append(w->journal, p, 700, NULL));
-	while (journal_clean(w->journal, T0 + HOUR + 650, HOUR, &e))
+	while (journal_clean(
+	    w->journal, T0 + HOUR + 650, &(struct journal_retention){ .keep_ms = HOUR }, &e))
 		steps++;
 	assert_int_equal(e.code, ERR_NONE);
 	assert_int_equal(steps, 3);

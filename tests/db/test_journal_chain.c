@@ -21,6 +21,8 @@
 #define T0 1700000000000 /* milliseconds */
 #define N 20
 
+static const struct journal_retention second = { .keep_ms = 1000 };
+
 struct world {
 	struct folder folder;
 	char path[600], head[610];
@@ -233,13 +235,13 @@ test_cleaned(void **state)
 	struct err e = { 0 };
 
 	append(j, N);
-	assert_false(journal_clean(j, T0 + 1000 + 7, 1000, &e));
+	assert_false(journal_clean(j, T0 + 1000 + 7, &second, &e));
 	assert_int_equal(e.code, ERR_NONE);
 	v = verify(w, said);
 	assert_string_equal(said, "");
 	assert_int_equal(v.first, 8);
 	/* All of it: numbers and links go on. */
-	assert_false(journal_clean(j, T0 + 1000000, 1000, &e));
+	assert_false(journal_clean(j, T0 + 1000000, &second, &e));
 	append(j, 1);
 	v = verify(w, said);
 	assert_string_equal(said, "");
@@ -263,11 +265,11 @@ test_clocks(void **state)
 	    "UPDATE entry SET time_ms = 0 WHERE serial = 7;"
 	    "UPDATE entry SET time_ms = time_ms * 2 WHERE serial < 3");
 	/* Entries up to 5 are old; those in front of them, of the future, go with them. */
-	assert_false(journal_clean(j, T0 + 1000 + 5, 1000, &e));
+	assert_false(journal_clean(j, T0 + 1000 + 5, &second, &e));
 	v = verify(w, said);
 	assert_int_equal(v.first, 6);
 	/* Nothing is old, whatever the clock says: nothing goes. */
-	assert_false(journal_clean(j, 900, 1000, &e));
+	assert_false(journal_clean(j, 900, &second, &e));
 	v = verify(w, said);
 	assert_int_equal(v.first, 6);
 	journal_close(&j);

@@ -63,7 +63,8 @@ append_another(void *owner, const struct journal_record *r)
 	assert_true(r->serial > w->last);
 	w->last = r->serial;
 	if (++w->rows == w->clean_at)
-		while (journal_clean(w->journal, T0 + 2 * HOUR, HOUR, NULL))
+		while (journal_clean(w->journal, T0 + 2 * HOUR,
+		    &(struct journal_retention){ .keep_ms = HOUR }, NULL))
 			;
 	append(w, T0 + 5 * HOUR, "accept");
 	return true;

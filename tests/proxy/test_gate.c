@@ -182,7 +182,7 @@ static int
 set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct db_settings settings = { .folder = f->folder, .journal_keep_ms = 86400000 };
+	struct db_settings settings = { .folder = f->folder, .journal = { .keep_ms = 86400000 } };
 	struct config *config;
 	struct err e;
 

@@ -23,7 +23,7 @@ static int
 set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct db_settings settings = { .journal_keep_ms = 86400000 };
+	struct db_settings settings = { .journal = { .keep_ms = 86400000 } };
 	struct err e;
 
 	snprintf(f->folder, sizeof(f->folder), "/tmp/postern-tally-XXXXXX");
