@@ -37,6 +37,13 @@ prove_origin(struct ask *ask, struct str origin)
 	return ask_seen(ask, greylist_origin_key(ask->arena, origin), &q, &answer);
 }
 
+/* A domain is somebody's own; in a network, strangers live side by side. */
+static int64_t
+proofs_needed(const struct greylist_conf *conf, struct str origin)
+{
+	return greylist_is_network(origin) ? conf->network_after : conf->proven_after;
+}
+
 /* Has this origin proved itself? Then look is filled. */
 static enum progress
 look_at_origin(struct ask *ask, struct look *look, bool *proven)
@@ -49,7 +56,8 @@ look_at_origin(struct ask *ask, struct look *look, bool *proven)
 	q.look_only = true;
 	if (ask_seen(ask, greylist_origin_key(ask->arena, look->origin), &q, &answer) == PENDING)
 		return PENDING;
-	if (!answer || answer->state != SEEN_PROVEN || answer->hits < conf->proven_after)
+	if (!answer || answer->state != SEEN_PROVEN ||
+	    answer->hits < proofs_needed(conf, look->origin))
 		return DONE;
 	if (ask->now - answer->last > q.remember / RENEW_PART &&
 	    prove_origin(ask, look->origin) == PENDING)
@@ -370,7 +378,10 @@ static const struct setting settings[] = {
 	{ "network ipv6", SETTING_NUMBER, AT(network_ipv6), 1, 128, "64", NULL,
 	    "So many bits of an IPv6 address make the network that has to prove itself." },
 	{ "proven after", SETTING_NUMBER, AT(proven_after), 1, 1000, "1", NULL,
-	    "A domain or network is not delayed again after so many of its messages came back." },
+	    "A domain, or the owner of a name, is not delayed again after so many of its messages "
+	    "came back." },
+	{ "network proven after", SETTING_NUMBER, AT(network_after), 1, 1000, "5", NULL,
+	    "The same for a network, in which strangers live side by side." },
 	{ "use spf", SETTING_SWITCH, AT(use_spf), 0, 0, "on", NULL,
 	    "A domain that SPF lets through proves itself, instead of the client's network." },
 	{ "use dkim", SETTING_SWITCH, AT(use_dkim), 0, 0, "on", NULL,

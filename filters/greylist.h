@@ -32,7 +32,7 @@
 struct greylist_conf {
 	int64_t delay, longest, retry, remember; /* ms */
 	int64_t network_ipv4, network_ipv6;      /* bits */
-	int64_t proven_after;                    /* triplets that passed */
+	int64_t proven_after, network_after;     /* triplets that passed */
 	bool use_spf, use_dkim, use_name, know_correspondents;
 };
 
@@ -40,6 +40,8 @@ struct greylist_conf {
 
 /* What has to prove itself. */
 enum progress greylist_origin(struct ask *ask, struct str *out);
+/* Is that origin nothing but a network? */
+bool greylist_is_network(struct str origin);
 struct str greylist_origin_key(struct arena *arena, struct str origin);
 struct str greylist_known_key(struct arena *arena, struct str who);
 struct str greylist_pair_key(struct ask *ask, const struct recipient *recipient);

@@ -97,6 +97,13 @@ greylist_origin(struct ask *ask, struct str *out)
 	return DONE;
 }
 
+bool
+greylist_is_network(struct str origin)
+{
+	/* No domain holds one. */
+	return str_find(origin, '/') != STR_NPOS;
+}
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 struct str

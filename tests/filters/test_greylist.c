@@ -125,6 +125,7 @@ test_a_triplet_waits_and_is_known(void **state)
 		{ 10 * MINUTES, "passed", "0s", "10m" },
 	};
 
+	world_set(*state, "greylist", "network proven after", "1");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world *w = *state;
 
@@ -195,6 +196,7 @@ test_an_origin_that_proved_itself_is_not_delayed(void **state)
 {
 	struct world *w = *state;
 
+	world_set(w, "greylist", "network proven after", "1");
 	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "waiting");
 	w->now += 10 * MINUTES;
 	assert_attempt(w, "192.0.2.1", "<a@from.example>", "<b@to.example>", "passed");
@@ -210,19 +212,49 @@ test_an_origin_that_proved_itself_is_not_delayed(void **state)
 	assert_attempt(w, "192.0.2.7", "<x@new.example>", "<z@to.example>", "waiting");
 }
 
+#define NAMED "198.51.100.1"
+
+static void
+give_name(struct world *w)
+{
+	world_dns(w, "1.100.51.198.in-addr.arpa", DNS_PTR, "mail.example.org");
+	world_dns(w, "mail.example.org", DNS_A, NAMED);
+}
+
+/* So many messages that come back, then one that need not. */
+static void
+assert_proven_after(struct world *w, const char *ip, size_t n)
+{
+	static const char *const senders[] = { "<a@x.example>", "<b@x.example>", "<c@x.example>",
+		"<d@x.example>", "<e@x.example>" };
+
+	for (size_t i = 0; i < n; i++) {
+		assert_attempt(w, ip, senders[i], "<b@to.example>", "waiting");
+		w->now += 10 * MINUTES;
+		assert_attempt(w, ip, senders[i], "<b@to.example>", "passed");
+	}
+	assert_attempt(w, ip, "<z@x.example>", "<b@to.example>", "known");
+}
+
 static void
 test_an_origin_may_have_to_pass_more_often(void **state)
 {
-	static const char *const senders[] = { "<a@x.example>", "<b@x.example>", "<c@x.example>" };
 	struct world *w = *state;
 
+	give_name(w);
 	world_set(w, "greylist", "proven after", "3");
-	for (size_t i = 0; i < 3; i++) {
-		assert_attempt(w, "192.0.2.1", senders[i], "<b@to.example>", "waiting");
-		w->now += 10 * MINUTES;
-		assert_attempt(w, "192.0.2.1", senders[i], "<b@to.example>", "passed");
-	}
-	assert_attempt(w, "192.0.2.1", "<d@x.example>", "<b@to.example>", "known");
+	assert_proven_after(w, NAMED, 3);
+	world_set(w, "greylist", "network proven after", "4");
+	assert_proven_after(w, "192.0.2.1", 4);
+}
+
+/* Whose name is proper vouches for himself, a network for strangers too. */
+static void
+test_a_network_has_to_pass_more_often_than_a_name(void **state)
+{
+	give_name(*state);
+	assert_proven_after(*state, NAMED, 1);
+	assert_proven_after(*state, "192.0.2.1", 5);
 }
 
 static void
@@ -692,6 +724,7 @@ main(void)
 		CASE(test_the_null_sender_waits_for_itself),
 		CASE(test_an_origin_that_proved_itself_is_not_delayed),
 		CASE(test_an_origin_may_have_to_pass_more_often),
+		CASE(test_a_network_has_to_pass_more_often_than_a_name),
 		CASE(test_spf_makes_the_domain_the_origin),
 		cmocka_unit_test(test_with_spf_records),
 		CASE(test_the_owner_of_the_name_is_the_origin),
