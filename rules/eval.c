@@ -9,6 +9,9 @@ ask_fact(struct evaluation *ev, size_t slot)
 	const struct fact_call *call = ev->rules->call[slot];
 	struct value value;
 
+	ev->missing = slot;
+	if (ev->closed)
+		return NULL;
 	if (fact_get(ev->ask, call, &value) != DONE)
 		return NULL;
 	ev->known[slot] = fact_known(ev->ask->session, call);
@@ -34,6 +37,7 @@ score_of(struct evaluation *ev)
 const struct value *
 evaluation_value(struct evaluation *ev, const struct operand *o)
 {
+	static const struct value none = { .type = VALUE_NONE };
 	const struct fact *fact;
 
 	if (o->kind == OPERAND_VALUE)
@@ -41,7 +45,10 @@ evaluation_value(struct evaluation *ev, const struct operand *o)
 	if (o->kind == OPERAND_SCORE)
 		return score_of(ev);
 	fact = fact_of(ev, o->slot);
-	return fact ? &fact->value : NULL;
+	/* A verdict stands whatever its text lacks. */
+	if (fact == NULL)
+		return ev->closed ? &none : NULL;
+	return &fact->value;
 }
 
 /* Each once; only the latest few are looked through: a range such as `a > 1 and a < 9`. */

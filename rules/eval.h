@@ -21,8 +21,16 @@ struct evaluation {
 	const struct fact **fact;  /* room for the facts of all entries, one behind the other */
 	/* of the latest head of a block at each depth */
 	const struct trace_entry *head[BLOCKS_MAX];
-	bool watched; /* an observed rule would have ended the step */
+	bool watched;   /* an observed rule would have ended the step */
+	bool closed;    /* nothing is asked: a condition on what is not in `known` is PENDING */
+	size_t missing; /* closed and PENDING: the slot of that */
 };
+
+/*
+ * Runs n rules from the first, with an entry of the trace for each that was looked at (ruleset.c). The last entry is
+ * of the rule that ended it, or that lacks something.
+ */
+enum progress evaluation_rules(struct evaluation *ev, struct rule *const *rule, size_t n);
 
 /* VALUE_NONE when it is not known; good until the next call. NULL: PENDING. */
 const struct value *evaluation_value(struct evaluation *ev, const struct operand *operand);

@@ -3,6 +3,8 @@ libpostern_a_SOURCES += \
 	rules/backends.c \
 	rules/blocks.c \
 	rules/certificates.c \
+	rules/change.c rules/change.h \
+	rules/change_candidates.c rules/change_private.h \
 	rules/check.c rules/check.h \
 	rules/compare.c \
 	rules/compile.c \
@@ -21,6 +23,7 @@ libpostern_a_SOURCES += \
 	rules/load.h \
 	rules/operand.c \
 	rules/parse.c \
+	rules/past.c rules/past.h \
 	rules/plans.c \
 	rules/policy.c rules/policy.h \
 	rules/reach.c \

@@ -128,8 +128,8 @@ take_around(struct evaluation *ev, const struct rule *r)
  * that is not hit is followed by what is behind its block; an `else` that is come to in any other way stands
  * behind a block that was gone through.
  */
-static enum progress
-run_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
+enum progress
+evaluation_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 {
 	const struct fact **fact = ev->fact;
 	enum progress progress = DONE;
@@ -191,7 +191,7 @@ ruleset_decide(
 	ev.known = (const struct fact **)(first + n);
 	ev.fact = ev.known + rules->n_calls;
 	memset(ev.known, 0, rules->n_calls * sizeof *ev.known);
-	progress = run_rules(&ev, rules->rule[ask->step], n);
+	progress = evaluation_rules(&ev, rules->rule[ask->step], n);
 	if (progress == DONE) {
 		out->trace = (struct trace){ first, (size_t)(ev.entry - first) };
 		out->failures = ask->failures;

@@ -49,3 +49,5 @@ tests_rules_test_record_trace_SOURCES = tests/rules/test_record_trace.c $(rules_
 check_PROGRAMS += tests/rules/test_blocks tests/rules/test_include
 tests_rules_test_blocks_SOURCES = tests/rules/test_blocks.c $(rules_fake)
 tests_rules_test_include_SOURCES = tests/rules/test_include.c $(rules_fake)
+check_PROGRAMS += tests/rules/test_change
+tests_rules_test_change_SOURCES = tests/rules/test_change.c $(rules_fake)

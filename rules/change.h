@@ -1,0 +1,58 @@
+/*
+ * change: the smallest change that would have let a refused step pass. Found by trying, not by reading
+ * the rule: each value that a test of the step's rules tells apart is put in the place of what a fact was, and
+ * the rules are run on that (rules/past.h), one fact at a time, then two. What is said here is what the
+ * rules said. Pure; bounded: a hundred values are tried, and pairs of them.
+ */
+#ifndef POSTERN_RULES_CHANGE_H
+#define POSTERN_RULES_CHANGE_H
+
+#include "rules/past.h"
+
+enum change_kind {
+	CHANGE_FACT,    /* a fact is another one */
+	CHANGE_SCORE,   /* the steps before gave another score */
+	CHANGE_MARK,    /* they set a mark, or did not */
+	CHANGE_ENTRY,   /* a list has an entry that it does not have: an administrator's */
+	CHANGE_OBSERVE, /* the rule is only observed: an administrator's */
+};
+
+struct change {
+	enum change_kind kind;
+	size_t slot;             /* FACT, ENTRY: whose value it is about */
+	struct value value;      /* FACT: in its place. SCORE: how much more, in `number` */
+	const struct list *list; /* ENTRY */
+	struct str entry;        /* ENTRY: as it would be written there */
+	struct str mark;         /* MARK: set or taken away */
+	struct str name;         /* of the fact, "score", the mark; OBSERVE: the rule */
+	struct str words;        /* FACT, SCORE: what it would have to be: "200 or less" */
+	struct str was;          /* FACT, SCORE: what it was */
+};
+
+#define CHANGE_PAIR 2
+
+/* What would have to be so all at once. */
+struct change_set {
+	struct change change[CHANGE_PAIR];
+	size_t n;
+	/* It gets past the rule; what a rule behind it needs was not known then. */
+	bool open;
+	struct str rule, fact; /* open: which rule, and what it needs */
+};
+
+#define CHANGES_MAX 8
+
+struct changes {
+	struct past_result
+	    now;         /* what the rules say of what was; nothing is sought unless REFUSED */
+	struct str rule; /* which one did */
+	struct change_set set[CHANGES_MAX];
+	size_t n;
+};
+
+/* Those that leave nothing open first, single ones before pairs; an administrator's last. */
+void changes_find(const struct past *g, struct changes *out);
+/* g with the set in force; memory of `arena`, of which g is not. For whoever wants to see for himself. */
+struct past *changes_apply(struct arena *arena, const struct past *g, const struct change_set *set);
+
+#endif

@@ -1,0 +1,423 @@
+#include "rules/change_private.h"
+
+#include "rules/eval.h"
+
+#define SCRATCH_LIMIT (64 * 1024)
+
+/* In the place of a text that is like none that a rule names. */
+#define LIKE_NOTHING STR("\001")
+
+/* A test whose outcome is to be the other one. */
+struct flip {
+	struct candidates *c;
+	const struct node *node;
+	const struct value *left, *right; /* right: NULL where it has none */
+	bool want;
+};
+
+/* --- words -------------------------------------------------------------------------------------- */
+
+static struct str
+shown(struct arena *arena, const struct value *v)
+{
+	struct buf b;
+	struct str text;
+	bool quoted = v->type == VALUE_TEXT;
+
+	if (v->type == VALUE_NONE)
+		return STR("not known");
+	buf_init(&b, 256);
+	if (v->type == VALUE_LIST && v->list.n == 0)
+		buf_add(&b, STR("empty"));
+	else if (v->type == VALUE_BOOL)
+		buf_add(&b, v->number ? STR("yes") : STR("no"));
+	else
+		value_print(v, &b);
+	text = arena_printf(
+	    arena, quoted ? "\"%.*s\"%s" : "%.*s%s", STR_ARG(buf_str(&b)), b.over ? "..." : "");
+	buf_free(&b);
+	return text;
+}
+
+/* --- adding ------------------------------------------------------------------------------------- */
+
+static bool
+same(const struct change *a, const struct change *b)
+{
+	return a->kind == b->kind && a->slot == b->slot && a->list == b->list &&
+	    str_eq(a->words, b->words) && str_eq(a->mark, b->mark) && str_eq(a->entry, b->entry);
+}
+
+static void
+add(struct candidates *c, const struct change *change)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (same(&c->change[i], change))
+			return;
+	if (c->n < CANDIDATES_MAX)
+		c->change[c->n++] = *change;
+}
+
+static void
+add_fact(struct candidates *c, size_t slot, struct value value, struct str words)
+{
+	const struct fact *fact = c->g->known[slot];
+
+	add(c,
+	    &(struct change){
+		.kind = CHANGE_FACT,
+		.slot = slot,
+		.value = value,
+		.name = past_name(c->g, slot),
+		.words = words,
+		.was = shown(c->g->arena, &fact->value),
+	    });
+}
+
+/* --- by relation -------------------------------------------------------------------------------- */
+
+/* A value that is not that one. */
+static struct value
+other_than(const struct value *v)
+{
+	struct value other = *v;
+
+	switch (v->type) {
+	case VALUE_TEXT:
+	case VALUE_SYMBOL:
+		other.text = LIKE_NOTHING;
+		break;
+	case VALUE_BOOL:
+		other.number = !v->number;
+		break;
+	case VALUE_NUMBER:
+	case VALUE_DURATION:
+		other.number = v->number + 1;
+		break;
+	case VALUE_REAL:
+		other.real = v->real + 1;
+		break;
+	case VALUE_IP:
+		other.ip.b[other.ip.version == 4 ? 3 : 15] ^= 1;
+		break;
+	case VALUE_LIST:
+		other.list.n = 0;
+		break;
+	case VALUE_NONE:
+		break;
+	}
+	return other;
+}
+
+static void
+flip_equal(const struct flip *t)
+{
+	struct arena *arena = t->c->g->arena;
+	bool equal = t->want != t->node->negated;
+	struct str right = shown(arena, t->right);
+
+	if (equal)
+		add_fact(t->c, t->node->left, *t->right, right);
+	else
+		add_fact(t->c, t->node->left, other_than(t->right),
+		    arena_printf(arena, "anything but %.*s", STR_ARG(right)));
+}
+
+/* Of `left RELATION bound`: how far from the bound it has to be, and on which side. */
+static int
+beyond(unsigned relation, bool want)
+{
+	switch (relation) {
+	case RELATION_LESS:
+		return want ? -1 : 0;
+	case RELATION_LESS_EQUAL:
+		return want ? 0 : 1;
+	case RELATION_MORE:
+		return want ? 1 : 0;
+	default:
+		return want ? 0 : -1;
+	}
+}
+
+static bool
+goes_up(unsigned relation, bool want)
+{
+	return (relation == RELATION_MORE || relation == RELATION_MORE_EQUAL) == want;
+}
+
+static struct str
+bound_words(struct arena *arena, const struct value *v, bool up)
+{
+	return arena_printf(arena, "%.*s or %s", STR_ARG(shown(arena, v)), up ? "more" : "less");
+}
+
+static void
+flip_order(const struct flip *t)
+{
+	unsigned relation = t->node->relation;
+	int step = beyond(relation, t->want);
+	struct value v = *t->right;
+
+	if (t->left->type == VALUE_REAL || v.type == VALUE_REAL) {
+		/* A number with a fraction has no next one. */
+		v.real = (v.type == VALUE_REAL ? v.real : (double)v.number) + step * 0.01;
+		v.type = VALUE_REAL;
+	} else {
+		v.type = t->left->type == VALUE_NONE ? v.type : t->left->type;
+		v.number += step;
+	}
+	add_fact(
+	    t->c, t->node->left, v, bound_words(t->c->g->arena, &v, goes_up(relation, t->want)));
+}
+
+static void
+flip_score(const struct flip *t)
+{
+	struct arena *arena = t->c->g->arena;
+	unsigned relation = t->node->relation;
+	int64_t now = t->c->now.score, to;
+	struct value v;
+
+	if (t->right == NULL || t->right->type != VALUE_NUMBER || relation == RELATION_IS)
+		return;
+	to = t->right->number + beyond(relation, t->want);
+	v = value_number(to);
+	add(t->c,
+	    &(struct change){
+		.kind = CHANGE_SCORE,
+		.value = value_number(to - now),
+		.name = STR("score"),
+		.words = bound_words(arena, &v, goes_up(relation, t->want)),
+		.was = arena_printf(arena, "%lld", (long long)now),
+	    });
+}
+
+static void
+flip_in_list(const struct flip *t)
+{
+	const struct value *v = t->left;
+	struct arena *arena = t->c->g->arena;
+	struct str name = list_name(t->node->list);
+	bool in = t->want != t->node->negated;
+
+	if (!in) {
+		add_fact(t->c, t->node->left, other_than(v),
+		    arena_printf(arena, "nothing that is in list %.*s", STR_ARG(name)));
+		return;
+	}
+	if (v->type == VALUE_NONE || (v->type == VALUE_LIST && v->list.n == 0))
+		return;
+	add(t->c,
+	    &(struct change){
+		.kind = CHANGE_ENTRY,
+		.slot = t->node->left,
+		.list = t->node->list,
+		.name = past_name(t->c->g, t->node->left),
+		.entry = v->type == VALUE_LIST ? v->list.item[0]
+		    : v->type == VALUE_IP      ? arena_dup(arena, str_of(IP_TEXT(&v->ip)))
+					       : v->text,
+	    });
+}
+
+static void
+flip_in_words(const struct flip *t)
+{
+	const struct expr *e = t->node->expr;
+	struct arena *arena = t->c->g->arena;
+	struct str words = STR("");
+
+	for (size_t i = 0; i < e->n_words; i++)
+		words = arena_printf(
+		    arena, "%.*s%s%.*s", STR_ARG(words), i > 0 ? ", " : "", STR_ARG(e->word[i]));
+	if (t->want != t->node->negated)
+		add_fact(t->c, t->node->left,
+		    (struct value){ .type = VALUE_TEXT, .text = e->word[0] },
+		    arena_printf(arena, "one of %.*s", STR_ARG(words)));
+	else
+		add_fact(t->c, t->node->left, value_text(LIKE_NOTHING),
+		    arena_printf(arena, "none of %.*s", STR_ARG(words)));
+}
+
+/* A list with the text, or without it. */
+static struct value
+list_flipped(struct arena *arena, const struct value *list, struct str text, bool with)
+{
+	struct str *item = ARENA_ARRAY(arena, struct str, list->list.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->list.n; i++)
+		if (!str_eqcase(list->list.item[i], text))
+			item[n++] = list->list.item[i];
+	if (with)
+		item[n++] = text;
+	return (struct value){ .type = VALUE_LIST, .list = { item, n } };
+}
+
+static void
+flip_part(const struct flip *t)
+{
+	static const char *const how[] = { [RELATION_CONTAINS] = "with %.*s in it",
+		[RELATION_STARTS] = "beginning with %.*s",
+		[RELATION_ENDS] = "ending in %.*s" };
+	struct arena *arena = t->c->g->arena;
+	struct str right = shown(arena, t->right), words;
+	struct value v;
+
+	if (t->right->type != VALUE_TEXT && t->right->type != VALUE_SYMBOL)
+		return;
+	if (t->left->type == VALUE_LIST)
+		v = list_flipped(arena, t->left, t->right->text, t->want);
+	else
+		v = value_text(t->want ? t->right->text : LIKE_NOTHING);
+	words = str_of(how[t->node->relation]);
+	words = str_sub(words, 0, str_find(words, '%'));
+	words = t->node->relation == RELATION_CONTAINS
+	    ? arena_printf(arena, "%s %.*s in it", t->want ? "with" : "without", STR_ARG(right))
+	    : arena_printf(
+		  arena, "%s%.*s%.*s", t->want ? "" : "not ", STR_ARG(words), STR_ARG(right));
+	add_fact(t->c, t->node->left, v, words);
+}
+
+static void
+flip_known(const struct flip *t)
+{
+	const struct past *g = t->c->g;
+	bool known = ((t->node->relation == RELATION_KNOWN) == t->want) != t->node->negated;
+	struct value v = { .type = g->config->ruleset->call[t->node->left]->entry->def->type };
+
+	if (v.type == VALUE_TEXT || v.type == VALUE_SYMBOL)
+		v.text = LIKE_NOTHING;
+	if (!known)
+		v.type = VALUE_NONE;
+	add_fact(t->c, t->node->left, v, known ? STR("known") : STR("not known"));
+}
+
+static void
+flip_fact(const struct flip *t)
+{
+	switch (t->node->relation) {
+	case RELATION_TRUTH:
+		add_fact(
+		    t->c, t->node->left, value_bool(t->want), t->want ? STR("yes") : STR("no"));
+		return;
+	case RELATION_IN:
+		if (t->node->list)
+			flip_in_list(t);
+		else if (t->node->expr->n_words > 0)
+			flip_in_words(t);
+		return;
+	case RELATION_KNOWN:
+	case RELATION_UNKNOWN:
+		flip_known(t);
+		return;
+	default:
+		break;
+	}
+	if (t->right == NULL || t->right->type == VALUE_NONE)
+		return;
+	if (t->node->relation == RELATION_IS)
+		flip_equal(t);
+	else if (t->node->relation >= RELATION_CONTAINS)
+		flip_part(t);
+	else
+		flip_order(t);
+}
+
+/* --- tests -------------------------------------------------------------------------------------- */
+
+/* Every other word; those of one fact stand one behind the other. */
+static void
+other_words(struct candidates *c, size_t slot)
+{
+	const struct fact *fact = c->g->known[slot];
+	const char *const *symbol = fact->call.entry->def->symbols;
+
+	for (; symbol && *symbol; symbol++)
+		if (!str_eq(fact->value.text, str_of(*symbol)))
+			add_fact(c, slot, value_symbol(*symbol), str_of(*symbol));
+}
+
+static const struct value *
+right_of(const struct candidates *c, const struct node *node)
+{
+	if (node->right_kind == OPERAND_VALUE)
+		return &node->value;
+	if (node->right_kind == OPERAND_FACT && c->g->known[node->right])
+		return &c->g->known[node->right]->value;
+	return NULL;
+}
+
+static void
+add_mark(struct candidates *c, const struct node *node)
+{
+	const struct str mark = node->expr->mark;
+	bool set = marks_have(c->g->session.txn.marks, mark);
+
+	add(c,
+	    &(struct change){
+		.kind = CHANGE_MARK,
+		.mark = mark,
+		.name = mark,
+		.words = set ? STR("not set") : STR("set"),
+	    });
+}
+
+static void
+flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
+{
+	const struct past *g = c->g;
+	struct flip t = { .c = c, .node = node, .right = right_of(c, node) };
+	enum truth truth;
+
+	if (node->kind == EXPR_MARKED) {
+		add_mark(c, node);
+		return;
+	}
+	if (node->left_kind == OPERAND_FACT && g->known[node->left] == NULL)
+		return;
+	ev->entry->n_facts = 0;
+	truth = evaluation_condition(ev, node);
+	if (truth == TRUTH_PENDING)
+		return;
+	t.want = truth == TRUTH_NO;
+	if (node->left_kind == OPERAND_SCORE) {
+		flip_score(&t);
+		return;
+	}
+	if (node->left_kind != OPERAND_FACT)
+		return;
+	t.left = &g->known[node->left]->value;
+	if (t.left->type == VALUE_SYMBOL && node->list == NULL)
+		other_words(c, node->left);
+	else
+		flip_fact(&t);
+}
+
+void
+candidates_collect(struct candidates *c)
+{
+	const struct past *g = c->g;
+	struct arena *scratch = arena_new(SCRATCH_LIMIT);
+	struct session session = g->session;
+	struct ask ask = { .session = &session, .step = g->step, .arena = scratch };
+	const struct fact *fact[2];
+	struct trace_entry entry = { .fact = fact };
+	/* What the step's own rules add to the score is in it. */
+	struct decision d = { .score = c->now.score - g->session.txn.score };
+	struct evaluation ev = { .rules = g->config->ruleset,
+		.ask = &ask,
+		.arena = scratch,
+		.out = &d,
+		.known = g->known,
+		.entry = &entry,
+		.closed = true };
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct node *node = g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size; k++)
+			if (node[k].kind == EXPR_TEST || node[k].kind == EXPR_MARKED)
+				flip_test(&ev, c, &node[k]);
+	}
+	arena_free(&scratch);
+}

@@ -1,0 +1,299 @@
+#include "rules/change.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "rules/load.h"
+#include "tests/rules/fake.h"
+
+struct row {
+	enum step step;
+	const char *rules; /* with what stands in front of the blocks */
+	const char *facts, *trace;
+	const char *found; /* as told() writes it */
+};
+
+/* clang-format off: rows */
+static const struct row rows[] = {
+	/* Words: all others, some of them. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\":\"fail\"}",
+	    "[]",
+	    "spf = anything but fail (fail)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf in { fail, softfail, temperror } }",
+	    "{\"spf\":\"softfail\"}", "[]",
+	    "spf = pass, neutral, none or permerror (softfail)\n"
+	    "observe r.conf:1\n" },
+	/* Either of two that were both needed. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" if spf is fail and client.name is \"\" }",
+	    "{\"spf\":\"fail\",\"client.name\":\"\"}", "[]",
+	    "spf = anything but fail (fail)\n"
+	    "client.name = anything but \"\" (\"\")\n"
+	    "observe r.conf:1\n" },
+	/* Both of two, either of which was enough. */
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if client.name is \"\" or spf.helo is not pass\n }",
+	    "{\"spf.helo\":\"none\",\"client.name\":\"\"}", "[]",
+	    "client.name = anything but \"\" (\"\") & spf.helo = pass (none)\n"
+	    "observe r.conf:1\n" },
+	/* Numbers: the nearest bound. */
+	{ STEP_MAIL,
+	    "at mail { tempfail 450 4.7.1 \"x\" if rate(client, messages, 1h) > 200 and surge(client) >= 5 }",
+	    "{\"rate(client, messages, 1h)\":240,\"surge(client)\":7.5}", "[]",
+	    "rate(client, messages, 1h) = 200 or less (240)\n"
+	    "surge(client) = 4.99 or less (7.5)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_RCPT, "at rcpt { tempfail 452 4.5.3 \"x\" if recipients > recipients.allowed }",
+	    "{\"recipients\":101,\"recipients.allowed\":100}", "[]",
+	    "recipients = 100 or less (101)\n"
+	    "observe r.conf:1\n" },
+	/* Lists. */
+	{ STEP_MAIL,
+	    "list partners { \"example.com\" }\n"
+	    "at mail {\n accept if sender in partners\n reject 550 5.7.23 \"x\" if spf is fail\n}",
+	    "{\"sender\":\"a@example.net\",\"spf\":\"fail\"}", "[]",
+	    "spf = anything but fail (fail)\n"
+	    "entry a@example.net in partners (sender)\n"
+	    "observe r.conf:4\n" },
+	{ STEP_MAIL,
+	    "list bad { \"example.net\" }\nat mail { reject 550 5.7.1 \"x\" if sender in bad }",
+	    "{\"sender\":\"a@example.net\"}", "[]",
+	    "sender = nothing that is in list bad (\"a@example.net\")\n"
+	    "observe r.conf:2\n" },
+	{ STEP_CONNECT,
+	    "list ours { 192.0.2.0/24 }\nat connect { reject 554 5.7.1 \"x\" if client.ip not in ours }",
+	    "{\"client.ip\":\"198.51.100.7\"}", "[]",
+	    "entry 198.51.100.7 in ours (client.ip)\n"
+	    "observe r.conf:2\n" },
+	{ STEP_MESSAGE,
+	    "list good { \"example.com\" }\nat message { reject 550 5.7.20 \"x\" if dkim.domains not in good }",
+	    "{\"dkim.domains\":[\"example.net\"]}", "[]",
+	    "entry example.net in good (dkim.domains)\n"
+	    "observe r.conf:2\n" },
+	/* Parts of texts, what is known, truth. */
+	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo ends with \".local\" }",
+	    "{\"helo\":\"pc.local\"}", "[]",
+	    "helo = not ending in \".local\" (\"pc.local\")\n"
+	    "observe r.conf:1\n" },
+	{ STEP_MESSAGE,
+	    "at message { reject 550 5.7.22 \"x\" if not dkim.domains contains \"example.net\" }",
+	    "{\"dkim.domains\":[\"a.test\"]}", "[]",
+	    "dkim.domains = with \"example.net\" in it (a.test)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_CONNECT, "at connect { reject 554 5.7.1 \"x\" if listed(\"zen.test\") }",
+	    "{\"listed(\\\"zen.test\\\")\":true}", "[]",
+	    "listed(\"zen.test\") = no (yes)\n"
+	    "observe r.conf:1\n" },
+	/* Points: what any rule of the step gave, and what the steps before gave. */
+	{ STEP_MESSAGE,
+	    "at mail { score 5 if spf is softfail }\n"
+	    "at message {\n score 3 if dkim is fail\n tempfail 451 4.7.1 \"x\" if score >= 8\n}",
+	    "{\"spf\":\"softfail\",\"dkim\":\"fail\"}",
+	    "[{\"step\":\"mail\",\"rule\":\"r.conf:1\",\"source\":\"score 5 if spf is softfail\",\"hit\":true},"
+	    "{\"step\":\"message\",\"rule\":\"r.conf:3\",\"source\":\"score 3 if dkim is fail\",\"hit\":true},"
+	    "{\"step\":\"message\",\"rule\":\"r.conf:4\",\"source\":\"tempfail 451 4.7.1 \\\"x\\\" if score >= 8\",\"hit\":true}]",
+	    "dkim = anything but fail (fail)\n"
+	    "score = 7 or less (8)\n"
+	    "observe r.conf:4\n" },
+	{ STEP_RCPT,
+	    "at mail { mark seen if spf is pass }\nat rcpt { reject 550 5.7.1 \"x\" if marked seen }",
+	    "{\"spf\":\"pass\"}",
+	    "[{\"step\":\"mail\",\"rule\":\"r.conf:1\",\"source\":\"mark seen if spf is pass\",\"hit\":true},"
+	    "{\"step\":\"rcpt\",\"rule\":\"r.conf:2\",\"source\":\"reject 550 5.7.1 \\\"x\\\" if marked seen\",\"hit\":true}]",
+	    "mark seen = not set\n"
+	    "observe r.conf:2\n" },
+	/* Behind the rule stands another that would refuse, or asks for what nobody asked. */
+	{ STEP_MAIL,
+	    "at mail {\n reject 550 5.7.23 \"x\" if spf is fail\n"
+	    " reject 550 5.7.1 \"y\" if spf in { fail, none } or client.name is \"\"\n}",
+	    "{\"spf\":\"fail\",\"client.name\":\"mx.test\"}", "[]",
+	    "spf = pass, softfail, neutral, temperror or permerror (fail)\n" },
+	{ STEP_MAIL,
+	    "at mail {\n reject 550 5.7.23 \"x\" if spf is fail\n"
+	    " reject 550 5.7.1 \"y\" if client.name is \"\"\n}",
+	    "{\"spf\":\"fail\"}", "[]",
+	    "spf = anything but fail (fail), then r.conf:3 asks client.name\n"
+	    "observe r.conf:2, then r.conf:3 asks client.name\n" },
+	/* Blocks, with branches that depend on each other. */
+	{ STEP_MAIL,
+	    "list good { \"example.com\" }\nat mail {\n if sender in good {\n accept\n } else if spf is fail {\n"
+	    "  reject 550 5.7.23 \"x\" if client.name is \"\"\n } else {\n accept\n }\n reject 550 5.7.1 \"y\"\n}",
+	    "{\"sender\":\"a@example.net\",\"spf\":\"fail\",\"client.name\":\"\"}", "[]",
+	    "spf = anything but fail (fail)\n"
+	    "entry a@example.net in good (sender)\n" },
+	/* The rule of all. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" }", "{}", "[]", "observe r.conf:1\n" },
+	/* Nothing is sought where nothing was refused, or is not known to have been. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\":\"pass\"}",
+	    "[]", "passes\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{}", "[]",
+	    "unknown spf\n" },
+	{ STEP_MAIL, "mode observe\nat mail { reject 550 5.7.23 \"x\" if spf is fail }",
+	    "{\"spf\":\"fail\"}", "[]", "spf = anything but fail (fail)\n" },
+	/* What a record says in vain. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\":7}", "[]",
+	    "unknown spf\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "[]", "[]",
+	    "unreadable\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\"", "[]",
+	    "unreadable\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\":\"fail\"}",
+	    "hugo", "spf = anything but fail (fail)\nobserve r.conf:1\n" },
+};
+/* clang-format on */
+
+static void
+tell_change(struct buf *b, const struct change *c)
+{
+	switch (c->kind) {
+	case CHANGE_FACT:
+	case CHANGE_SCORE:
+		buf_printf(
+		    b, "%.*s = %.*s (%.*s)", STR_ARG(c->name), STR_ARG(c->words), STR_ARG(c->was));
+		break;
+	case CHANGE_MARK:
+		buf_printf(b, "mark %.*s = %.*s", STR_ARG(c->name), STR_ARG(c->words));
+		break;
+	case CHANGE_ENTRY:
+		buf_printf(b, "entry %.*s in %.*s (%.*s)", STR_ARG(c->entry),
+		    STR_ARG(list_name(c->list)), STR_ARG(c->name));
+		break;
+	case CHANGE_OBSERVE:
+		buf_printf(b, "observe %.*s", STR_ARG(c->name));
+		break;
+	}
+}
+
+static void
+told(struct buf *b, const struct past *p, const struct changes *all)
+{
+	if (all->now.outcome == PAST_PASSES)
+		buf_add(b, STR("passes\n"));
+	if (all->now.outcome == PAST_UNKNOWN)
+		buf_printf(b, "unknown %.*s\n", STR_ARG(past_name(p, all->now.slot)));
+	for (size_t i = 0; i < all->n; i++) {
+		const struct change_set *set = &all->set[i];
+
+		for (size_t k = 0; k < set->n; k++) {
+			buf_add(b, k > 0 ? STR(" & ") : STR(""));
+			tell_change(b, &set->change[k]);
+		}
+		if (set->open)
+			buf_printf(
+			    b, ", then %.*s asks %.*s", STR_ARG(set->rule), STR_ARG(set->fact));
+		buf_addc(b, '\n');
+	}
+}
+
+/* Each that is said to let it pass does, and each that leaves something open gets past the rule. */
+static void
+holds(const struct past *p, const struct changes *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct arena *arena = arena_new(1 << 20);
+		struct past_result r = past_decide(changes_apply(arena, p, &all->set[i]));
+
+		if (all->set[i].open) {
+			assert_int_equal(r.outcome, PAST_UNKNOWN);
+			assert_true(r.rule > all->now.rule);
+		} else {
+			assert_int_equal(r.outcome, PAST_PASSES);
+		}
+		arena_free(&arena);
+	}
+	/* And what was is as it was. */
+	assert_int_equal(past_decide(p).outcome, all->now.outcome);
+}
+
+static struct config *
+config_of(const char *rules)
+{
+	struct complaints complaints = { 0 };
+	char text[1024];
+	struct config *config;
+
+	snprintf(text, sizeof(text),
+	    "%s\nhostname \"mx.test\"\nlisten proxy 127.0.0.1 port 25\n"
+	    "backend 127.0.0.1 port 26\ndatabase \"/tmp\"\n",
+	    rules);
+	config = config_load_text("/r.conf", str_of(text), &fake_vocabulary, &complaints);
+	for (size_t i = 0; i < complaints.n; i++)
+		fail_msg("%s: %s", rules, complaints.item[i].text);
+	complaints_free(&complaints);
+	return config;
+}
+
+static void
+test_what_would_have_let_it_pass(void **state)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *row = &rows[i];
+		struct config *config = config_of(row->rules);
+		struct arena *arena = arena_new(4 << 20);
+		struct past *p = past_read(arena, config,
+		    &(struct past_record){ str_of(row->facts), str_of(row->trace), row->step });
+		struct changes all;
+		struct buf b;
+
+		buf_init(&b, 8192);
+		buf_add(&b, STR(""));
+		if (p == NULL) {
+			buf_add(&b, STR("unreadable\n"));
+		} else {
+			changes_find(p, &all);
+			told(&b, p, &all);
+			holds(p, &all);
+		}
+		assert_string_equal(b.p, row->found);
+		buf_free(&b);
+		arena_free(&arena);
+		config_release(&config);
+	}
+}
+
+/* At rcpt a trace has the rules once for each recipient; what the last one was told counts. */
+static void
+test_of_several_recipients_the_last_counts(void **state)
+{
+	struct config *config = config_of(
+	    "at rcpt {\n score 2 if greylist is known\n reject 550 5.7.1 \"x\" if greylist is waiting\n}");
+	struct arena *arena = arena_new(4 << 20);
+	const struct past_record record = {
+		STR("{\"greylist\":\"waiting\"}"),
+		STR("[{\"step\":\"rcpt\",\"rule\":\"r.conf:2\",\"source\":\"score 2 if greylist is known\","
+		    "\"hit\":true,\"facts\":[{\"fact\":\"greylist\",\"value\":\"known\"}]},"
+		    "{\"step\":\"rcpt\",\"rule\":\"r.conf:3\",\"source\":\"reject 550 5.7.1 \\\"x\\\" if "
+		    "greylist is waiting\",\"hit\":false,\"facts\":[{\"fact\":\"greylist\",\"value\":\"known\"}]},"
+		    "{\"step\":\"rcpt\",\"rule\":\"policy\",\"source\":\"rules of message tell recipients "
+		    "apart\",\"hit\":false,\"facts\":[]},"
+		    "{\"step\":\"rcpt\",\"rule\":\"r.conf:2\",\"source\":\"score 2 if greylist is known\","
+		    "\"hit\":false,\"facts\":[{\"fact\":\"greylist\",\"value\":\"waiting\"}]},"
+		    "{\"step\":\"rcpt\",\"rule\":\"r.conf:3\",\"source\":\"reject 550 5.7.1 \\\"x\\\" if "
+		    "greylist is waiting\",\"hit\":true,\"facts\":[{\"fact\":\"greylist\",\"value\":\"waiting\"}]}]"),
+		STEP_RCPT,
+	};
+	struct past *p = past_read(arena, config, &record);
+	struct past_result r = past_decide(p);
+
+	assert_int_equal(r.outcome, PAST_REFUSED);
+	assert_int_equal(r.rule, 1);
+	/* The first recipient's points are there, the last one's own are counted by the rules. */
+	assert_int_equal(r.score, 2);
+	arena_free(&arena);
+	config_release(&config);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_would_have_let_it_pass),
+		cmocka_unit_test(test_of_several_recipients_the_last_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
