@@ -1,8 +1,9 @@
-#include "rules/change_private.h"
+#include "rules/change.h"
 
 #include <stdlib.h>
 
 #include "base/die.h"
+#include "rules/change_private.h"
 
 #define TRIAL_LIMIT (1024 * 1024)
 

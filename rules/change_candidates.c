@@ -202,7 +202,7 @@ flip_in_list(const struct flip *t)
 
 	if (!in) {
 		add_fact(t->c, t->node->left, other_than(v),
-		    arena_printf(arena, "nothing that is in list %.*s", STR_ARG(name)));
+		    arena_printf(arena, "not in list %.*s", STR_ARG(name)));
 		return;
 	}
 	if (v->type == VALUE_NONE || (v->type == VALUE_LIST && v->list.n == 0))
@@ -253,29 +253,32 @@ list_flipped(struct arena *arena, const struct value *list, struct str text, boo
 	return (struct value){ .type = VALUE_LIST, .list = { item, n } };
 }
 
+/* "one not ending in \".local\"" */
+static struct str
+part_words(const struct flip *t)
+{
+	struct arena *arena = t->c->g->arena;
+	struct str right = shown(arena, t->right);
+
+	if (t->node->relation == RELATION_CONTAINS)
+		return arena_printf(
+		    arena, "one with%s %.*s in it", t->want ? "" : "out", STR_ARG(right));
+	return arena_printf(arena, "one %s%s %.*s", t->want ? "" : "not ",
+	    t->node->relation == RELATION_STARTS ? "beginning with" : "ending in", STR_ARG(right));
+}
+
 static void
 flip_part(const struct flip *t)
 {
-	static const char *const how[] = { [RELATION_CONTAINS] = "with %.*s in it",
-		[RELATION_STARTS] = "beginning with %.*s",
-		[RELATION_ENDS] = "ending in %.*s" };
-	struct arena *arena = t->c->g->arena;
-	struct str right = shown(arena, t->right), words;
 	struct value v;
 
 	if (t->right->type != VALUE_TEXT && t->right->type != VALUE_SYMBOL)
 		return;
 	if (t->left->type == VALUE_LIST)
-		v = list_flipped(arena, t->left, t->right->text, t->want);
+		v = list_flipped(t->c->g->arena, t->left, t->right->text, t->want);
 	else
 		v = value_text(t->want ? t->right->text : LIKE_NOTHING);
-	words = str_of(how[t->node->relation]);
-	words = str_sub(words, 0, str_find(words, '%'));
-	words = t->node->relation == RELATION_CONTAINS
-	    ? arena_printf(arena, "%s %.*s in it", t->want ? "with" : "without", STR_ARG(right))
-	    : arena_printf(
-		  arena, "%s%.*s%.*s", t->want ? "" : "not ", STR_ARG(words), STR_ARG(right));
-	add_fact(t->c, t->node->left, v, words);
+	add_fact(t->c, t->node->left, v, part_words(t));
 }
 
 static void

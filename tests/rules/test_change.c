@@ -62,7 +62,7 @@ static const struct row rows[] = {
 	{ STEP_MAIL,
 	    "list bad { \"example.net\" }\nat mail { reject 550 5.7.1 \"x\" if sender in bad }",
 	    "{\"sender\":\"a@example.net\"}", "[]",
-	    "sender = nothing that is in list bad (\"a@example.net\")\n"
+	    "sender = not in list bad (\"a@example.net\")\n"
 	    "observe r.conf:2\n" },
 	{ STEP_CONNECT,
 	    "list ours { 192.0.2.0/24 }\nat connect { reject 554 5.7.1 \"x\" if client.ip not in ours }",
@@ -77,12 +77,12 @@ static const struct row rows[] = {
 	/* Parts of texts, what is known, truth. */
 	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo ends with \".local\" }",
 	    "{\"helo\":\"pc.local\"}", "[]",
-	    "helo = not ending in \".local\" (\"pc.local\")\n"
+	    "helo = one not ending in \".local\" (\"pc.local\")\n"
 	    "observe r.conf:1\n" },
 	{ STEP_MESSAGE,
 	    "at message { reject 550 5.7.22 \"x\" if not dkim.domains contains \"example.net\" }",
 	    "{\"dkim.domains\":[\"a.test\"]}", "[]",
-	    "dkim.domains = with \"example.net\" in it (a.test)\n"
+	    "dkim.domains = one with \"example.net\" in it (a.test)\n"
 	    "observe r.conf:1\n" },
 	{ STEP_CONNECT, "at connect { reject 554 5.7.1 \"x\" if listed(\"zen.test\") }",
 	    "{\"listed(\\\"zen.test\\\")\":true}", "[]",
