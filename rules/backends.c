@@ -11,8 +11,8 @@
 #define ROUTE_TEXT_MAX 4096 /* of what is shown of it */
 
 /* `starttls off | opportunistic | required | verify ["NAME"]` */
-static bool
-take_starttls(struct cursor *c, struct backend *new)
+bool
+backend_starttls(struct cursor *c, struct backend *new)
 {
 	static const char *const words[] = { "off", "opportunistic", "required", "verify" };
 
@@ -65,7 +65,7 @@ take_ways(struct cursor *c, struct backend *new)
 		if (!handoff && take_handoff(c, &new->handoff)) {
 			handoff = true;
 		} else if (!starttls && cursor_word(c, "starttls")) {
-			if (!take_starttls(c, new))
+			if (!backend_starttls(c, new))
 				return false;
 			starttls = true;
 		} else {

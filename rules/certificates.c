@@ -234,7 +234,8 @@ tls_finish(struct load *load)
 {
 	struct tls_settings *settings = ARENA_NEW(load->arena, struct tls_settings);
 	bool server = load->certificates != NULL;
-	bool client = false;
+	const struct config_notify *notify = &load->config->notify;
+	bool client = notify->starttls != STARTTLS_OFF || notify->webhook.secure;
 
 	for (size_t i = 0; i < load->config->n_backends; i++)
 		client = client || load->config->backends[i].starttls != STARTTLS_OFF;

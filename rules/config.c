@@ -285,6 +285,7 @@ unknown_block(struct load *load, const struct statement *s)
 	suggest_begin(&near, t->text);
 	suggest(&near, STR("at"));
 	suggest(&near, STR("list"));
+	suggest(&near, STR("notify"));
 	suggest(&near, STR("plan"));
 	suggest(&near, STR("tls"));
 	suggest(&near, STR("upstream"));
@@ -314,6 +315,8 @@ read_setting(struct load *load, const struct statement *s)
 		COMPLAIN(load, t, "%s stands within `at STEP { ... }`", SHOW(t));
 	else if (token_is(t, "tls"))
 		tls_read(load, s);
+	else if (token_is(t, "notify"))
+		notify_read(load, s);
 	else if (s->block)
 		unknown_block(load, s);
 	else if (token_is(t, "at"))
@@ -434,6 +437,10 @@ read_source(struct load *load, const struct source *source)
 	for (size_t i = 0; i < config->n_parts; i++)
 		if (ruleset_asks(config->ruleset, STEP_CONNECT, i))
 			use_part(config, i);
+	/* Who is to be told of plans wants them counted, even if no rule asks. */
+	if (config->notify.given && config->plans.n > 0 &&
+	    fact_find(&config->facts, STR("quota.warning")))
+		use_part(config, fact_find(&config->facts, STR("quota.warning"))->stage);
 }
 
 static void *
@@ -478,6 +485,8 @@ load_begin(
 	atomic_init(&config->users, 1);
 	if (!settings_default(config_settings, n_config_settings, &config->core, arena))
 		panic("a default of the core's settings is not what its row asks for");
+	if (!notify_default(&load))
+		panic("a default of the settings of `notify` is not what its row asks for");
 	if (!tls_default(&load))
 		panic("a default of the settings of `tls` is not what its row asks for");
 	return load;

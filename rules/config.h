@@ -9,8 +9,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "mail/mailbox.h"
+#include "mail/notice.h"
 #include "mail/part.h"
 #include "mail/plan.h"
+#include "mail/url.h"
 
 struct ruleset;
 struct tls_server;
@@ -65,6 +67,32 @@ struct config_tls {
 	int64_t minimum; /* 0: TLS 1.2, 1: TLS 1.3 */
 	char *ciphers, *ca;
 	bool ask_client;
+};
+
+/* A line of the file `owners`; the account in lower case. */
+struct notify_owner {
+	struct str account, address;
+};
+
+/* The block `notify`; its rows are in notices.c (notify_settings). */
+struct config_notify {
+	bool given;
+	const char *host; /* of the mail server that takes what is mailed; NULL: nothing is */
+	uint16_t port;
+	enum starttls starttls;
+	const char *tls_name;
+	const char *user; /* NULL: no login */
+	struct str password;
+	const char *from;
+	bool to_owner, to_postmaster;
+	const char *const *to; /* besides */
+	size_t n_to;
+	char *command, *webhook_text, *template, *postmaster, *owner_domain, *owners_file;
+	struct url webhook;                /* of webhook_text, unless that is empty */
+	const struct notify_owner *owners; /* sorted */
+	size_t n_owners;
+	struct notice_template letter;
+	int64_t again, timeout, attempts, retry;
 };
 
 struct config_resolver {
@@ -151,8 +179,9 @@ struct config {
 	const struct backend *backends;
 	size_t n_backends;
 	struct config_tls tls;
+	struct config_notify notify;
 	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
-	struct tls_client *tls_client; /* NULL: `starttls` is off for all backends */
+	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
 	struct config_resolver resolver;
 	const struct list *trusted; /* of `trust`; never NULL */
 	struct plans plans;
@@ -212,11 +241,21 @@ uint32_t config_route(const struct config *config, const struct mailbox *to);
 uint64_t config_part_hash(const struct config *config, size_t part);
 uint64_t config_plans_hash(const struct config *config);
 
+/*
+ * Where the owner of an account is reached: as the file `owners` says, else the account itself if it is an
+ * address, else at the owner domain. Empty: nowhere that a mail can go.
+ */
+struct str notify_owner(
+    const struct config_notify *notify, struct str account, struct arena *arena);
+
 /* The rows of the core, for the parser and the man page. */
 extern const struct setting config_settings[];
 extern const size_t n_config_settings;
 /* Those of the block `tls`. */
 extern const struct setting tls_settings[];
 extern const size_t n_tls_settings;
+/* Those of the block `notify`. */
+extern const struct setting notify_settings[];
+extern const size_t n_notify_settings;
 
 #endif

@@ -51,8 +51,10 @@ struct load {
 	const struct token *listens; /* the first `listen proxy` */
 	const struct token *secured; /* the first `listen proxy ... tls` */
 	struct certificate *certificates, **certificates_end;
-	void *digest; /* EVP_MD_CTX: of all texts read */
-	void *words;  /* the same without the files of lists */
+	const struct token *password; /* the file with that of `notify` */
+	size_t notify_errors;         /* in its block */
+	void *digest;                 /* EVP_MD_CTX: of all texts read */
+	void *words;                  /* the same without the files of lists */
 };
 
 #define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)
@@ -123,9 +125,16 @@ void tls_read(struct load *load, const struct statement *s);
 bool tls_default(struct load *load);
 void tls_finish(struct load *load);
 
+/* notices.c: the block `notify`, and what it comes to. */
+bool notify_default(struct load *load);
+void notify_read(struct load *load, const struct statement *s);
+void notify_finish(struct load *load);
+
 /* backends.c: a line `backend`, and what all of them come to. */
 void backend_read(struct cursor *c);
 void backends_finish(struct load *load);
+/* Behind `starttls`: off, opportunistic, required, verify with or without a name. */
+bool backend_starttls(struct cursor *c, struct backend *backend);
 
 /* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
 bool statement_read(struct load *load, const struct statement *s);
@@ -137,5 +146,7 @@ struct config *config_load_text(const char *path, struct str text,
 
 /* default_rules.c, made of default.rules by the build */
 extern const char default_rules[];
+/* default_notice.c, made of plan-warning.txt */
+extern const char default_notice[];
 
 #endif

@@ -21,6 +21,7 @@ libpostern_a_SOURCES += \
 	rules/lists.c \
 	rules/literal.c rules/literal.h \
 	rules/load.h \
+	rules/notices.c \
 	rules/operand.c \
 	rules/parse.c \
 	rules/past.c rules/past.h \
@@ -39,6 +40,15 @@ libpostern_a_SOURCES += \
 	rules/statements.c \
 	rules/text.c \
 	rules/tree.c rules/tree.h
+
+# The letter of plan-warning.txt is part of the program, too.
+nodist_libpostern_a_SOURCES += rules/default_notice.c
+CLEANFILES += rules/default_notice.c
+dist_pkgdata_DATA += rules/plan-warning.txt
+rules/default_notice.c: rules/plan-warning.txt rules/embed.awk
+	$(AM_V_at)$(MKDIR_P) rules
+	$(AM_V_GEN)$(AWK) -v name=default_notice -f $(srcdir)/rules/embed.awk \
+		$(srcdir)/rules/plan-warning.txt >$@.tmp && mv $@.tmp $@
 
 # The rules of default.rules are part of the program; the file is installed to be read and copied.
 nodist_libpostern_a_SOURCES += rules/default_rules.c

@@ -7,7 +7,8 @@
 #include "rules/load.h"
 
 const char *const statement_names[] = { "listen", "backend", "resolver", "store", "certificate",
-	"tls", "trust", "list", "plan", "upstream", "stage", "at", "include", "define", NULL };
+	"notify", "tls", "trust", "list", "plan", "upstream", "stage", "at", "include", "define",
+	NULL };
 
 bool
 cursor_port(struct cursor *c, uint16_t *out)

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/rules/complaints/define.txt \
 	tests/rules/complaints/facts.txt \
 	tests/rules/complaints/lists.txt \
+	tests/rules/complaints/notify.txt \
 	tests/rules/complaints/reach.txt \
 	tests/rules/complaints/rules.txt \
 	tests/rules/complaints/settings.txt \
@@ -51,3 +52,5 @@ tests_rules_test_blocks_SOURCES = tests/rules/test_blocks.c $(rules_fake)
 tests_rules_test_include_SOURCES = tests/rules/test_include.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_change
 tests_rules_test_change_SOURCES = tests/rules/test_change.c $(rules_fake)
+check_PROGRAMS += tests/rules/test_notices
+tests_rules_test_notices_SOURCES = tests/rules/test_notices.c $(rules_loader)

@@ -216,6 +216,7 @@ main(void)
 		FILE_TEST("blocks"),
 		FILE_TEST("define"),
 		FILE_TEST("lists"),
+		FILE_TEST("notify"),
 		FILE_TEST("rules"),
 		FILE_TEST("facts"),
 		FILE_TEST("types"),
