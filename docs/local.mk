@@ -8,6 +8,7 @@ nobase_dist_doc_DATA = \
 	docs/journal.md \
 	docs/language.md \
 	docs/limits.md \
+	docs/notices.md \
 	docs/operation.md \
 	docs/replies.md \
 	docs/rfc.md \

@@ -364,6 +364,8 @@ main(int argc, char **argv)
 		print_settings(config_settings, n_config_settings);
 	else if (strcmp(what, "tls") == 0)
 		print_settings(tls_settings, n_tls_settings);
+	else if (strcmp(what, "notify") == 0)
+		print_settings(notify_settings, n_notify_settings);
 	else if (strcmp(what, "stages") == 0)
 		print_stages(&v);
 	else if (strcmp(what, "facts") == 0)
@@ -371,7 +373,8 @@ main(int argc, char **argv)
 	else if (strcmp(what, "replies") == 0)
 		print_replies();
 	else {
-		fputs("usage: reference settings | tls | stages | facts | replies\n", stderr);
+		fputs("usage: reference settings | tls | notify | stages | facts | replies\n",
+		    stderr);
 		result = EXIT_FAILURE;
 	}
 	arena_free(&arena);

@@ -38,5 +38,5 @@ libpostern_a_SOURCES += \
 	filters/vocabulary.c filters/vocabulary.h \
 	filters/volume.c filters/volume.h \
 	filters/volume_hold.c filters/volume_hold.h \
-	filters/volume_quota.c
+	filters/volume_quota.c filters/quota.h
 EXTRA_DIST += filters/README.md

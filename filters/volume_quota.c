@@ -1,6 +1,7 @@
 #include "filters/volume.h"
 
 #include "filters/key.h"
+#include "filters/quota.h"
 
 enum quota { QUOTA_NONE, QUOTA_OK, QUOTA_NEAR, QUOTA_OVER };
 const char *const quota_words[] = { "none", "ok", "near", "over", NULL };
@@ -375,4 +376,76 @@ enum progress
 upstream_compute_used(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	return upstream_nearest(ask, call, false, out);
+}
+
+/* ---- who is to be told ---- */
+
+struct collecting {
+	struct ask *ask;
+	struct quota_counter *out;
+	size_t n;
+};
+
+static void
+collect(struct collecting *c, const struct quota_counter *one)
+{
+	struct take_limits limit = limits_of(one->plan, one->what, false);
+
+	if (c->n == QUOTA_COUNTERS || (limit.minute | limit.hour | limit.day) == 0)
+		return;
+	c->out[c->n] = *one;
+	c->out[c->n++].limit = limit;
+}
+
+static void
+collect_plan(struct collecting *c)
+{
+	struct session *s = c->ask->session;
+	struct quota_counter one = { .plan = plan_in_force(s), .who = s->account };
+	enum volume_who who;
+
+	if (!one.plan)
+		return;
+	who = who_pays(s, one.plan);
+	if (who == VOLUME_CLIENT) {
+		one.kind = NOTICE_CLIENT;
+		one.who = arena_dup(c->ask->arena, str_of(IP_TEXT(&s->client_ip)));
+	}
+	for (int what = PLAN_MESSAGES; what <= PLAN_RECIPIENTS; what++) {
+		one.what = what;
+		if (volume_key(
+			c->ask, what == PLAN_MESSAGES ? "messages" : "recipients", who, &one.key))
+			collect(c, &one);
+	}
+}
+
+/* Those that something is held of, as upstream_settle() counts no others. */
+static void
+collect_upstream(struct collecting *c, const struct plan *plan, const struct holds *holds)
+{
+	static const char *const prefix[] = { UPSTREAM_MESSAGES, UPSTREAM_RECIPIENTS };
+	struct quota_counter one = { .kind = NOTICE_UPSTREAM, .plan = plan, .who = plan->name };
+
+	for (int what = PLAN_MESSAGES; what <= PLAN_RECIPIENTS; what++) {
+		one.what = what;
+		one.key = key_bound(c->ask->arena,
+		    arena_printf(c->ask->arena, "%s%.*s", prefix[what], STR_ARG(plan->name)));
+		for (size_t i = 0; i < holds->n; i++)
+			if (str_eq(holds->hold[i].key, one.key))
+				collect(c, &one);
+	}
+}
+
+size_t
+quota_counters(struct ask *ask, struct quota_counter out[QUOTA_COUNTERS])
+{
+	const struct plans *plans = ask->session->plans;
+	struct collecting c = { .ask = ask, .out = out };
+	const struct tally *tally = volume_tally(ask);
+
+	collect_plan(&c);
+	for (size_t i = 0; tally && plans && i < plans->n; i++)
+		if (plans->plan[i].upstream)
+			collect_upstream(&c, &plans->plan[i], &tally->holds);
+	return c.n;
 }

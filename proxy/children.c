@@ -11,6 +11,7 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "proxy/milter_process.h"
+#include "proxy/notice_process.h"
 #include "proxy/worker.h"
 
 #define RESTART_MS_LEAST 200
@@ -27,17 +28,31 @@ now_ms(void)
 static const char *
 name(const struct child *child)
 {
-	return child->milter ? "milter" : "worker";
+	static const char *const notices[] = { "notices", "command" };
+
+	if (child->kind == CHILD_NOTICES)
+		return notices[child->process];
+	return child->kind == CHILD_MILTER ? "milter" : "worker";
 }
 
 void
 children_init(struct children *c, const struct child_world *world)
 {
-	*c = (struct children){ .world = *world, .n = 1 + world->sockets->n_milter };
+	size_t n = 1 + world->sockets->n_milter;
+
+	*c = (struct children){ .world = *world, .n = n + NOTICE_PROCESSES };
 	c->child = xcalloc(c->n, sizeof(*c->child));
 	for (size_t i = 0; i < c->n; i++) {
-		c->child[i].words = -1;
-		c->child[i].milter = i == 0 ? NULL : &world->sockets->milter[i - 1];
+		struct child *child = &c->child[i];
+
+		child->words = -1;
+		if (i >= n) {
+			child->kind = CHILD_NOTICES;
+			child->process = (enum notice_process)(i - n);
+		} else if (i > 0) {
+			child->kind = CHILD_MILTER;
+			child->milter = &world->sockets->milter[i - 1];
+		}
 	}
 }
 
@@ -64,9 +79,10 @@ children_free(struct children *c)
 static int
 run_worker(const struct child_world *world, int words)
 {
-	const struct worker_tie tie = { words, world->beat_ms };
+	const struct worker_tie tie = { words, world->beat_ms, world->notices };
 
 	sockets_forget_milters(world->sockets);
+	notices_keep_in(world->notices);
 	return worker_run(*world->config, world->sockets, &tie);
 }
 
@@ -83,7 +99,18 @@ run_milter(const struct child_world *world, const struct milter_socket *milter, 
 	};
 
 	sockets_forget(world->sockets, milter->fd);
+	notices_close(world->notices);
 	return milter_process_run(&job);
+}
+
+static int
+run_notices(const struct child_world *world, enum notice_process process, int words)
+{
+	const struct notice_job job = { process, world->notices, *world->config, words };
+
+	sockets_forget(world->sockets, -1);
+	notices_keep(world->notices, process);
+	return notice_process_run(&job);
 }
 
 /* As if it had been started alone. */
@@ -102,10 +129,23 @@ be_child(struct children *c, const struct child *child, int words, pid_t master)
 	for (size_t i = 0; i < sizeof(world->close_too) / sizeof(world->close_too[0]); i++)
 		if (world->close_too[i] >= 0)
 			close(world->close_too[i]);
-	return child->milter ? run_milter(world, child->milter, words) : run_worker(world, words);
+	switch (child->kind) {
+	case CHILD_MILTER:
+		return run_milter(world, child->milter, words);
+	case CHILD_NOTICES:
+		return run_notices(world, child->process, words);
+	default:
+		return run_worker(world, words);
+	}
 }
 
 /* ---- in the master ---- */
+
+static bool
+wanted(const struct children *c, const struct child *child)
+{
+	return child->kind != CHILD_NOTICES || notices_wanted(*c->world.config, child->process);
+}
 
 static void
 start_later(struct child *child, const char *what)
@@ -150,7 +190,7 @@ children_start_due(struct children *c)
 	for (size_t i = 0; i < c->n && !c->ending; i++) {
 		struct child *child = &c->child[i];
 
-		if (child->pid)
+		if (child->pid || !wanted(c, child))
 			continue;
 		if (child->restart_ms <= now)
 			start(c, child);
@@ -204,6 +244,11 @@ died(struct children *c, struct child *child, int status)
 	close_words(child);
 	if (c->ending)
 		return;
+	/* It was told to, for another to begin. */
+	if (child->kind == CHILD_NOTICES && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		child->restart_ms = now;
+		return;
+	}
 	if (now - child->started_ms > RESTART_CALM_MS)
 		child->pause_ms = 0;
 	child->pause_ms = child->pause_ms ? child->pause_ms * 2 : RESTART_MS_LEAST;
@@ -232,11 +277,20 @@ void
 children_signal(const struct children *c, int worker, int milter)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		int number = c->child[i].milter ? milter : worker;
+		const int number[] = { [CHILD_WORKER] = worker, [CHILD_MILTER] = milter };
+		const struct child *child = &c->child[i];
 
-		if (c->child[i].pid && number)
-			kill(c->child[i].pid, number);
+		if (child->kind != CHILD_NOTICES && child->pid && number[child->kind])
+			kill(child->pid, number[child->kind]);
 	}
+}
+
+void
+children_signal_notices(const struct children *c, int number)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->child[i].kind == CHILD_NOTICES && c->child[i].pid)
+			kill(c->child[i].pid, number);
 }
 
 bool
@@ -249,10 +303,19 @@ children_any(const struct children *c)
 }
 
 bool
+children_any_serving(const struct children *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->child[i].pid && c->child[i].kind != CHILD_NOTICES)
+			return true;
+	return false;
+}
+
+bool
 children_any_milter(const struct children *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->child[i].pid && c->child[i].milter)
+		if (c->child[i].pid && c->child[i].kind == CHILD_MILTER)
 			return true;
 	return false;
 }
@@ -261,7 +324,7 @@ bool
 children_all_ready(const struct children *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (!c->child[i].ready)
+		if (!c->child[i].ready && wanted(c, &c->child[i]))
 			return false;
 	return true;
 }

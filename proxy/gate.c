@@ -85,11 +85,18 @@ gate_free(struct gate **gate)
 	event_free(g->due_event);
 	tally_free(&g->tally);
 	db_link_free(&g->link);
+	gate_watches_free(g);
 	shared_resolver_release(&g->resolver);
 	arena_free(&g->scratch);
 	config_release(&g->config);
 	free(g);
 	*gate = NULL;
+}
+
+void
+gate_tell_by(struct gate *gate, const struct notices *notices)
+{
+	gate->notices = notices;
 }
 
 void

@@ -26,6 +26,9 @@ struct gate_counts { /* since start, one loop; the journal has the same, for adm
 struct gate *gate_new(struct event_base *base, struct db *db, struct config *config, struct err *e);
 /* All sessions must be gone. */
 void gate_free(struct gate **gate);
+struct notices;
+/* Where notices about plans go (notices.h); without, nobody is told. */
+void gate_tell_by(struct gate *gate, const struct notices *notices);
 /* Sessions that begin from now on get this one. */
 void gate_reload(struct gate *gate, struct config *config);
 const struct config *gate_config(const struct gate *gate);

@@ -82,7 +82,7 @@ gate_accepted(struct gate_session *gs, struct str reply)
 {
 	struct session *s = &gs->session;
 
-	gate_event(gs, EVENT_ACCEPTED);
+	gate_accepted_event(gs);
 	gs->gate->counts.accepted++;
 	gs->gate->counts.messages++;
 	s->n_messages++;

@@ -6,6 +6,7 @@
 
 #include "proxy/gate.h"
 #include "proxy/gate_record.h"
+#include "proxy/notices.h"
 #include "proxy/questions.h"
 #include "proxy/shared_resolver.h"
 
@@ -21,6 +22,8 @@ struct gate {
 	struct gate_session *due; /* sessions to resume, newest first */
 	struct gate_counts counts;
 	size_t sessions;
+	const struct notices *notices; /* NULL: nobody is told of plans */
+	struct gate_watch *watches;    /* plans that are being looked at (gate_notices.c) */
 };
 
 enum gate_state {
@@ -67,6 +70,13 @@ void gate_journal(struct gate_session *gs, struct journal_record *record);
 
 /* It is resumed from the loop. */
 void gate_due(struct gate_session *gs);
+
+/* ---- gate_notices.c ---- */
+
+/* EVENT_ACCEPTED; and who is to know of a plan that is nearly used up will be told. */
+void gate_accepted_event(struct gate_session *gs);
+/* Once the link is gone. */
+void gate_watches_free(struct gate *gate);
 
 /* ---- gate_delay.c ---- */
 

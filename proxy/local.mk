@@ -67,6 +67,7 @@ libpostern_a_SOURCES += \
 	proxy/children.c proxy/children.h \
 	proxy/gate.c proxy/gate.h \
 	proxy/gate_delay.c \
+	proxy/gate_notices.c \
 	proxy/gate_outcome.c proxy/gate_private.h \
 	proxy/gate_record.c proxy/gate_record.h \
 	proxy/inherit.c proxy/inherit.h \
@@ -78,6 +79,9 @@ libpostern_a_SOURCES += \
 	proxy/milter_life.c proxy/milter_life.h \
 	proxy/milter_link.c proxy/milter_link.h \
 	proxy/milter_process.c proxy/milter_process.h \
+	proxy/notice_process.c proxy/notice_process.h \
+	proxy/notice_way.c proxy/notice_way.h \
+	proxy/notices.c proxy/notices.h \
 	proxy/notify.c proxy/notify.h \
 	proxy/questions.c proxy/questions.h \
 	proxy/shared_resolver.c proxy/shared_resolver.h \

@@ -261,6 +261,8 @@ loop_start(const struct loop_shared *shared, struct config *config,
 	if (!loop->draining || !loop->lines)
 		die("no memory for an event");
 	loop->gate = gate_new(loop->base, shared->db, config, e);
+	if (loop->gate)
+		gate_tell_by(loop->gate, shared->notices);
 	if (!loop->gate || !open_fronts(loop, shared, sockets, e) || !start_thread(loop, e))
 		loop_free(&loop);
 	return loop;

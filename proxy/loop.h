@@ -8,6 +8,7 @@
 
 #include "db/db.h"
 #include "proxy/limits.h"
+#include "proxy/notices.h"
 #include "proxy/slots.h"
 #include "rules/config.h"
 
@@ -25,6 +26,7 @@ struct loop_sockets {
 struct loop_shared {
 	struct db *db;
 	struct limits *limits;
+	const struct notices *notices;
 	struct slots *slots; /* of the mail servers of each configuration that a loop gets */
 };
 

@@ -34,6 +34,7 @@ struct master {
 	struct program program;
 	struct inherited inherited;
 	struct sockets sockets;
+	struct notices notices;
 	struct children children;
 	struct upgrade upgrade;
 	struct notify notify;
@@ -56,6 +57,14 @@ now_ms(void)
 
 /* ---- phases ---- */
 
+/* Once nobody is left who could have something to tell. */
+static void
+end_notices(struct master *m)
+{
+	if (m->phase != PHASE_RUN && !children_any_serving(&m->children))
+		children_signal_notices(&m->children, SIGTERM);
+}
+
 static void
 end(struct master *m)
 {
@@ -70,6 +79,7 @@ end(struct master *m)
 	/* Who connects from now on is refused at once, and tries the next server. */
 	sockets_forget(&m->sockets, -1);
 	children_signal(&m->children, SIGTERM, SIGNAL_DRAIN);
+	end_notices(m);
 }
 
 /* The successor has the sockets. What is open goes on as if nothing had happened, for `drain`. */
@@ -93,10 +103,15 @@ look_at_phase(struct master *m)
 {
 	if (m->phase == PHASE_RUN || now_ms() < m->phase_ms)
 		return;
-	if (m->phase == PHASE_LEAVE)
+	if (m->phase == PHASE_LEAVE) {
 		end(m);
-	else
+		return;
+	}
+	if (children_any_serving(&m->children))
 		children_signal(&m->children, SIGKILL, SIGKILL);
+	else
+		children_signal_notices(&m->children, SIGKILL);
+	m->phase_ms = now_ms() + END_SPARE_MS;
 }
 
 /* Everything runs for the first time. */
@@ -138,6 +153,7 @@ reap(struct master *m)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		bury(m, pid, status);
+	end_notices(m);
 	if (m->phase == PHASE_LEAVE && had_milter && !children_any_milter(&m->children))
 		children_signal(&m->children, SIGNAL_ALONE, 0);
 }
@@ -166,6 +182,7 @@ reload(struct master *m, struct config *config)
 		m->config = config;
 	}
 	children_signal(&m->children, SIGHUP, 0);
+	children_signal_notices(&m->children, SIGNAL_AGAIN);
 	if (!m->children.child[0].pid)
 		notify_send(&m->notify, "READY=1\nSTATUS=starting the worker again");
 }
@@ -336,7 +353,7 @@ prepare(struct master *m, struct err *e)
 	const struct config *config = m->config;
 
 	if (!rights_user(config, &user, e) || !rights_own_folder(config->core.database, user, e) ||
-	    !rights_own_folder(config->core.runtime, user, e) ||
+	    !rights_own_folder(config->core.runtime, user, e) || !notices_open(&m->notices, e) ||
 	    !sockets_open(&m->sockets, config, &m->inherited, count_loops(config), e))
 		return false;
 	inherit_close(&m->inherited);
@@ -364,6 +381,7 @@ run(struct master *m)
 	const struct child_world world = {
 		.config = &m->config,
 		.sockets = &m->sockets,
+		.notices = &m->notices,
 		.signals_before = m->before,
 		.beat_ms = m->notify.watchdog_ms / 2,
 		.close_too = { m->signal_fd, m->ready },
@@ -386,6 +404,7 @@ master_run(const struct master_start *start)
 		.successor = start->inherited.ready >= 0,
 		.upgrade.ready = -1,
 		.sockets.engine = -1,
+		.notices = { { -1, -1 }, { -1, -1 } },
 	};
 	struct err e;
 
@@ -402,6 +421,7 @@ master_run(const struct master_start *start)
 	if (m.successor && !m.was_ready)
 		sockets_handed_over(&m.sockets);
 	sockets_close(&m.sockets);
+	notices_close(&m.notices);
 	inherit_close(&m.inherited);
 	notify_close(&m.notify);
 	watch_free(&m.watch);

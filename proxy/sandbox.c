@@ -17,6 +17,8 @@ static const char *const names[] = {
 	[SANDBOX_MASTER] = "master",
 	[SANDBOX_WORKER] = "worker",
 	[SANDBOX_MILTER] = "milter",
+	[SANDBOX_NOTICES] = "notices",
+	[SANDBOX_COMMAND] = "command",
 };
 
 void
@@ -32,8 +34,8 @@ sandbox_enter(enum sandbox who, const struct config *config)
 		log_info(NULL, "event=sandbox process=%s state=off", names[who]);
 		return;
 	}
-	/* The successor that a master starts is held too, and may have other folders. */
-	if (who != SANDBOX_MASTER) {
+	/* What these start is held too, and may have other folders. */
+	if (who != SANDBOX_MASTER && who != SANDBOX_COMMAND) {
 		folders = landlock_enter(config, who == SANDBOX_WORKER, &e);
 		if (!folders)
 			log_warn(NULL, "event=sandbox process=%s problem=\"folders: %s\"",

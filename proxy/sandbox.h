@@ -16,6 +16,8 @@ enum sandbox {
 	SANDBOX_MASTER, /* starts programs: only what no mail gate ever needs is refused */
 	SANDBOX_WORKER,
 	SANDBOX_MILTER,
+	SANDBOX_NOTICES, /* speaks with servers */
+	SANDBOX_COMMAND, /* runs a program of the administrator's, which may need anything: as MASTER */
 };
 
 void sandbox_enter(enum sandbox who, const struct config *config);

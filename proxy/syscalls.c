@@ -28,10 +28,13 @@ static const char *const network[] = { "connect", "accept", "accept4", "sendto",
 	"recv", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "getsockname",
 	"getpeername", "setsockopt", "getsockopt", "poll", "ppoll", "select", "pselect6" };
 
-/* The loops and the databases. */
-static const char *const worker[] = { "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
+/* What libevent needs. */
+static const char *const events[] = { "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
 	"epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "timerfd_create", "timerfd_settime",
-	"timerfd_gettime", "socketpair", "bind", "flock", "fsync", "fdatasync", "ftruncate",
+	"timerfd_gettime", "socketpair" };
+
+/* The databases. */
+static const char *const worker[] = { "bind", "flock", "fsync", "fdatasync", "ftruncate",
 	"ftruncate64", "fallocate", "sync_file_range", "unlink", "unlinkat", "rename", "renameat",
 	"renameat2", "fchmod", "fchown", "msync", "mincore", "copy_file_range", "sendfile" };
 
@@ -111,12 +114,13 @@ add_sockets(scmp_filter_ctx filter)
 static bool
 fill(scmp_filter_ctx filter, enum sandbox who)
 {
-	if (who == SANDBOX_MASTER)
+	if (who == SANDBOX_MASTER || who == SANDBOX_COMMAND)
 		return add(filter, SCMP_ACT_KILL_PROCESS, never, LENGTH(never));
 	return add(filter, SCMP_ACT_ALLOW, basic, LENGTH(basic)) &&
 	    add(filter, SCMP_ACT_ALLOW, files, LENGTH(files)) &&
 	    add(filter, SCMP_ACT_ALLOW, network, LENGTH(network)) && add_memory(filter) &&
 	    add_threads(filter) && add_sockets(filter) &&
+	    (who == SANDBOX_MILTER || add(filter, SCMP_ACT_ALLOW, events, LENGTH(events))) &&
 	    (who != SANDBOX_WORKER || add(filter, SCMP_ACT_ALLOW, worker, LENGTH(worker)));
 }
 
@@ -124,7 +128,8 @@ bool
 syscalls_enter(enum sandbox who, struct err *e)
 {
 	scmp_filter_ctx filter =
-	    seccomp_init(who == SANDBOX_MASTER ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
+	    seccomp_init(who == SANDBOX_MASTER || who == SANDBOX_COMMAND ? SCMP_ACT_ALLOW
+									 : SCMP_ACT_KILL_PROCESS);
 	int failed;
 
 	if (!filter)

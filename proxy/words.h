@@ -19,6 +19,9 @@ enum word {
 #define SIGNAL_ALONE SIGUSR2 /* the worker's: the milter processes are gone too */
 #define SIGNAL_DRAIN SIGUSR2 /* a milter process's: ends when no message is under way */
 
+#define SIGNAL_AGAIN \
+	SIGHUP /* a process for notices: ends, and another begins with a new configuration */
+
 /* Exit code of a child that could not even start; the master does not try that again. */
 #define CANNOT_START 78
 

@@ -273,6 +273,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 	sandbox_enter(SANDBOX_WORKER, config);
 	w.base = event_base_new();
 	require(w.base);
+	w.shared.notices = tie->notices;
 	w.shared.limits = limits_new();
 	w.shared.slots = slots_new();
 	slots_know(w.shared.slots, config);

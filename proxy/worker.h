@@ -7,6 +7,7 @@
 #ifndef POSTERN_PROXY_WORKER_H
 #define POSTERN_PROXY_WORKER_H
 
+#include "proxy/notices.h"
 #include "proxy/sockets.h"
 #include "proxy/words.h"
 
@@ -14,6 +15,7 @@
 struct worker_tie {
 	int words;       /* the pipe (words.h) */
 	int64_t beat_ms; /* how often to say WORD_BEAT; 0: never */
+	const struct notices *notices;
 };
 
 /* Runs until told to end; returns the exit code. */

@@ -224,9 +224,8 @@ static void
 complain_row(struct load *load, size_t row, const char *text)
 {
 	const struct given *g = given_find(load, &notify_settings[row]);
-	struct token at = { .line = g ? g->line : 0, .column = 1 };
 
-	COMPLAIN(load, g ? &at : NULL, "`%s`: %s", notify_settings[row].name, text);
+	COMPLAIN(load, g ? &g->at : NULL, "`%s`: %s", notify_settings[row].name, text);
 }
 
 static const char *
@@ -389,14 +388,13 @@ notify_finish(struct load *load)
 {
 	struct config_notify *n = &load->config->notify;
 	const struct given *g = given_find(load, n);
-	struct token at = { .line = g ? g->line : 0, .column = 1 };
 	struct err e;
 
 	if (!n->given)
 		return;
 	if (load->notify_errors == 0 && n->host == NULL && n->command[0] == '\0' &&
 	    n->webhook_text[0] == '\0')
-		COMPLAIN(load, &at,
+		COMPLAIN(load, g ? &g->at : NULL,
 		    "`notify` tells nobody: say `mail via HOST port NUMBER`, `command` or `webhook`");
 	if (n->command[0] && n->command[0] != '/')
 		complain_row(

@@ -17,6 +17,7 @@ scenario_tests = \
 	tests/scenario/proxy_limits.sh \
 	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_memory.sh \
+	tests/scenario/proxy_notices.sh \
 	tests/scenario/proxy_mime.sh \
 	tests/scenario/proxy_header.sh \
 	tests/scenario/proxy_policy.sh \

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Who is told of plans; the cases are in the file of the same name.
+command -v python3 >/dev/null || { echo "1..0 # SKIP there is no python3"; exit 0; }
+command -v openssl >/dev/null || { echo "1..0 # SKIP there is no openssl"; exit 0; }
+exec python3 "${srcdir:-.}/tests/scenario/proxy_notices.py" "$@"
