@@ -3,6 +3,7 @@ nobase_pkginclude_HEADERS += \
 	mail/authres.h \
 	mail/command.h \
 	mail/eod.h \
+	mail/exception.h \
 	mail/extension.h \
 	mail/fact.h \
 	mail/header.h \
@@ -29,6 +30,7 @@ libpostern_a_SOURCES += \
 	mail/command.c \
 	mail/eod.c \
 	mail/explanation.h \
+	mail/exception.c \
 	mail/extension.c \
 	mail/fact.c \
 	mail/header.c \

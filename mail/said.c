@@ -192,6 +192,13 @@ static const struct explanation questions = {
 	"Look with `postern why ID` which stage asked how much: an SPF record or a signature may be "
 	"made so that it costs.",
 };
+static const struct explanation blocked = {
+	"An administrator has blocked the sender by hand: the client's address, or the domain that SPF or "
+	"DKIM proves.",
+	"Ask the recipient to tell the administrator, by another way than mail from the same sender. Sending "
+	"again will not help.",
+	"The rule of the entry, `postern why ID`, has the number of the exception that it is.",
+};
 static const struct explanation dns = {
 	"The DNS did not answer, and rules that need it were not to be passed over.",
 	"Nothing: a mail server tries again by itself. If it stays so, the name servers of your domain "
@@ -365,6 +372,9 @@ static const struct saying rows[SAID_COUNT] = {
 	ROW(RECIPIENT_POLICY, 452, "4.5.3", "This recipient's policy differs, send again for it",
 	    "policy", &apart),
 
+	ROW(BLOCKED_CONNECT, 554, "5.7.1", "Blocked by the administrator", "exception", &blocked),
+	ROW(BLOCKED, 550, "5.7.1", "Blocked by the administrator", "exception", &blocked),
+
 	ROW(NO_ROOM, 452, "4.3.1", "There is no room for the message now, try again later",
 	    "limit: messages held", &room),
 	ROW(NO_SPOOL, 452, "4.3.1", "There is no room for the message now", "failure: spool",
@@ -467,10 +477,23 @@ said_verdict(enum said said)
 	return v;
 }
 
+/* Which of several it was: "exception 12". */
+static struct str
+without_number(struct str rule)
+{
+	size_t n = rule.n;
+
+	while (n > 0 && ascii_isdigit(rule.p[n - 1]))
+		n--;
+	return n > 0 && n < rule.n && rule.p[n - 1] == ' ' ? str_sub(rule, 0, n - 1) : rule;
+}
+
 enum said
 said_find(struct str rule, int code)
 {
 	enum said found = SAID_COUNT;
+
+	rule = without_number(rule);
 
 	/* In place of a greeting it was said with 421, whatever the row has. */
 	for (enum said said = 0; said < SAID_COUNT; said++)

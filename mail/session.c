@@ -62,11 +62,26 @@ forget_helo_facts(struct facts *facts)
 	facts->end = at;
 }
 
+/* What the last name was refused for: this one is looked at anew. */
+static void
+forget_helo_held(struct session *s)
+{
+	struct held **at = &s->held;
+
+	while (*at != NULL) {
+		if ((*at)->step == STEP_HELO)
+			*at = (*at)->next;
+		else
+			at = &(*at)->next;
+	}
+}
+
 void
 session_helo(struct session *s, struct str name, bool esmtp)
 {
 	session_reset(s);
 	forget_helo_facts(&s->facts);
+	forget_helo_held(s);
 	/* Who says EHLO over and over with the same name costs no memory. */
 	if (!str_eq(s->helo, name))
 		s->helo = arena_dup(s->conn, name);

@@ -43,6 +43,22 @@ struct mark {
 	struct mark *next;
 };
 
+/*
+ * A refusal that an exception may undo, held back until it is known whether it does (rules/exception.h). Texts are the
+ * configuration's, or of the arena it lies in.
+ */
+struct held {
+	enum step step; /* at which a rule refused */
+	struct verdict verdict;
+	struct str source;                 /* the rule as written */
+	const char *digest;                /* by which exceptions know it */
+	const struct recipient *recipient; /* whom alone it is about; NULL: all of them */
+	bool counted;                      /* an exception has its hit */
+	struct held *next;
+};
+
+struct exceptions;
+
 struct transaction {
 	bool open;       /* MAIL was accepted */
 	unsigned serial; /* 1, 2, ... in the session */
@@ -61,6 +77,7 @@ struct transaction {
 	int64_t score; /* of all steps so far */
 	struct mark *marks;
 	struct added_field *added;
+	struct held *held;
 	struct str *policy;  /* what message rules find in the first recipient: rules/policy.h */
 	struct str queue_id; /* the MTA's, where it is known */
 	void **stage_state;  /* one pointer a stage */
@@ -108,6 +125,9 @@ struct session {
 	const struct fact_table *table;
 	size_t n_stages;
 	const struct plans *plans; /* the configuration's, or NULL */
+	/* those in force, while a decision is made; NULL: none */
+	const struct exceptions *exceptions;
+	struct held *held; /* of connect and helo */
 	struct transaction txn;
 	/* errors and refusals so far, for limits and facts */
 	unsigned n_errors, n_refused, n_messages;

@@ -65,6 +65,7 @@ gate_new(struct event_base *base, struct db *db, struct config *config, struct e
 	gate->db = db;
 	gate->link = db_link_new(db, base);
 	gate->tally = tally_new(base, gate->link);
+	gate->exceptions = gate_exceptions_new(base, gate->link);
 	gate->config = config_use(config);
 	gate->resolver = resolver;
 	gate->scratch = arena_new(SCRATCH_LIMIT);
@@ -84,6 +85,7 @@ gate_free(struct gate **gate)
 	require(g->sessions == 0);
 	event_free(g->due_event);
 	tally_free(&g->tally);
+	gate_exceptions_free(&g->exceptions);
 	db_link_free(&g->link);
 	gate_watches_free(g);
 	shared_resolver_release(&g->resolver);
@@ -404,6 +406,7 @@ settle(struct gate_session *gs, struct decision *d, struct verdict *out)
 	struct verdict v;
 
 	failure_judge(&gs->config->core, gs->gate->scratch, d);
+	gate_exceptions_used(gs->gate->exceptions, d->used);
 	v = d->verdict;
 	gate_delay_begin(gs, d->delay);
 	/* RFC 5321 3.1: in place of a greeting 421 it is that sends a client away for now. */
@@ -464,7 +467,7 @@ over_budget(const struct gate_session *gs)
 }
 
 static enum progress
-decide(struct gate_session *gs, struct verdict *out)
+decide_now(struct gate_session *gs, struct verdict *out)
 {
 	const struct ruleset *rules = gs->config->ruleset;
 	struct session *s = &gs->session;
@@ -493,6 +496,18 @@ decide(struct gate_session *gs, struct verdict *out)
 		failure_of_stage(&gs->config->core, gs->gate->scratch, &d);
 		return settle(gs, &d, out);
 	}
+}
+
+/* The exceptions are the session's to look at only as long as nothing can change them. */
+static enum progress
+decide(struct gate_session *gs, struct verdict *out)
+{
+	enum progress progress;
+
+	gs->session.exceptions = gate_exceptions_now(gs->gate->exceptions);
+	progress = decide_now(gs, out);
+	gs->session.exceptions = NULL;
+	return progress;
 }
 
 enum progress

@@ -4,17 +4,21 @@
 #ifndef POSTERN_PROXY_GATE_PRIVATE_H
 #define POSTERN_PROXY_GATE_PRIVATE_H
 
+#include "mail/exception.h"
 #include "proxy/gate.h"
 #include "proxy/gate_record.h"
 #include "proxy/notices.h"
 #include "proxy/questions.h"
 #include "proxy/shared_resolver.h"
 
+struct gate_exceptions;
+
 struct gate {
 	struct event_base *base;
 	struct db *db;
 	struct db_link *link;
 	struct tally *tally;
+	struct gate_exceptions *exceptions;
 	struct config *config;
 	struct shared_resolver *resolver;
 	struct arena *scratch;
@@ -77,6 +81,16 @@ void gate_due(struct gate_session *gs);
 void gate_accepted_event(struct gate_session *gs);
 /* Once the link is gone. */
 void gate_watches_free(struct gate *gate);
+
+/* ---- gate_exceptions.c ---- */
+
+/* Reads them at once, and from then on when they have changed. */
+struct gate_exceptions *gate_exceptions_new(struct event_base *base, struct db_link *link);
+void gate_exceptions_free(struct gate_exceptions **exceptions);
+/* Good until the loop goes on; NULL: there are none. */
+const struct exceptions *gate_exceptions_now(const struct gate_exceptions *exceptions);
+/* Each of these has one hit more. */
+void gate_exceptions_used(struct gate_exceptions *exceptions, const struct exception_use *used);
 
 /* ---- gate_delay.c ---- */
 

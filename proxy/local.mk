@@ -68,6 +68,7 @@ libpostern_a_SOURCES += \
 	proxy/gate.c proxy/gate.h \
 	proxy/gate_delay.c \
 	proxy/gate_notices.c \
+	proxy/gate_exceptions.c \
 	proxy/gate_outcome.c proxy/gate_private.h \
 	proxy/gate_record.c proxy/gate_record.h \
 	proxy/inherit.c proxy/inherit.h \

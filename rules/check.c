@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "rules/exception.h"
+
 bool
 mark_check(struct check *check, const struct expr *e, const struct token *at)
 {
@@ -189,6 +191,7 @@ rules_check(struct load *load, struct rule *first)
 	free(check.call);
 	check.rules->observe = load->config->core.mode == 1;
 	rules_compile(load, check.rules);
+	exception_mark(load->arena, check.rules);
 	policy_collect(load, check.rules);
 	if (!load->blocks_broken)
 		reach_check(load, check.rules);

@@ -24,6 +24,8 @@ struct evaluation {
 	bool watched;   /* an observed rule would have ended the step */
 	bool closed;    /* nothing is asked: a condition on what is not in `known` is PENDING */
 	size_t missing; /* closed and PENDING: the slot of that */
+	struct excepted *excepted; /* entries of the trace for exceptions, newest first */
+	bool unsure;               /* the present rule refuses for now only (rules/exception.h) */
 };
 
 /*

@@ -13,6 +13,7 @@ libpostern_a_SOURCES += \
 	rules/core.c \
 	rules/define.c \
 	rules/eval.c rules/eval.h \
+	rules/exception.c rules/exception.h \
 	rules/failure.c rules/failure.h \
 	rules/fingerprint.c \
 	rules/include.c \

@@ -426,6 +426,7 @@ rule_json(struct buf *b, const struct ruleset *rules, const struct rule *rule)
 	text(b, "rule", rule->shown.id);
 	text(b, "source", rule->shown.source);
 	text(b, "action", str_of(rule->shown.action));
+	text(b, "digest", str_of(rule->shown.digest));
 	yes(b, "observed",
 	    rule->observe || (rules->observe && rule->action != ACTION_ACCEPT_SESSION));
 	buf_addc(b, '}');

@@ -4,6 +4,7 @@
 
 #include "base/die.h"
 #include "rules/eval.h"
+#include "rules/exception.h"
 
 static enum progress
 fill_verdict(struct evaluation *ev, const struct rule *rule, struct verdict *out)
@@ -19,7 +20,7 @@ fill_verdict(struct evaluation *ev, const struct rule *rule, struct verdict *out
 		progress = text_expand(ev, rule->text, &v.text);
 	memcpy(v.enhanced, rule->enhanced, sizeof v.enhanced);
 	if (progress == DONE)
-		*out = v;
+		*out = ev->unsure ? exception_unsure(v.rule) : v;
 	return progress;
 }
 
@@ -105,9 +106,32 @@ rehearse(struct evaluation *ev, const struct rule *rule, bool *over)
 	return watch(ev, rule);
 }
 
+/* Its words are filled in now: they may tell facts of this step. */
+static enum progress
+hold_refusal(struct evaluation *ev, const struct rule *rule)
+{
+	struct verdict v;
+
+	if (fill_verdict(ev, rule, &v) != DONE)
+		return PENDING;
+	exception_hold(ev, rule, &v);
+	return DONE;
+}
+
 static enum progress
 hit_rule(struct evaluation *ev, const struct rule *rule, bool *over)
 {
+	struct undone undone = { 0 };
+
+	if (rule->action == ACTION_TEMPFAIL || rule->action == ACTION_REJECT) {
+		if (exception_undoes(ev, rule, &undone) != DONE)
+			return PENDING;
+		if (undone.yes)
+			return DONE;
+		if (undone.later)
+			return hold_refusal(ev, rule);
+	}
+	ev->unsure = undone.unsure;
 	if (rule->observe)
 		return watch(ev, rule);
 	return ev->rules->observe ? rehearse(ev, rule, over) : act(ev, rule, over);
@@ -184,8 +208,14 @@ ruleset_decide(
 
 	require(ask->step < STEP_COUNT);
 	*out = (struct decision){ 0 };
-	if (ask->session->rules_over || n == 0)
+	if (exception_before(&ev) != DONE) {
+		*out = (struct decision){ 0 };
+		return PENDING;
+	}
+	if (out->verdict.kind != VERDICT_ACCEPT || ask->session->rules_over || n == 0) {
+		exception_after(&ev);
 		return DONE;
+	}
 	first = xmalloc(n * sizeof *first + (rules->n_calls + facts) * sizeof *ev.known);
 	ev.entry = first;
 	ev.known = (const struct fact **)(first + n);
@@ -196,6 +226,7 @@ ruleset_decide(
 		out->trace = (struct trace){ first, (size_t)(ev.entry - first) };
 		out->failures = ask->failures;
 		arena_cleanup(arena, free, first);
+		exception_after(&ev);
 	} else {
 		*out = (struct decision){ 0 };
 		free(first);
@@ -216,6 +247,32 @@ decision_trace(struct decision *d, struct arena *arena, const struct trace_entry
 		d->failures |= entry->fact[i]->failures;
 }
 
+static struct held *
+held_dup(struct arena *arena, const struct held *from)
+{
+	struct held *held = ARENA_NEW(arena, struct held);
+
+	*held = *from;
+	held->verdict.text = arena_dup(arena, from->verdict.text);
+	return held;
+}
+
+static void
+apply_held(struct session *s, const struct decision *d)
+{
+	for (const struct held *h = d->held; h != NULL; h = h->next) {
+		bool of_connection = h->step < STEP_MAIL;
+		struct held **first = of_connection ? &s->held : &s->txn.held;
+		struct held *held = held_dup(of_connection ? s->conn : s->txn.arena, h);
+
+		held->next = *first;
+		*first = held;
+	}
+	for (const struct exception_use *u = d->used; u != NULL; u = u->next)
+		if (u->held != NULL)
+			u->held->counted = true;
+}
+
 void
 decision_apply(struct session *s, const struct decision *d)
 {
@@ -224,6 +281,7 @@ decision_apply(struct session *s, const struct decision *d)
 
 	if (d->verdict.kind == VERDICT_ACCEPT_SESSION)
 		s->rules_over = true;
+	apply_held(s, d);
 	txn->score += d->score;
 	for (const struct mark *m = d->marks; m != NULL; m = m->next) {
 		struct mark *mark;

@@ -15,8 +15,9 @@ struct ruleset;
 struct trace_rule {
 	struct str id;     /* file:line */
 	struct str source; /* the rule as written, one line */
-	const char *
-	    action; /* "accept", "tempfail", "reject", "score", "mark", "add header", "delay"; "if", ... */
+	/* "accept", "tempfail", "reject", "score", "mark", "add header", "delay"; "if", ... */
+	const char *action;
+	const char *digest; /* of one that refuses: by which exceptions know it; else NULL */
 };
 
 /* One rule, or head of a block, that was looked at. Small, for there is one of each rule in every step. */
@@ -37,6 +38,13 @@ struct trace {
 	size_t n;
 };
 
+/* An exception that did something. */
+struct exception_use {
+	int64_t number;
+	struct held *held; /* the refusal that it undid, if that was held back */
+	struct exception_use *next;
+};
+
 struct decision {
 	struct verdict verdict;
 	struct verdict observed; /* what the observed rules would have said; kind ACCEPT: nothing */
@@ -48,8 +56,10 @@ struct decision {
 	int64_t score;
 	struct mark *marks;
 	struct added_field *added;
-	int64_t delay;     /* ms: the reply is held back, whatever it is */
-	unsigned failures; /* of enum failure: what some fact of the trace rests on */
+	struct exception_use *used; /* each once */
+	struct held *held;          /* refusals of this step that are held back */
+	int64_t delay;              /* ms: the reply is held back, whatever it is */
+	unsigned failures;          /* of enum failure: what some fact of the trace rests on */
 };
 
 /*
@@ -62,7 +72,7 @@ enum progress ruleset_decide(
 /* Adds an entry that is no rule's behind the rules'. */
 void decision_trace(struct decision *d, struct arena *arena, const struct trace_entry *entry);
 /*
- * Adds the step's score, marks and header fields to the transaction, and ends the rules for
+ * Adds the step's score, marks, header fields and held refusals to the session, and ends the rules for
  * `accept session`. Once per decision.
  */
 void decision_apply(struct session *s, const struct decision *d);

@@ -4,6 +4,7 @@ check_PROGRAMS += \
 	tests/mail/test_code \
 	tests/mail/test_command \
 	tests/mail/test_eod \
+	tests/mail/test_exception \
 	tests/mail/test_extension \
 	tests/mail/test_fact \
 	tests/mail/test_header \

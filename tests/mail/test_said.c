@@ -58,6 +58,9 @@ test_rows_are_found_by_what_the_journal_has(void **state)
 	assert_int_equal(said_find(STR("limit: memory"), 554), SAID_NO_MEMORY_EVER);
 	/* In place of a greeting. */
 	assert_int_equal(said_find(STR("failure: dns"), 421), SAID_DNS);
+	/* Which exception it was. */
+	assert_int_equal(said_find(STR("exception 12"), 550), SAID_BLOCKED);
+	assert_int_equal(said_find(STR("exception 12"), 554), SAID_BLOCKED_CONNECT);
 	assert_int_equal(said_find(STR("postern.conf:12"), 550), SAID_COUNT);
 	assert_int_equal(said_find(STR(""), 250), SAID_COUNT);
 }

@@ -22,6 +22,7 @@
 #include "base/die.h"
 #include "db/journal_config.h"
 #include "filters/vocabulary.h"
+#include "mail/exception.h"
 #include "rules/record.h"
 
 #define LIMIT_S 20 /* for a loop to get where it should */
@@ -679,6 +680,134 @@ test_a_milter_is_delayed_less(void **state)
 	assert_string_equal(found.text, "gave up after 0.0 s of a delay of 8.0 s");
 }
 
+/* ---- exceptions ---- */
+
+static void
+ask_store(struct fixture *f, struct store_exceptions *x)
+{
+	struct store_ask one = { .exceptions = x };
+	char path[96];
+	struct err e;
+	struct store *store;
+
+	snprintf(path, sizeof(path), "%s/store.db", f->folder);
+	store = store_sqlite.open(path, &e);
+	assert_non_null(store);
+	assert_true(store_sqlite.ask(store, &one, 1, clock_wall_ms(), &e));
+	store_sqlite.close(&store);
+}
+
+static int64_t
+except(struct fixture *f, struct str key)
+{
+	struct store_exceptions x = { .what = EXCEPTIONS_PUT,
+		.one = { .key = key, .about = STR("{}") } };
+
+	ask_store(f, &x);
+	assert_true(x.done);
+	return x.one.number;
+}
+
+static int64_t
+hits(struct fixture *f, struct arena *arena)
+{
+	struct store_exceptions x = { .what = EXCEPTIONS_READ, .memory = arena };
+
+	ask_store(f, &x);
+	assert_non_null(x.rows);
+	return x.rows->hits;
+}
+
+static void
+on_second(evutil_socket_t fd, short what, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* A second of the loop's life: what somebody else wrote into the store has to be in force after it. */
+static void
+a_second(struct fixture *f)
+{
+	bool over = false;
+	struct event *timer = evtimer_new(f->base, on_second, &over);
+	const struct timeval second = { 1, 0 };
+
+	event_add(timer, &second);
+	while (!over)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	event_free(timer);
+}
+
+static void
+test_exceptions(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *arena = arena_new(1 << 20);
+	char digest[EXCEPTION_RULE];
+	struct store_exceptions drop = { .what = EXCEPTIONS_DROP };
+	struct verdict v;
+
+	begin_mail(f, "<a@fail.gate.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	drop.one.number = except(f,
+	    arena_printf(arena, "allow %s@postern.conf:1 client:192.0.2.1 fail.gate.test *",
+		exception_digest(STR("if spf is fail"), digest)));
+	a_second(f);
+	begin_mail(f, "<a@fail.gate.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	begin_mail(f, "<a@fail2.gate.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	a_second(f);
+	assert_int_equal(hits(f, arena), 1);
+	ask_store(f, &drop);
+	a_second(f);
+	begin_mail(f, "<a@fail.gate.test>");
+	decide(f, STEP_MAIL, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	arena_free(&arena);
+}
+
+static void
+test_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	except(f, STR("block * client:192.0.2.0/24 * *"));
+	a_second(f);
+	decide(f, STEP_CONNECT, &v);
+	assert_int_equal(v.kind, VERDICT_REJECT);
+	assert_int_equal(v.code, 554);
+	assert_true(str_eq(v.text, STR("Blocked by the administrator")));
+	assert_string_equal(journal(f).rule, "exception 1");
+	assert_non_null(strstr(journal(f).trace, "block * client:192.0.2.0/24 * *"));
+}
+
+/* Sessions look at memory: whether there are exceptions for others or none, they ask the store for nothing. */
+static void
+test_exceptions_cost_no_question(void **state)
+{
+	struct fixture *f = *state;
+	struct verdict v;
+
+	for (int some = 0; some < 2; some++) {
+		begin_mail(f, "<a@fail.gate.test>");
+		decide(f, STEP_CONNECT, &v);
+		decide(f, STEP_MAIL, &v);
+		assert_int_equal(v.kind, VERDICT_REJECT);
+		assert_int_equal(gate_session(f->gs)->answers.total, 0);
+		/* The one for the sender's SPF record. */
+		assert_int_equal(gate_session(f->gs)->txn.answers.total, 1);
+		assert_null(gate_session(f->gs)->exceptions);
+		except(f, STR("allow * client:192.0.2.9 * *"));
+		except(f, STR("block * client:192.0.2.9 * *"));
+		a_second(f);
+	}
+}
+
 int
 main(void)
 {
@@ -702,6 +831,10 @@ main(void)
 		    test_who_gives_up_during_a_delay_is_journalled, set_up, tear_down),
 		TEST(test_a_milter_is_delayed_less),
 		TEST(test_without_a_disk_what_needs_none_goes_on),
+		cmocka_unit_test_setup_teardown(test_exceptions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_blocks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_exceptions_cost_no_question, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
