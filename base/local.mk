@@ -11,6 +11,7 @@ nobase_pkginclude_HEADERS += \
 	base/log.h \
 	base/progress.h \
 	base/queue.h \
+	base/regex.h \
 	base/resolver.h \
 	base/setting.h \
 	base/sip.h \
@@ -27,6 +28,7 @@ libpostern_a_SOURCES += \
 	base/escape.c \
 	base/log.c \
 	base/queue.c \
+	base/regex.c \
 	base/resolver.c \
 	base/sip.c \
 	base/str.c \

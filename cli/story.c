@@ -173,7 +173,7 @@ outcome(const struct json *rule, bool decided)
 	if (decided)
 		return "decided";
 	if (!json_yes(rule, "hit"))
-		return "no";
+		return json_yes(rule, "gave_up") ? "no, a regular expression was given up" : "no";
 	return json_yes(rule, "observed") ? "yes, only observed" : "yes";
 }
 

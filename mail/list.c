@@ -23,14 +23,19 @@ struct item {
 };
 
 struct list {
-	struct arena *arena;
-	struct str name;
+	/* what each search reads */
 	struct item *item;
-	size_t n_items, cap_items;
+	size_t n_items;
 	uint64_t lengths; /* of items: bit n, the last one for all that are longer */
 	struct cidr *net;
-	size_t n_nets, cap_nets;
+	size_t n_nets;
+	const struct regex **regex;
+	size_t n_regexes;
 	bool finished;
+
+	size_t cap_items, cap_nets, cap_regexes;
+	struct arena *arena;
+	struct str name;
 };
 
 struct list *
@@ -71,6 +76,15 @@ list_add_cidr(struct list *list, const struct cidr *cidr)
 	list->net =
 	    list_grow(list->arena, list->net, list->n_nets, &list->cap_nets, sizeof *list->net);
 	list->net[list->n_nets++] = *cidr;
+}
+
+void
+list_add_regex(struct list *list, const struct regex *regex)
+{
+	require(!list->finished);
+	list->regex = list_grow(list->arena, list->regex, list->n_regexes, &list->cap_regexes,
+	    sizeof(const struct regex *));
+	list->regex[list->n_regexes++] = regex;
 }
 
 static void
@@ -285,7 +299,7 @@ list_finish(struct list *list)
 size_t
 list_length(const struct list *list)
 {
-	return list->n_items + list->n_nets;
+	return list->n_items + list->n_nets + list->n_regexes;
 }
 
 static bool
@@ -350,8 +364,9 @@ domain_closeness(const struct list *list, struct str domain)
 	return 0;
 }
 
-size_t
-list_closeness(const struct list *list, struct str text)
+/* Of all but regular expressions. */
+static inline size_t
+item_closeness(const struct list *list, struct str text)
 {
 	char ascii[ASCII_MAX];
 	size_t at;
@@ -365,30 +380,65 @@ list_closeness(const struct list *list, struct str text)
 	return domain_closeness(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));
 }
 
-static bool
-has_text(const struct list *list, struct str text)
+static inline enum regex_found
+search_text(const struct list *list, struct str text, struct regex_memory **memory)
 {
-	return list_closeness(list, text) > 0;
+	enum regex_found found = REGEX_NO;
+
+	if (item_closeness(list, text) > 0)
+		return REGEX_YES;
+	for (size_t i = 0; i < list->n_regexes && found != REGEX_YES; i++) {
+		enum regex_found one = regex_match(list->regex[i], text, memory);
+
+		found = one == REGEX_NO ? found : one;
+	}
+	return found;
+}
+
+size_t
+list_closeness(const struct list *list, struct str text)
+{
+	struct regex_memory *memory = NULL;
+	size_t closeness = item_closeness(list, text);
+
+	if (closeness == 0 && search_text(list, text, &memory) == REGEX_YES)
+		closeness = 1;
+	regex_memory_free(&memory);
+	return closeness;
+}
+
+enum regex_found
+list_search(const struct list *list, const struct value *value, struct regex_memory **memory)
+{
+	enum regex_found found = REGEX_NO;
+
+	require(list->finished);
+	switch (value->type) {
+	case VALUE_IP:
+		return has_ip(list, &value->ip) ? REGEX_YES : REGEX_NO;
+	case VALUE_TEXT:
+	case VALUE_SYMBOL:
+		return search_text(list, value->text, memory);
+	case VALUE_LIST:
+		for (size_t i = 0; i < value->list.n && found != REGEX_YES; i++) {
+			enum regex_found one = search_text(list, value->list.item[i], memory);
+
+			found = one == REGEX_NO ? found : one;
+		}
+		return found;
+	default:
+		return REGEX_NO;
+	}
 }
 
 bool
 list_has(const struct list *list, const struct value *value)
 {
-	require(list->finished);
-	switch (value->type) {
-	case VALUE_IP:
-		return has_ip(list, &value->ip);
-	case VALUE_TEXT:
-	case VALUE_SYMBOL:
-		return has_text(list, value->text);
-	case VALUE_LIST:
-		for (size_t i = 0; i < value->list.n; i++)
-			if (has_text(list, value->list.item[i]))
-				return true;
-		return false;
-	default:
-		return false;
-	}
+	struct regex_memory *memory = NULL;
+	bool found = list_search(list, value, &memory) == REGEX_YES;
+
+	regex_memory_free(&memory);
+	return found;
 }
 
 uint64_t
@@ -405,6 +455,11 @@ list_hash(const struct list *list, uint64_t hash)
 
 		hash = str_hash(hash, str_of(IP_TEXT(&list->net[i].ip)));
 		hash = str_hash(hash, (struct str){ &bits, 1 });
+	}
+	for (size_t i = 0; i < list->n_regexes; i++) {
+		hash = str_hash(hash, regex_pattern(list->regex[i]));
+		hash = str_hash(hash, STR("/"));
+		hash = str_hash(hash, regex_flags(list->regex[i]));
 	}
 	return hash;
 }

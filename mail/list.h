@@ -1,6 +1,6 @@
 /*
  * list: a named list of the configuration: addresses and networks, domains (with their
- * sub-domains), mailboxes, accounts. Built once at load, const afterwards; membership is a search
+ * sub-domains), mailboxes, accounts, regular expressions. Built once at load, const afterwards; membership is a search
  * in sorted memory. Domains compare as A-labels, on both sides. Pure.
  */
 #ifndef POSTERN_MAIL_LIST_H
@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/regex.h"
 #include "mail/value.h"
 
 struct list;
@@ -21,6 +22,8 @@ void list_add_cidr(struct list *list, const struct cidr *cidr);
  * or network goes to list_add_cidr. False: it is none of these.
  */
 bool list_add_text(struct list *list, struct str text, struct err *e);
+/* Looked for in texts that nothing else of the list names. The regex outlives the list. */
+void list_add_regex(struct list *list, const struct regex *regex);
 /* Call once after the last addition. */
 void list_finish(struct list *list);
 size_t list_length(const struct list *list);
@@ -31,9 +34,12 @@ uint64_t list_hash(const struct list *list, uint64_t hash);
  * domain is in the list or below one that is. LIST: any of its items. NONE: never.
  */
 bool list_has(const struct list *list, const struct value *value);
+/* The same; GAVE_UP: nothing was found, and one of its regular expressions came to no end. *memory as of regex_match(). */
+enum regex_found list_search(
+    const struct list *list, const struct value *value, struct regex_memory **memory);
 /*
  * How closely the list names a mailbox or a domain, of several lists the one that says most of it has the
- * highest number: the mailbox itself, its domain, what that lies in. 0: not at all.
+ * highest number: the mailbox itself, its domain, what that lies in, a regular expression. 0: not at all.
  */
 size_t list_closeness(const struct list *list, struct str text);
 

@@ -281,6 +281,19 @@ flip_part(const struct flip *t)
 	add_fact(t->c, t->node->left, v, part_words(t));
 }
 
+/* What a regular expression would match cannot be told from it; what it does not match can. */
+static void
+flip_match(const struct flip *t)
+{
+	const struct regex *regex = t->node->regex;
+
+	if (t->want != t->node->negated)
+		return;
+	add_fact(t->c, t->node->left, value_text(LIKE_NOTHING),
+	    arena_printf(t->c->g->arena, "one that /%.*s/%.*s does not match",
+		STR_ARG(regex_pattern(regex)), STR_ARG(regex_flags(regex))));
+}
+
 static void
 flip_known(const struct flip *t)
 {
@@ -308,6 +321,9 @@ flip_fact(const struct flip *t)
 			flip_in_list(t);
 		else if (t->node->expr->n_words > 0)
 			flip_in_words(t);
+		return;
+	case RELATION_MATCHES:
+		flip_match(t);
 		return;
 	case RELATION_KNOWN:
 	case RELATION_UNKNOWN:
@@ -422,5 +438,6 @@ candidates_collect(struct candidates *c)
 			if (node[k].kind == EXPR_TEST || node[k].kind == EXPR_MARKED)
 				flip_test(&ev, c, &node[k]);
 	}
+	regex_memory_free(&ev.regex);
 	arena_free(&scratch);
 }

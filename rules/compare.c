@@ -286,6 +286,19 @@ in_check(struct check *check, struct expr *test)
 	}
 }
 
+static bool
+match_check(struct check *check, struct expr *test)
+{
+	if (test->left.type != VALUE_TEXT && test->left.type != VALUE_LIST) {
+		COMPLAIN(check->load, &test->relation_at,
+		    "`matches` looks into texts; `%.*s` is %s", STR_ARG(test->left.at.text),
+		    type_shown(test->left.type));
+		return false;
+	}
+	test->regex = regex_take(check->load, test->set);
+	return test->regex != NULL;
+}
+
 bool
 test_check(struct check *check, struct expr *test)
 {
@@ -309,6 +322,8 @@ test_check(struct check *check, struct expr *test)
 		return is_check(check, test);
 	case RELATION_IN:
 		return in_check(check, test);
+	case RELATION_MATCHES:
+		return match_check(check, test);
 	case RELATION_CONTAINS:
 	case RELATION_STARTS:
 	case RELATION_ENDS:

@@ -30,7 +30,10 @@ lay_out(const struct expr *e, struct node *node)
 		node->right_kind = (uint8_t)e->right.kind;
 		node->left = (uint32_t)e->left.slot;
 		node->right = (uint32_t)e->right.slot;
-		node->list = e->list;
+		if (e->relation == RELATION_MATCHES)
+			node->regex = e->regex;
+		else
+			node->list = e->list;
 		node->value = e->right.value;
 	} else if (e->kind != EXPR_MARKED) {
 		for (const struct expr *child = e->child; child != NULL; child = child->next)

@@ -198,7 +198,8 @@ take_over(struct check *check, const struct expr *e, const struct token *at)
 
 	if (e->kind == EXPR_TEST) {
 		operand_used(check, &e->left);
-		operand_used(check, &e->right);
+		if (relation_has_right(e->relation))
+			operand_used(check, &e->right);
 	} else if (e->kind == EXPR_MARKED) {
 		ok = mark_check(check, e, at);
 	} else {

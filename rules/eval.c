@@ -168,13 +168,33 @@ has_part(unsigned relation, const struct value *left, const struct value *right)
 	}
 }
 
+/* A match that was given up is none, and the trace shows it. */
 static bool
-is_in(const struct node *n, const struct value *left)
+found(struct evaluation *ev, enum regex_found found)
+{
+	if (found == REGEX_GAVE_UP)
+		ev->entry->gave_up = true;
+	return found == REGEX_YES;
+}
+
+static bool
+is_in(struct evaluation *ev, const struct node *n, const struct value *left)
 {
 	if (n->list != NULL)
-		return list_has(n->list, left);
+		return found(ev, list_search(n->list, left, &ev->regex));
 	for (size_t i = 0; is_text(left) && i < n->expr->n_words; i++)
 		if (str_eq(left->text, n->expr->word[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_match(struct evaluation *ev, const struct node *n, const struct value *left)
+{
+	if (is_text(left))
+		return found(ev, regex_match(n->regex, left->text, &ev->regex));
+	for (size_t i = 0; left->type == VALUE_LIST && i < left->list.n; i++)
+		if (found(ev, regex_match(n->regex, left->list.item[i], &ev->regex)))
 			return true;
 	return false;
 }
@@ -199,14 +219,8 @@ is_ordered(unsigned relation, const struct value *left, const struct value *righ
 }
 
 static bool
-has_right(unsigned relation)
-{
-	return relation != RELATION_TRUTH && relation != RELATION_IN &&
-	    relation != RELATION_KNOWN && relation != RELATION_UNKNOWN;
-}
-
-static bool
-relation_holds(const struct node *n, const struct value *left, const struct value *right)
+relation_holds(struct evaluation *ev, const struct node *n, const struct value *left,
+    const struct value *right)
 {
 	switch (n->relation) {
 	case RELATION_TRUTH:
@@ -214,7 +228,9 @@ relation_holds(const struct node *n, const struct value *left, const struct valu
 	case RELATION_IS:
 		return is_equal(left, right) != n->negated;
 	case RELATION_IN:
-		return is_in(n, left) != n->negated;
+		return is_in(ev, n, left) != n->negated;
+	case RELATION_MATCHES:
+		return is_match(ev, n, left) != n->negated;
 	case RELATION_CONTAINS:
 	case RELATION_STARTS:
 	case RELATION_ENDS:
@@ -243,14 +259,14 @@ eval_test(struct evaluation *ev, const struct node *n)
 		    n->negated);
 	if (left->type == VALUE_NONE)
 		return TRUTH_NO;
-	if (has_right(n->relation)) {
+	if (relation_has_right(n->relation)) {
 		right = right_of(ev, n);
 		if (right == NULL)
 			return TRUTH_PENDING;
 		if (right->type == VALUE_NONE)
 			return TRUTH_NO;
 	}
-	return truth_of(relation_holds(n, left, right));
+	return truth_of(relation_holds(ev, n, left, right));
 }
 
 bool

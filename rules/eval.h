@@ -21,6 +21,8 @@ struct evaluation {
 	const struct fact **fact;  /* room for the facts of all entries, one behind the other */
 	/* of the latest head of a block at each depth */
 	const struct trace_entry *head[BLOCKS_MAX];
+	struct regex_memory
+	    *regex;     /* evaluation_rules() frees it; else who has the evaluation does */
 	bool watched;   /* an observed rule would have ended the step */
 	bool closed;    /* nothing is asked: a condition on what is not in `known` is PENDING */
 	size_t missing; /* closed and PENDING: the slot of that */

@@ -4,13 +4,16 @@
 
 #include "base/escape.h"
 #include "rules/complaint.h"
+#include "rules/literal.h"
 
 void
 lexer_init(struct lexer *lexer, const struct source *source, struct complaints *complaints)
 {
 	struct str text = source->text;
 
-	*lexer = (struct lexer){ .source = source, .complaints = complaints, .line = 1 };
+	*lexer = (struct lexer){
+		.source = source, .complaints = complaints, .line = 1, .no_word = true
+	};
 	lexer->p = lexer->line_start = text.p;
 	lexer->end = text.p + text.n;
 	if (str_starts(text, STR(BYTE_ORDER_MARK)))
@@ -28,6 +31,7 @@ lexer_init_text(
 	/* one before the text stands its quote, whose column is the token's */
 	lexer->line_start = text->text.p - text->column;
 	lexer->in_text = true;
+	lexer->no_word = false;
 }
 
 static struct token
@@ -195,8 +199,20 @@ lex_strange(struct lexer *lexer)
 	return bad(lexer, n, text);
 }
 
-struct token
-lexer_next(struct lexer *lexer)
+static struct token
+lex_regex(struct lexer *lexer)
+{
+	struct str rest = { lexer->p, (size_t)(lexer->end - lexer->p) };
+	size_t n = literal_regex(rest), line = str_find(rest, '\n');
+
+	if (n > 0)
+		return take(lexer, TOKEN_REGEX, n);
+	return bad(lexer, line == STR_NPOS ? rest.n : line,
+	    "this regular expression never ends: its closing `/` is missing on this line");
+}
+
+static struct token
+next_token(struct lexer *lexer)
 {
 	static const char single[] = "{}(),;";
 	struct token t;
@@ -213,6 +229,8 @@ lexer_next(struct lexer *lexer)
 		lexer->line_start = lexer->p;
 		return t;
 	}
+	if (*lexer->p == '/' && lexer->no_word)
+		return lex_regex(lexer);
 	while (n < left && is_word(lexer->p[n]))
 		n++;
 	if (n > 0)
@@ -227,6 +245,17 @@ lexer_next(struct lexer *lexer)
 	if (s != NULL)
 		return take(lexer, TOKEN_OPEN + (enum token_kind)(s - single), 1);
 	return lex_strange(lexer);
+}
+
+struct token
+lexer_next(struct lexer *lexer)
+{
+	struct token t = next_token(lexer);
+
+	lexer->no_word = !lexer->in_text &&
+	    (t.kind == TOKEN_OPEN || t.kind == TOKEN_COMMA || t.kind == TOKEN_NEWLINE ||
+		t.kind == TOKEN_SEMICOLON || token_is(&t, "matches"));
+	return t;
 }
 
 bool

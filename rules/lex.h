@@ -39,6 +39,7 @@ enum token_kind {
 	TOKEN_GT,
 	TOKEN_GE,
 	TOKEN_BAD,
+	TOKEN_REGEX, /* /pattern/flags, slashes and all: behind `matches`, and as an item of a list */
 };
 
 struct token {
@@ -54,6 +55,7 @@ struct lexer {
 	const char *p, *end, *line_start;
 	unsigned line;
 	bool in_text; /* inside "${...}": quotes are written \" there */
+	bool no_word; /* what came last can be followed by a regular expression: a `/` begins one */
 };
 
 void lexer_init(struct lexer *lexer, const struct source *source, struct complaints *complaints);

@@ -3,6 +3,7 @@
  * or network without quotes, or `file "path"`: a file with one item a line.
  */
 #include "base/escape.h"
+#include "rules/literal.h"
 #include "rules/load.h"
 
 struct named_list *
@@ -46,6 +47,49 @@ add_item(struct list *list, struct str item, struct err *e)
 	return list_add_text(list, item, e);
 }
 
+struct regex *
+regex_take(struct load *load, const struct token *t)
+{
+	size_t slash = str_rfind(t->text, '/'), at;
+	struct regex *regex;
+	struct token place = *t;
+	struct err e;
+
+	regex = regex_new(load->arena, str_sub(t->text, 1, slash),
+	    str_sub(t->text, slash + 1, t->text.n), &at, &e);
+	if (regex != NULL)
+		return regex;
+	place.column += (unsigned)at + 1;
+	COMPLAIN(load, &place, "%s", e.text);
+	return NULL;
+}
+
+/* A regular expression on a line of its own: in it, # is no comment. False: it is none. */
+static bool
+add_regex_line(struct load *load, struct list *list, struct str line, struct token at)
+{
+	struct str s = str_trim(line), rest;
+	struct regex *regex;
+
+	if (s.n == 0 || s.p[0] != '/')
+		return false;
+	at.text = str_sub(s, 0, literal_regex(s));
+	at.column = (unsigned)(s.p - line.p) + 1;
+	rest = str_trim(str_sub(s, at.text.n, s.n));
+	if (at.text.n == 0) {
+		COMPLAIN(
+		    load, &at, "this regular expression never ends: its closing `/` is missing");
+	} else if (rest.n > 0 && rest.p[0] != '#') {
+		at.column += (unsigned)(rest.p - s.p);
+		COMPLAIN(load, &at, "too much stands behind this regular expression");
+	} else {
+		regex = regex_take(load, &at);
+		if (regex != NULL)
+			list_add_regex(list, regex);
+	}
+	return true;
+}
+
 static void
 add_lines(struct load *load, struct list *list, struct str rest)
 {
@@ -59,6 +103,8 @@ add_lines(struct load *load, struct list *list, struct str rest)
 		size_t comment = str_find(line, '#');
 
 		at.line++;
+		if (add_regex_line(load, list, line, at))
+			continue;
 		item = str_trim(comment == STR_NPOS ? line : str_sub(line, 0, comment));
 		at.column = (unsigned)(item.p - line.p) + 1;
 		if (item.n > 0 && !add_item(list, item, &e))
@@ -100,6 +146,13 @@ list_item(struct cursor *c, struct list *list)
 		c->t++;
 		return true;
 	}
+	if (cursor_kind(c, TOKEN_REGEX)) {
+		const struct regex *regex = regex_take(c->load, t);
+
+		if (regex != NULL)
+			list_add_regex(list, regex);
+		return true;
+	}
 	if (cursor_kind(c, TOKEN_TEXT)) {
 		if (!add_item(list, token_value(t, c->load->arena), &e))
 			COMPLAIN(c->load, t, "%s", e.text);
@@ -115,7 +168,8 @@ list_item(struct cursor *c, struct list *list)
 		COMPLAIN(c->load, t, "%s", e.text);
 	else
 		COMPLAIN(c->load, t,
-		    "an item of a list is a text in quotes, an address, a network or `file`, not %s",
+		    "an item of a list is a text in quotes, an address, a network, a regular "
+		    "expression or `file`, not %s",
 		    SHOW(t));
 	return false;
 }

@@ -114,3 +114,22 @@ literal_numeric(struct str s)
 	return s.n > 0 &&
 	    (ascii_isdigit(s.p[0]) || (s.n > 1 && s.p[0] == '-' && ascii_isdigit(s.p[1])));
 }
+
+size_t
+literal_regex(struct str s)
+{
+	size_t n = 1;
+
+	if (s.n == 0 || s.p[0] != '/')
+		return 0;
+	for (; n < s.n && s.p[n] != '/'; n++) {
+		if (s.p[n] == '\n')
+			return 0;
+		n += s.p[n] == '\\' && n + 1 < s.n && s.p[n + 1] != '\n';
+	}
+	if (n >= s.n)
+		return 0;
+	for (n++; n < s.n && ascii_isalnum(s.p[n]);)
+		n++;
+	return n;
+}

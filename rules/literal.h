@@ -19,6 +19,8 @@ bool literal_real(struct str s, double *out);
 bool literal_percent(struct str s, int64_t *out);
 /* 5.7.1 (RFC 3463 2): class 4 or 5, subject and detail of three digits at most. */
 bool literal_enhanced(struct str s);
+/* Octets of /pattern/flags at its beginning, on one line; \/ is a slash within. 0: there is none. */
+size_t literal_regex(struct str s);
 /* Whether it begins as a number does, so that it was meant as one. */
 bool literal_numeric(struct str s);
 

@@ -107,6 +107,8 @@ void list_read(struct load *load, const struct statement *s);
 void trust_read(struct load *load, const struct statement *s);
 /* One item; false and a complaint when there is none. */
 bool list_item(struct cursor *c, struct list *list);
+/* What a TOKEN_REGEX says; NULL and a complaint. */
+struct regex *regex_take(struct load *load, const struct token *t);
 /* NULL: there is none of that name. */
 struct named_list *list_find(const struct load *load, struct str name);
 /* "partners" or "{ a, b }"; NULL and a complaint. */

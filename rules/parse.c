@@ -51,7 +51,7 @@ action_name(enum action action)
 }
 
 static const char *const reserved[] = { "and", "or", "not", "if", "is", "in", "contains", "starts",
-	"ends", "marked", "with" };
+	"ends", "marked", "with", "matches" };
 
 bool
 is_reserved(const struct token *t)
@@ -133,6 +133,19 @@ parse_set(struct cursor *c, struct expr *test)
 	return false;
 }
 
+static bool
+parse_regex(struct cursor *c, struct expr *test)
+{
+	test->relation = RELATION_MATCHES;
+	test->set = c->t;
+	if (cursor_kind(c, TOKEN_REGEX))
+		return true;
+	COMPLAIN(c->load, c->t,
+	    "`matches` wants a regular expression between slashes, such as /^dyn-/i, not %s",
+	    SHOW(c->t));
+	return false;
+}
+
 /* Of two words: `starts with`. */
 static bool
 parse_with(struct cursor *c)
@@ -187,12 +200,15 @@ parse_relation(struct cursor *c, struct expr *test)
 	test->relation_at = *c->t;
 	if (cursor_word(c, "is"))
 		return parse_is(c, test);
-	if (token_is(c->t, "not") || token_is(c->t, "in")) {
+	if (token_is(c->t, "not") || token_is(c->t, "in") || token_is(c->t, "matches")) {
 		test->negated = cursor_word(c, "not");
+		if (cursor_word(c, "matches"))
+			return parse_regex(c, test);
 		test->relation = RELATION_IN;
 		if (cursor_word(c, "in"))
 			return parse_set(c, test);
-		COMPLAIN(c->load, c->t, "`in` belongs behind `not` here, not %s", SHOW(c->t));
+		COMPLAIN(c->load, c->t, "`in` or `matches` belongs behind `not` here, not %s",
+		    SHOW(c->t));
 		return false;
 	}
 	if (cursor_word(c, "contains")) {

@@ -26,13 +26,6 @@ is_recipients(const struct ruleset *rules, const struct operand *o)
 	return def != NULL && def->life == LIFE_EACH_RECIPIENT;
 }
 
-static bool
-has_right(const struct expr *test)
-{
-	return test->relation != RELATION_TRUTH && test->relation != RELATION_IN &&
-	    test->relation != RELATION_KNOWN && test->relation != RELATION_UNKNOWN;
-}
-
 /* At rcpt it is what it will be at message. */
 static bool
 is_settled(const struct ruleset *rules, const struct operand *o)
@@ -55,7 +48,7 @@ add_test(const struct ruleset *rules, const struct rule *rule, const struct node
 {
 	const struct expr *e = node->expr;
 	bool left = is_recipients(rules, &e->left);
-	bool right = has_right(e) && is_recipients(rules, &e->right);
+	bool right = relation_has_right(e->relation) && is_recipients(rules, &e->right);
 
 	if (!left && !right)
 		return;
@@ -64,7 +57,8 @@ add_test(const struct ruleset *rules, const struct rule *rule, const struct node
 			.rule = rule,
 			.node = node,
 			.fact = left ? &e->left : &e->right,
-			.by_value = has_right(e) && !is_settled(rules, left ? &e->right : &e->left),
+			.by_value = relation_has_right(e->relation) &&
+			    !is_settled(rules, left ? &e->right : &e->left),
 		};
 	out->n++;
 }
@@ -143,6 +137,7 @@ put_tests(const struct ruleset *rules, struct ask *ask, struct arena *arena, str
 	for (size_t i = 0; i < n; i++)
 		if (put_test(&ev, &rules->policy[i], &found[i]) != DONE)
 			progress = PENDING;
+	regex_memory_free(&ev.regex);
 	return progress;
 }
 

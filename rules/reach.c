@@ -29,8 +29,10 @@ print_test(const struct expr *e, struct buf *out)
 		buf_printf(out, "%p", (const void *)e->list);
 		for (size_t i = 0; i < e->n_words; i++)
 			buf_printf(out, " %.*s", STR_ARG(e->word[i]));
-	} else if (e->relation != RELATION_TRUTH && e->relation != RELATION_KNOWN &&
-	    e->relation != RELATION_UNKNOWN) {
+	} else if (e->relation == RELATION_MATCHES) {
+		buf_printf(out, "/%.*s/%.*s", STR_ARG(regex_pattern(e->regex)),
+		    STR_ARG(regex_flags(e->regex)));
+	} else if (relation_has_right(e->relation)) {
 		print_operand(&e->right, out);
 	}
 }

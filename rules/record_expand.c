@@ -81,14 +81,23 @@ rule(struct expansion *x, const struct json *of, bool hit)
 				     : STR(",\"observed\":false,\"facts\":["));
 }
 
+/* Closes what rule() began. */
+static void
+rule_end(struct expansion *x, bool gave_up)
+{
+	buf_add(&x->out, gave_up ? STR("],\"gave_up\":true}") : STR("]}"));
+}
+
 /* "0 3*" */
 static void
 tried_rule(struct expansion *x, const struct json *of, struct str tried)
 {
-	bool hit = str_ends(tried, STR("*"));
+	bool gave_up = str_ends(tried, STR("!")), hit;
 	struct str slot;
 	size_t n = 0;
 
+	tried = str_sub(tried, 0, tried.n - gave_up);
+	hit = str_ends(tried, STR("*"));
 	rule(x, of, hit);
 	tried = str_sub(tried, 0, tried.n - hit);
 	while (tried.n > 0 && str_pop(&tried, ' ', &slot)) {
@@ -97,7 +106,7 @@ tried_rule(struct expansion *x, const struct json *of, struct str tried)
 		if (str_to_u64(slot, 100000, &number))
 			fact(x, (size_t)number, n++ == 0);
 	}
-	buf_add(&x->out, STR("]}"));
+	rule_end(x, gave_up);
 }
 
 /* The next of the configuration's rules that is of this step. */
@@ -140,7 +149,7 @@ also(struct expansion *x)
 			if (str_to_u64(s->text, 100000, &number))
 				fact(x, (size_t)number, s == slots->first);
 		}
-		buf_add(&x->out, STR("]}"));
+		rule_end(x, json_yes(e, "gave_up"));
 	}
 }
 

@@ -184,7 +184,7 @@ slot_in(const struct ruleset *rules, const struct rule *rule, const struct fact 
 	return slot_of(rules, f);
 }
 
-/* "0 3*": the facts it asked for; a star: it was true. */
+/* "0 3*": the facts it asked for; a star: it was true; "!" behind it: a regular expression was given up. */
 static void
 tried_rule(struct buf *b, const struct ruleset *rules, const struct rule *rule,
     const struct trace_entry *e)
@@ -193,6 +193,8 @@ tried_rule(struct buf *b, const struct ruleset *rules, const struct rule *rule,
 		buf_printf(b, k > 0 ? " %zu" : "%zu", slot_in(rules, rule, e->fact[k]));
 	if (e->hit)
 		buf_addc(b, '*');
+	if (e->gave_up)
+		buf_addc(b, '!');
 }
 
 /* How many entries of the trace are the step's rules, in their order; those in blocks that were passed over have none. */
@@ -243,6 +245,7 @@ also(struct buf *b, const struct ruleset *rules, const struct trace *trace, size
 		text(b, "action", str_of(e->rule->action));
 		yes(b, "hit", e->hit);
 		yes(b, "observed", e->observed);
+		yes(b, "gave_up", e->gave_up);
 		member(b, "facts");
 		for (unsigned k = 0; k < e->n_facts; k++)
 			buf_printf(b, k > 0 ? ",%zu" : "[%zu", slot_of(rules, e->fact[k]));
@@ -410,7 +413,7 @@ record_decision(enum step step, const struct decision *d, struct buf *out)
 			value_json(&e->fact[k]->value, b);
 			buf_printf(b, ",\"us\":%" PRId64 "}", e->fact[k]->took_us);
 		}
-		buf_add(b, STR("]}"));
+		buf_add(b, e->gave_up ? STR("],\"gave_up\":true}") : STR("]}"));
 		series_next(&series);
 	}
 	series_close(&series);

@@ -46,10 +46,20 @@ enum relation {
 	RELATION_CONTAINS,
 	RELATION_STARTS,
 	RELATION_ENDS,
+	RELATION_MATCHES,
 	/* checked forms of `is` */
 	RELATION_KNOWN,
 	RELATION_UNKNOWN,
 };
+
+/* Whether it compares with something on its right side. */
+static inline bool
+relation_has_right(unsigned relation)
+{
+	return relation != RELATION_TRUTH && relation != RELATION_IN &&
+	    relation != RELATION_MATCHES && relation != RELATION_KNOWN &&
+	    relation != RELATION_UNKNOWN;
+}
 
 enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_TEST, EXPR_MARKED };
 
@@ -61,10 +71,11 @@ struct expr {
 	struct operand left, right;
 	struct token relation_at;
 	enum relation relation;
-	bool negated;            /* `is not`, `not in`, `!=` */
-	const struct token *set; /* IN: where its list begins */
+	bool negated;            /* `is not`, `not in`, `not matches`, `!=` */
+	const struct token *set; /* IN: where its list begins; MATCHES: the regular expression */
 	/* checked */
 	const struct list *list;
+	const struct regex *regex;
 	const struct str *word; /* IN, of a fact that is a word */
 	size_t n_words;
 	/* MARKED */
@@ -83,7 +94,10 @@ struct node {
 	uint8_t left_kind, right_kind; /* enum operand_kind */
 	uint32_t left, right;          /* FACT: slots */
 	uint32_t size;                 /* in nodes: this one, and those below it */
-	const struct list *list;
+	union {
+		const struct list *list;   /* IN */
+		const struct regex *regex; /* MATCHES */
+	};
 	const struct expr *expr; /* the rest */
 	struct value value;      /* on the right side */
 };

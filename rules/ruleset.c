@@ -180,9 +180,9 @@ evaluation_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 		fact += entry->n_facts;
 		entry->hit = truth == TRUTH_YES;
 		ev->entry++;
-		if (truth == TRUTH_PENDING)
-			return PENDING;
-		if (r->head) {
+		if (truth == TRUTH_PENDING) {
+			progress = PENDING;
+		} else if (r->head) {
 			ev->head[r->depth] = entry;
 			passed = entry->hit ? NULL : r;
 			i += entry->hit ? 0 : r->skip;
@@ -190,6 +190,7 @@ evaluation_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 			progress = hit_rule(ev, r, &over);
 		}
 	}
+	regex_memory_free(&ev->regex);
 	return progress;
 }
 

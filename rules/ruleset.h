@@ -31,6 +31,8 @@ struct trace_entry {
 	unsigned n_facts;
 	bool hit;      /* its condition was true */
 	bool observed; /* `observe` or mode observe: not enforced */
+	bool
+	    gave_up; /* a regular expression came to no end: it counts as one that does not match */
 };
 
 struct trace {

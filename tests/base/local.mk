@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/base/test_escape \
 	tests/base/test_log \
 	tests/base/test_queue \
+	tests/base/test_regex \
 	tests/base/test_resolver \
 	tests/base/test_sip \
 	tests/base/test_str \

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/rules/complaints/lists.txt \
 	tests/rules/complaints/notify.txt \
 	tests/rules/complaints/reach.txt \
+	tests/rules/complaints/regex.txt \
 	tests/rules/complaints/rules.txt \
 	tests/rules/complaints/settings.txt \
 	tests/rules/complaints/texts.txt \

@@ -32,8 +32,9 @@ print_trace(const struct trace *trace, struct buf *out)
 	for (size_t i = 0; i < trace->n; i++) {
 		const struct trace_entry *e = &trace->entry[i];
 
-		buf_printf(out, "%s%.*s %s%s%s", i ? "\n" : "", STR_ARG(e->rule->id),
-		    e->rule->action, e->hit ? " hit" : "", e->observed ? " observed" : "");
+		buf_printf(out, "%s%.*s %s%s%s%s", i ? "\n" : "", STR_ARG(e->rule->id),
+		    e->rule->action, e->hit ? " hit" : "", e->observed ? " observed" : "",
+		    e->gave_up ? " gave up" : "");
 		for (size_t j = 0; j < e->n_facts; j++) {
 			buf_addc(out, ' ');
 			fact_call_print(&e->fact[j]->call, out);
@@ -211,6 +212,48 @@ test_names(void **state)
 		check(STEP_MAIL, cases[i].text, cases[i].facts, cases[i].said, NULL);
 }
 
+static void
+test_regexes(void **state)
+{
+	static const char slow[] =
+	    "at mail { if helo matches /^(a+)+$/ { mark a } else { mark b } }";
+	static const char aaa[] = "helo=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
+	static const struct {
+		const char *text, *facts, *said;
+	} cases[] = {
+		{ "at mail { mark a if helo matches /^dyn-[0-9]/ }", "helo=dyn-1.example", "-+a" },
+		{ "at mail { mark a if helo matches /^dyn-[0-9]/ }", "helo=DYN-1.example", "-" },
+		{ "at mail { mark a if helo matches /^dyn-[0-9]/i }", "helo=DYN-1.example", "-+a" },
+		{ "at mail { mark a if helo matches /\\/x # y/ }", "helo=a/x # y", "-+a" },
+		{ "at mail { mark a if helo matches /^..$/ }", "helo=\xc3\xbc\xc3\xa4", "-+a" },
+		{ "at mail { mark a if helo matches /x/ }", "helo=\xff\xfex", "-+a" },
+		{ "at mail { mark a if helo not matches /x/ }", "helo=y", "-+a" },
+		/* what is not known matches nothing, and nothing else */
+		{ "at mail { mark a if helo not matches /x/ or helo matches /x/ }", "", "-" },
+		{ "list l { \"example.org\", /^dyn/i }\nat mail { mark a if helo in l }",
+		    "helo=Dynamo", "-+a" },
+		{ "list l { \"example.org\"\n /^dyn/i, /y$/ }\nat mail { mark a if helo in l }",
+		    "helo=mx.example.org", "-+a" },
+		{ "at mail { mark a if helo in { /^a/, /b$/ }; mark c if helo not in { /^a/ } }",
+		    "helo=xb", "-+c+a" },
+		{ "define dynamic = helo matches /[0-9]{1,3}-[0-9]{1,3}/\n"
+		  "at mail { mark a if dynamic }",
+		    "helo=pc-12-34", "-+a" },
+		{ slow, "helo=aaaaaaaaaa", "-+a" },
+		{ slow, aaa, "-+b" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(STEP_MAIL, cases[i].text, cases[i].facts, cases[i].said, NULL);
+	/* given up is no match, and is seen */
+	check(STEP_MAIL, "at mail { mark a if helo in { /^(a+)+$/ } or spf is fail; mark b }", aaa,
+	    "-+b",
+	    "r.conf:1 mark gave up helo=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa! spf="
+	    "\nr.conf:1 mark hit");
+	check(STEP_MESSAGE, "at message { mark a if dkim.domains matches /^b\\./ }",
+	    "dkim.domains=a.example, b.example", "-+a", NULL);
+}
+
 /* --- programs made by chance -------------------------------------------------------------------- */
 
 /* What is made, and what has to come of it. */
@@ -364,6 +407,7 @@ main(void)
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_regexes),
 		cmocka_unit_test(test_made),
 	};
 

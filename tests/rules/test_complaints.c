@@ -217,6 +217,7 @@ main(void)
 		FILE_TEST("define"),
 		FILE_TEST("lists"),
 		FILE_TEST("notify"),
+		FILE_TEST("regex"),
 		FILE_TEST("rules"),
 		FILE_TEST("facts"),
 		FILE_TEST("types"),

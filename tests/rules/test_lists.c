@@ -95,12 +95,12 @@ test_items(void **state)
 		{ "list l { \"\" }", "", "", 0,
 		    "1:10: an item of a list is 1 to 320 octets without blanks" },
 		{ "list l { a.example\n\"b\" }", "b", "a.example", 1,
-		    "1:10: an item of a list is a text in quotes, an address, a network or `file`, "
+		    "1:10: an item of a list is a text in quotes, an address, a network, a regular expression or `file`, "
 		    "not `a.example`" },
 		{ "list l { \"a\" \"b\" }", "a", "b", 1,
 		    "1:14: `,` or the end of the list belongs here, not \"b\"" },
 		{ "list l { , \"a\" }", "", "a", 0,
-		    "1:10: an item of a list is a text in quotes, an address, a network or `file`, "
+		    "1:10: an item of a list is a text in quotes, an address, a network, a regular expression or `file`, "
 		    "not `,`" },
 		{ "list l { 192.0.2.1/24 }", "", "192.0.2.1", 0,
 		    "1:10: \"192.0.2.1/24\": bits are set beyond the first 24; the network would be "
@@ -300,7 +300,7 @@ test_take(void **state)
 		{ "xyz", false, "1:8: there is no list `xyz`" },
 		{ "\"partners\"", false, "1:8: the name of a list belongs here, not \"partners\"" },
 		{ "{ a }", false,
-		    "1:10: an item of a list is a text in quotes, an address, a network or `file`, "
+		    "1:10: an item of a list is a text in quotes, an address, a network, a regular expression or `file`, "
 		    "not `a`" },
 		{ "{ \"a\" \"b\" }", false,
 		    "1:14: `,` or the end of the list belongs here, not \"b\"" },

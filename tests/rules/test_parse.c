@@ -204,7 +204,7 @@ static const struct {
 	{ "accept if a is is",
 	    "2:16: a fact or a value belongs here; `is` is a word of the language" },
 	{ "accept if ,", "2:11: a fact or a value belongs here, not `,`" },
-	{ "accept if a not b", "2:17: `in` belongs behind `not` here, not `b`" },
+	{ "accept if a not b", "2:17: `in` or `matches` belongs behind `not` here, not `b`" },
 	{ "accept if a in",
 	    "2:15: `in` wants the name of a list or a list in braces, not "
 	    "the end of the line" },

@@ -21,6 +21,7 @@ static const char rules[] =
     "    observe reject 550 5.7.1 \"x\" if surge(client) > 1.5\n"
     "  } else { mark b }\n"
     "  score 2 if spf is softfail or spf is fail\n"
+    "  mark slow if spf.domain matches /^(a+)+$/\n"
     "}\n"
     "at rcpt { tempfail 451 4.7.1 \"later ${surge(client)}\" if box.limit > 5 }\n"
     "at message { reject 550 5.7.1 \"no\" if box is \"x\" and dkim is fail\n mark seen\n }\n";
@@ -158,7 +159,9 @@ test_tells_all(void **state)
 	session_helo(&w->session, STR("h"), true);
 	step(w, STEP_HELO, "", false);
 	session_mail(&w->session, &sender);
-	step(w, STEP_MAIL, "spf=fail; surge(client)=2.5", false);
+	step(w, STEP_MAIL,
+	    "spf=fail; surge(client)=2.5; spf.domain=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+	    false);
 	begin_rcpt(w, "b@example.org");
 	step(w, STEP_RCPT, "box.limit=3; box=y", false);
 	w->session.txn.current->state = RECIPIENT_ACCEPTED;
@@ -169,6 +172,7 @@ test_tells_all(void **state)
 	assert_non_null(strstr(w->out.p, "{\"format\":2,\"began\":1700000000900,\"port\":4711,"));
 	/* What was let in is told of by the entry's recipients. */
 	assert_null(strstr(w->out.p, "b@example.org"));
+	assert_non_null(strstr(w->full.p, "\"gave_up\":true"));
 	/* A rule is named by its place, and its text is the configuration's. */
 	assert_null(strstr(w->out.p, "reject"));
 	assert_non_null(strstr(w->out.p, "\"at\":\"mail\",\"after\":5,\"tried\":\""));

@@ -1,0 +1,153 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include "base/regex.h"
+
+#include <pcre2.h>
+
+#include "base/die.h"
+
+#define DEPTH_MAX 1000   /* of a match */
+#define HEAP_MAX 1024    /* KiB, of a match */
+#define NESTING_LIMIT 32 /* parentheses of a pattern */
+
+struct regex {
+	struct str pattern, flags;
+	pcre2_code *code;
+	pcre2_match_context *limits;
+};
+
+/* It is PCRE2's own; it has no other members. */
+struct regex_memory;
+
+static void
+free_code(void *code)
+{
+	pcre2_code_free(code);
+}
+
+static void
+free_limits(void *limits)
+{
+	pcre2_match_context_free(limits);
+}
+
+static bool
+take_flags(struct str flags, uint32_t *options, struct err *e)
+{
+	static const struct {
+		char letter;
+		uint32_t option;
+	} table[] = { { 'i', PCRE2_CASELESS }, { 's', PCRE2_DOTALL }, { 'm', PCRE2_MULTILINE },
+		{ 'x', PCRE2_EXTENDED } };
+
+	for (size_t i = 0; i < flags.n; i++) {
+		size_t k = 0;
+
+		while (k < 4 && table[k].letter != flags.p[i])
+			k++;
+		if (k == 4)
+			return err_set(e, ERR_SYNTAX,
+			    "behind a regular expression stand i, m, s and x, not `%.*s`",
+			    STR_ARG(flags));
+		*options |= table[k].option;
+	}
+	return true;
+}
+
+static pcre2_code *
+compile(struct str pattern, uint32_t options, size_t *at, struct err *e)
+{
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	PCRE2_UCHAR text[120];
+	pcre2_code *code;
+	PCRE2_SIZE where;
+	int error;
+
+	if (context == NULL)
+		die("no memory for a regular expression");
+	pcre2_set_max_pattern_length(context, REGEX_MAX);
+	pcre2_set_parens_nest_limit(context, NESTING_LIMIT);
+	code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &error, &where, context);
+	pcre2_compile_context_free(context);
+	if (code != NULL)
+		return code;
+	*at = where;
+	pcre2_get_error_message(error, text, sizeof text);
+	err_set(e, ERR_SYNTAX, "this is no regular expression: %s", (const char *)text);
+	return NULL;
+}
+
+struct regex *
+regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at, struct err *e)
+{
+	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
+	struct regex *regex;
+	pcre2_code *code;
+
+	*at = 0;
+	if (pattern.n == 0 || pattern.n > REGEX_MAX) {
+		err_set(e, ERR_LIMIT, "a regular expression has 1 to %d octets, not %zu", REGEX_MAX,
+		    pattern.n);
+		return NULL;
+	}
+	if (!take_flags(flags, &options, e))
+		return NULL;
+	code = compile(pattern, options, at, e);
+	if (code == NULL)
+		return NULL;
+	regex = ARENA_NEW(arena, struct regex);
+	regex->pattern = arena_dup(arena, pattern);
+	regex->flags = arena_dup(arena, flags);
+	regex->code = code;
+	regex->limits = pcre2_match_context_create(NULL);
+	if (regex->limits == NULL)
+		die("no memory for a regular expression");
+	pcre2_set_match_limit(regex->limits, REGEX_STEPS);
+	pcre2_set_depth_limit(regex->limits, DEPTH_MAX);
+	pcre2_set_heap_limit(regex->limits, HEAP_MAX);
+	arena_cleanup(arena, free_code, regex->code);
+	arena_cleanup(arena, free_limits, regex->limits);
+	return regex;
+}
+
+struct str
+regex_pattern(const struct regex *regex)
+{
+	return regex->pattern;
+}
+
+struct str
+regex_flags(const struct regex *regex)
+{
+	return regex->flags;
+}
+
+enum regex_found
+regex_match(const struct regex *regex, struct str text, struct regex_memory **memory)
+{
+	pcre2_match_data *data = (pcre2_match_data *)*memory;
+	int found;
+
+	if (data == NULL) {
+		/* where it was found is nobody's question: room for one pair */
+		data = pcre2_match_data_create(1, NULL);
+		if (data == NULL)
+			die("no memory for a match");
+		*memory = (struct regex_memory *)data;
+	}
+	found = pcre2_match(
+	    regex->code, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, data, regex->limits);
+	if (found >= 0)
+		return REGEX_YES;
+	return found == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
+}
+
+void
+regex_memory_free(struct regex_memory **memory)
+{
+	pcre2_match_data *data = (pcre2_match_data *)*memory;
+
+	*memory = NULL;
+	if (data != NULL)
+		pcre2_match_data_free(data);
+}
