@@ -7,6 +7,7 @@ EXTRA_DIST += bench/README.md bench/run
 
 # Greylisting through a synthetic month: a smaller one is a test (tests/filters/local.mk), the whole one is built on demand.
 greylist_month = bench/month.c bench/month.h tests/filters/world.c tests/filters/world.h
-EXTRA_PROGRAMS += bench/greylist
+EXTRA_PROGRAMS += bench/greylist bench/journal
+bench_journal_SOURCES = bench/journal.c
 bench_greylist_SOURCES = bench/greylist.c $(greylist_month)
-CLEANFILES += bench/greylist
+CLEANFILES += bench/greylist bench/journal

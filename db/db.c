@@ -59,6 +59,7 @@ struct db {
 	_Atomic size_t waiting, octets; /* sent and not yet sent back */
 	_Atomic bool full;
 	struct journal_retention stays;
+	bool search;
 	size_t most; /* requests, before it is full */
 	/* the thread's own from here on */
 	struct side store_side, journal_side;
@@ -529,6 +530,15 @@ note_mark(struct db *db)
 		    NULL, "event=journal newest=%lld link=%s", (long long)mark.serial, mark.link);
 }
 
+/* What may wait: sums, and the index for searching. */
+static bool
+summing(struct db *db, struct err *e)
+{
+	bool more = journal_sum_up(db->journal, e);
+
+	return journal_index(db->journal, db->search) || more;
+}
+
 static void
 clean(struct db *db)
 {
@@ -543,7 +553,7 @@ clean(struct db *db)
 	e = (struct err){ 0 };
 	if (db->journal && !db->journal_side.failing) {
 		if (db_backlog(db) < BUSY)
-			more = journal_sum_up(db->journal, &e) || more;
+			more = summing(db, &e) || more;
 		if (e.code == ERR_NONE)
 			more = journal_clean(db->journal, now, &db->stays, &e) || more;
 		if (!more && e.code == ERR_NONE && db->stays.keep_ms > 0)
@@ -620,6 +630,7 @@ db_start(const struct db_settings *settings, struct err *e)
 	struct db *db = xcalloc(1, sizeof(*db));
 
 	db->stays = settings->journal;
+	db->search = settings->journal_search;
 	db->most = settings->full > 0 ? settings->full : DB_FULL;
 	db->queue = queue_new(NULL, NULL, NULL);
 	db->store_side =

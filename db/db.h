@@ -25,7 +25,8 @@ struct event_base;
 struct db_settings {
 	const char *folder; /* of journal.db and store.db; must exist */
 	struct journal_retention journal;
-	size_t full; /* requests; 0: DB_FULL */
+	bool journal_search; /* keeps an index for it */
+	size_t full;         /* requests; 0: DB_FULL */
 };
 
 /* Opens both databases (an error here is the start's) and starts the thread. */

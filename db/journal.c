@@ -9,6 +9,7 @@
 #include "base/sip.h"
 #include "db/journal_file.h"
 #include "db/journal_sums.h"
+#include "db/journal_text.h"
 #include "db/schema.h"
 
 static const struct migration migrations[] = {
@@ -130,6 +131,7 @@ journal_close(struct journal **journal)
 	sqlite3_finalize(j->newest);
 	sqlite3_finalize(j->add_hour);
 	dbfile_close(&j->file);
+	journal_text_close(j);
 	if (j->head >= 0)
 		close(j->head);
 	free(j->head_path);

@@ -71,6 +71,11 @@ bool journal_clean(
  * is tried again the next time.
  */
 bool journal_sum_up(struct journal *journal, struct err *e);
+/*
+ * Adds some entries to what searching is fast with; true while there are more. off: removes it all. What fails is tried
+ * again, and searched for by reading meanwhile.
+ */
+bool journal_index(struct journal *journal, bool on);
 /* The chain's newest link, to be noted elsewhere. */
 struct journal_mark {
 	int64_t serial;

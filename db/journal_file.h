@@ -18,6 +18,8 @@ struct journal {
 	struct chain *chain;
 	int head; /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
+	struct text_index *text; /* writing: the file that is being filled; NULL: none is open */
+	int64_t text_next, text_oldest; /* serial to go on with, segment of the oldest */
 	/* Writing; NULL in a journal opened for reading. */
 	sqlite3_stmt *append, *newest, *add_hour;
 };

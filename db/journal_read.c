@@ -8,6 +8,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "db/journal_file.h"
+#include "db/journal_text.h"
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
@@ -139,6 +140,7 @@ enum parameter {
 	ANY,
 	ANY_JSON,
 	LIMIT,
+	WORDS,
 };
 
 struct search {
@@ -146,6 +148,7 @@ struct search {
 	const struct journal_filter *filter;
 	int64_t first, last;       /* serials */
 	struct buf pattern[LIMIT]; /* of NAME to ANY_JSON: for LIKE */
+	struct buf words;          /* what the index is asked for; empty: nothing */
 };
 
 /* Adds text to a pattern for LIKE, its wildcards as themselves. */
@@ -204,6 +207,40 @@ rule_pattern(struct buf *b, struct str rule)
 	}
 }
 
+/* An address, or as much of it as a network of whole octets holds. */
+static void
+words_of_network(struct search *s, const struct cidr *network)
+{
+	struct str text = str_of(IP_TEXT(&network->ip));
+	bool v4 = network->ip.version == 4;
+	int octets = network->bits / 8;
+
+	if (network->bits == (v4 ? 32 : 128)) {
+		journal_text_match(s->journal, text, &s->words);
+	} else if (v4 && octets > 0) {
+		size_t n = 0;
+
+		while (octets > 0)
+			octets -= text.p[n++] == '.';
+		journal_text_match(s->journal, str_sub(text, 0, n), &s->words);
+	}
+}
+
+static void
+words(struct search *s)
+{
+	const struct journal_filter *f = s->filter;
+	struct cidr network;
+
+	if (f->client.n > 0 && cidr_parse(f->client, &network, NULL))
+		words_of_network(s, &network);
+	else
+		journal_text_match(s->journal, f->client, &s->words);
+	journal_text_match(s->journal, f->sender, &s->words);
+	journal_text_match(s->journal, f->recipient, &s->words);
+	journal_text_match(s->journal, f->text, &s->words);
+}
+
 static bool
 patterns(struct search *s, struct err *e)
 {
@@ -212,6 +249,8 @@ patterns(struct search *s, struct err *e)
 
 	for (size_t i = 0; i < LIMIT; i++)
 		buf_init(&s->pattern[i], 16384);
+	buf_init(&s->words, 16384);
+	words(s);
 	if (cidr_parse(f->client, &network, NULL))
 		buf_add(&s->pattern[NETWORK], f->client);
 	else
@@ -237,6 +276,45 @@ bind(sqlite3_stmt *stmt, const struct search *s)
 	dbfile_bind(stmt, VERDICT, s->filter->verdict);
 	for (int i = NETWORK; i < LIMIT; i++)
 		dbfile_bind(stmt, i, buf_str(&s->pattern[i]));
+	if (sqlite3_bind_parameter_count(stmt) >= WORDS)
+		dbfile_bind(stmt, WORDS, buf_str(&s->words));
+}
+
+/* --- pieces: with the index, or without --------------------------------------------------------- */
+
+struct piece {
+	int64_t first, last;
+	bool indexed; /* and the index is attached */
+};
+
+#define FROM_ENTRIES "FROM entry WHERE "
+#define FROM_WORDS \
+	"FROM " JOURNAL_TEXT ".words CROSS JOIN entry ON serial = words.rowid " \
+	"WHERE words MATCH ?14 AND words.rowid BETWEEN ?1 AND ?2 AND "
+
+/* The first part of a span that is searched in one way; piece_end() after it. */
+static struct piece
+piece_begin(struct search *s, int64_t first, int64_t last)
+{
+	struct piece p = { first, last, false };
+	int64_t done, end = (first / JOURNAL_TEXT_SERIALS + 1) * JOURNAL_TEXT_SERIALS - 1;
+
+	if (s->words.n == 0)
+		return p;
+	done = journal_text_attach(s->journal, first);
+	p.indexed = done > 0;
+	if (p.indexed)
+		end = done;
+	if (end < p.last)
+		p.last = end;
+	return p;
+}
+
+static void
+piece_end(struct search *s, const struct piece *p)
+{
+	if (p->indexed)
+		journal_text_detach(s->journal);
 }
 
 /* --- the span of serials ------------------------------------------------------------------------ */
@@ -315,19 +393,60 @@ span_id(struct search *s, struct err *e)
 	return true;
 }
 
-/* Moves the beginning on, so that only the newest are left. */
+/* The newest of a piece: how many match, up to *left, which is counted down, and the first of them. */
+static bool
+newest_of(struct search *s, const struct piece *p, int64_t *left, int64_t *serial, struct err *e)
+{
+	static const char plain[] =
+	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_ENTRIES MATCHES
+	    " ORDER BY serial DESC LIMIT ?13)";
+	static const char indexed[] =
+	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_WORDS MATCHES
+	    " ORDER BY words.rowid DESC LIMIT ?13)";
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&s->journal->file, p->indexed ? indexed : plain, &stmt, e))
+		return false;
+	bind(stmt, s);
+	sqlite3_bind_int64(stmt, FIRST, p->first);
+	sqlite3_bind_int64(stmt, LAST, p->last);
+	sqlite3_bind_int64(stmt, LIMIT, *left);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > 0) {
+		*left -= sqlite3_column_int64(stmt, 0);
+		*serial = sqlite3_column_int64(stmt, 1);
+	}
+	if (rc != SQLITE_ROW)
+		dbfile_failed(&s->journal->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW;
+}
+
+/* Moves the beginning on, so that only the newest are left: looks from the end, a file of the index at a time. */
 static bool
 span_newest(struct search *s, struct err *e)
 {
-	static const char sql[] = "SELECT min(serial) FROM (SELECT serial FROM entry WHERE " MATCHES
-				  " ORDER BY serial DESC LIMIT ?13)";
-	sqlite3_stmt *stmt;
+	int64_t left = (int64_t)s->filter->last, found = INT64_MAX, last = s->last;
+	bool ok = true;
 
-	if (!dbfile_prepare(&s->journal->file, sql, &stmt, e))
-		return false;
-	bind(stmt, s);
-	sqlite3_bind_int64(stmt, LIMIT, (int64_t)s->filter->last);
-	return one_number(s->journal, stmt, INT64_MAX, &s->first, e);
+	while (ok && left > 0 && last >= s->first) {
+		int64_t first =
+		    s->words.n > 0 ? last / JOURNAL_TEXT_SERIALS * JOURNAL_TEXT_SERIALS : s->first;
+		struct piece p = piece_begin(s, first > s->first ? first : s->first, last);
+		/* What the index does not have yet is newer. */
+		struct piece tail = { p.last + 1, last, false };
+
+		first = p.first;
+		if (tail.first <= tail.last)
+			ok = newest_of(s, &tail, &left, &found, e);
+		if (ok && left > 0)
+			ok = newest_of(s, &p, &left, &found, e);
+		piece_end(s, &p);
+		last = first - 1;
+	}
+	s->first = found;
+	return ok;
 }
 
 int64_t
@@ -362,6 +481,11 @@ span(struct search *s, struct err *e)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
+struct reader {
+	bool (*row)(void *owner, const struct journal_record *r);
+	void *owner;
+};
+
 /* The next lot; *n below LOT says that it was the last. */
 static bool
 lot(struct search *s, sqlite3_stmt *stmt, struct journal_record *out[LOT], size_t *n, struct err *e)
@@ -382,26 +506,47 @@ lot(struct search *s, sqlite3_stmt *stmt, struct journal_record *out[LOT], size_
 	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
+/* All of a piece; *more becomes false when row() wants no more. */
 static bool
-read_all(struct search *s, bool (*row)(void *owner, const struct journal_record *r), void *owner,
-    struct err *e)
+read_piece(
+    struct search *s, const struct piece *p, const struct reader *reader, bool *more, struct err *e)
 {
-	static const char sql[] =
-	    "SELECT " JOURNAL_COLUMNS " FROM entry WHERE " MATCHES " ORDER BY serial LIMIT ?13";
+	static const char plain[] =
+	    "SELECT " JOURNAL_COLUMNS " " FROM_ENTRIES MATCHES " ORDER BY serial LIMIT ?13";
+	static const char indexed[] =
+	    "SELECT " JOURNAL_COLUMNS " " FROM_WORDS MATCHES " ORDER BY words.rowid LIMIT ?13";
+	struct search part = *s;
 	struct journal_record *records[LOT];
 	sqlite3_stmt *stmt;
-	bool ok, more = true;
 	size_t n = LOT;
+	bool ok;
 
-	ok = dbfile_prepare(&s->journal->file, sql, &stmt, e);
-	while (ok && more && n == LOT && s->first <= s->last) {
-		ok = lot(s, stmt, records, &n, e);
+	part.first = p->first;
+	part.last = p->last;
+	ok = dbfile_prepare(&s->journal->file, p->indexed ? indexed : plain, &stmt, e);
+	while (ok && *more && n == LOT && part.first <= part.last) {
+		ok = lot(&part, stmt, records, &n, e);
 		for (size_t i = 0; i < n; i++) {
-			more = more && row(owner, records[i]);
+			*more = *more && reader->row(reader->owner, records[i]);
 			free(records[i]);
 		}
 	}
 	sqlite3_finalize(stmt);
+	return ok;
+}
+
+static bool
+read_all(struct search *s, const struct reader *reader, struct err *e)
+{
+	bool ok = true, more = true;
+
+	while (ok && more && s->first <= s->last) {
+		struct piece p = piece_begin(s, s->first, s->last);
+
+		ok = read_piece(s, &p, reader, &more, e);
+		piece_end(s, &p);
+		s->first = after(p.last);
+	}
 	return ok;
 }
 
@@ -410,10 +555,11 @@ journal_read(struct journal *j, const struct journal_filter *filter,
     bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e)
 {
 	struct search s = { .journal = j, .filter = filter };
-	bool ok;
+	const struct reader reader = { row, owner };
+	bool ok = patterns(&s, e) && span(&s, e) && read_all(&s, &reader, e);
 
-	ok = patterns(&s, e) && span(&s, e) && read_all(&s, row, owner, e);
 	for (size_t i = 0; i < LIMIT; i++)
 		buf_free(&s.pattern[i]);
+	buf_free(&s.words);
 	return ok;
 }

@@ -16,6 +16,7 @@ libpostern_a_SOURCES += \
 	db/journal_id.c db/journal_id.h \
 	db/journal_read.c \
 	db/journal_sums.c db/journal_sums.h \
+	db/journal_text.c db/journal_text.h \
 	db/journal_torn.c \
 	db/journal_verify.c \
 	db/json.c db/json.h \

@@ -264,6 +264,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 		.journal = { .keep_ms = config->core.journal_keep,
 		    .details_ms = config->core.journal_details,
 		    .size = config->core.journal_size },
+		.journal_search = config->core.journal_search,
 		.full = (size_t)config->core.backlog,
 	};
 	struct err e = { 0 };

@@ -111,8 +111,9 @@ struct config_core {
 	char *runtime;                         /* folder of sockets; default: database */
 	int64_t threads;                       /* loops; 0: one a core */
 	int64_t journal_keep, journal_details; /* ms; details 0: as long as it is kept */
-	int64_t journal_size;                  /* octets; 0: any */
-	bool bare_newline_normalise;           /* `bare_newline refuse|normalise` (word index 1) */
+	bool journal_search;
+	int64_t journal_size;        /* octets; 0: any */
+	bool bare_newline_normalise; /* `bare_newline refuse|normalise` (word index 1) */
 	int64_t bare_newline;
 	int64_t message_size, message_memory, header_size; /* octets */
 	int64_t recipients;                                /* a transaction */

@@ -1,0 +1,308 @@
+/*
+ * What a journal of many entries takes and gives: how fast they are appended, summed up and made searchable, how long searches
+ * and statistics over all of them take, how fast the chain is walked, how long a step of retention holds the mail.
+ *
+ *   make bench/journal && bench/journal FOLDER [ENTRIES]
+ *
+ * ENTRIES is 10000000 when not given: some 10 GB, and an hour. The folder is left as it is; another run measures it again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/journal.h"
+
+#define LOT 1000
+#define DAYS 30
+#define DAY_MS (86400 * 1000LL)
+
+struct random {
+	uint64_t state;
+};
+
+static unsigned
+draw(struct random *r, unsigned below)
+{
+	r->state = r->state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(r->state >> 33) % below;
+}
+
+static void
+word(struct random *r, char *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = "etaoinshrdlucmfwypvbgkjqxz"[draw(r, 26)];
+	out[n] = '\0';
+}
+
+struct texts {
+	char sender[64], recipients[64], ip[20], name[64], text[120], facts[200], answers[300];
+};
+
+/* Some thousand domains and senders that come again, and many that do not. */
+static struct journal_record
+make(struct random *r, struct texts *t, int64_t time_ms)
+{
+	static const char *const verdicts[] = { "reject", "tempfail", "accept", "reject" };
+	unsigned known = draw(r, 4);
+	struct random own = { known ? draw(r, 5000) : r->state };
+	char user[12], domain[12];
+
+	word(&own, user, 4 + draw(&own, 6));
+	word(&own, domain, 3 + draw(&own, 7));
+	snprintf(t->sender, sizeof(t->sender), "%s@%s.example.net", user, domain);
+	snprintf(t->name, sizeof(t->name), "mx%u.%s.example.net", draw(&own, 3), domain);
+	snprintf(t->ip, sizeof(t->ip), "%u.%u.%u.%u", 1 + draw(&own, 220), draw(&own, 256),
+	    draw(&own, 256), draw(&own, 256));
+	word(r, user, 5);
+	snprintf(t->recipients, sizeof(t->recipients), "[\"%s@example.org\"]", user);
+	snprintf(
+	    t->text, sizeof(t->text), "SPF: %s.example.net does not let %s send", domain, t->ip);
+	snprintf(t->facts, sizeof(t->facts), "{\"client.name\":\"%s\",\"spf\":\"fail\"}", t->name);
+	snprintf(t->answers, sizeof(t->answers),
+	    "[{\"dns\":\"%s.example.net TXT\",\"status\":\"ok\",\"ttl\":300,\"records\":[\"v=spf1 -all\"]}]",
+	    domain);
+	return (struct journal_record){
+		.time_ms = time_ms,
+		.front = "proxy",
+		.step = "mail",
+		.verdict = verdicts[draw(r, 4)],
+		.code = 550,
+		.client_ip = str_of(t->ip),
+		.client_name = str_of(t->name),
+		.helo = str_of(t->name),
+		.sender = str_of(t->sender),
+		.recipients = str_of(t->recipients),
+		.enhanced = STR("5.7.23"),
+		.text = str_of(t->text),
+		.rule = draw(r, 2) ? STR("postern.conf:12") : STR("postern.conf:15"),
+		.facts = str_of(t->facts),
+		.trace = STR("[{\"format\":2},{\"at\":\"mail\",\"tried\":\"2|2 3*\"}]"),
+		.answers = str_of(t->answers),
+		.config = STR("0123456789ab"),
+	};
+}
+
+static void
+told(const char *what, int64_t began_us, double n)
+{
+	double took = (double)(clock_mono_us() - began_us) / 1e6;
+
+	if (n > 0)
+		printf("%-34s %10.0f a second, %.0f s\n", what, n / took, took);
+	else
+		printf("%-34s %10.1f ms\n", what, took * 1e3);
+	fflush(stdout);
+}
+
+static bool
+fill(struct journal *j, int64_t from, int64_t n, int64_t end_ms)
+{
+	static struct journal_record r[LOT], *p[LOT];
+	static struct texts t[LOT];
+	struct random random = { 4711 };
+	int64_t began_us = clock_mono_us(), step = DAYS * DAY_MS / n;
+
+	for (int64_t i = from; i < n; i += LOT) {
+		for (int64_t k = 0; k < LOT; k++) {
+			r[k] = make(&random, &t[k], end_ms - (n - i - k) * step);
+			p[k] = &r[k];
+		}
+		if (!journal_append(j, p, LOT, NULL))
+			return false;
+	}
+	if (from < n)
+		told("appended, 1000 at a time", began_us, (double)(n - from));
+	return true;
+}
+
+static void
+prepare(struct journal *j, int64_t n)
+{
+	int64_t began_us = clock_mono_us(), longest_us = 0;
+	bool more = true;
+	size_t steps = 0;
+
+	while (journal_sum_up(j, NULL))
+		steps++;
+	if (steps > 1)
+		told("summed up", began_us, (double)n);
+	began_us = clock_mono_us();
+	for (steps = 0; more; steps++) {
+		int64_t at = clock_mono_us();
+
+		more = journal_index(j, true);
+		at = clock_mono_us() - at;
+		longest_us = at > longest_us ? at : longest_us;
+	}
+	if (steps < 100)
+		return;
+	told("made searchable", began_us, (double)n);
+	printf("%-34s %10.1f ms\n", "  longest step", (double)longest_us / 1e3);
+}
+
+static bool
+count(void *owner, const struct journal_record *r)
+{
+	++*(size_t *)owner;
+	return true;
+}
+
+static void
+search(struct journal *j, const char *what, struct journal_filter filter)
+{
+	int64_t began_us = clock_mono_us();
+	size_t n = 0;
+
+	journal_read(j, &filter, count, &n, NULL);
+	printf("%-34s %10.1f ms, %zu found\n", what, (double)(clock_mono_us() - began_us) / 1e3, n);
+	fflush(stdout);
+}
+
+static bool
+keep_last(void *owner, const struct journal_record *r)
+{
+	struct journal_record **kept = owner;
+
+	*kept = journal_record_copy(r);
+	return true;
+}
+
+static void
+searches(struct journal *j)
+{
+	struct journal_record *r = NULL;
+	struct journal_filter last = { .last = 1 };
+	struct str name;
+
+	journal_read(j, &last, keep_last, &r, NULL);
+	if (r == NULL)
+		return;
+	name = str_sub(r->sender, 0, str_find(r->sender, '@'));
+	search(j, "--from a whole address", (struct journal_filter){ .sender = r->sender });
+	search(j, "--from its local part", (struct journal_filter){ .sender = name });
+	search(j, "--to a recipient",
+	    (struct journal_filter){ .recipient = str_sub(r->recipients, 2, r->recipients.n - 2) });
+	search(j, "--ip an address", (struct journal_filter){ .client = r->client_ip });
+	search(
+	    j, "--text a part of it", (struct journal_filter){ .text = str_sub(r->text, 5, 20) });
+	search(
+	    j, "--text that is nowhere", (struct journal_filter){ .text = STR("no such thing") });
+	search(j, "--last 100", (struct journal_filter){ .last = 100 });
+	search(j, "--text in all, --last 100",
+	    (struct journal_filter){ .text = STR("does not let"), .last = 100 });
+	search(j, "--verdict accept --last 100",
+	    (struct journal_filter){ .verdict = STR("accept"), .last = 100 });
+	search(j, "--since an hour, --from",
+	    (struct journal_filter){ .since_ms = r->time_ms - 3600000, .sender = name });
+	free(r);
+}
+
+static void
+no_hour(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS])
+{
+	++*(size_t *)owner;
+}
+
+static void
+no_sum(void *owner, const struct journal_sum *sum)
+{
+	++*(size_t *)owner;
+}
+
+static void
+no_wait(void *owner, int64_t seconds, int64_t n)
+{
+	++*(size_t *)owner;
+}
+
+/* All that `postern stats` asks. */
+static void
+statistics(struct journal *j, const char *what, struct journal_span span)
+{
+	static const char *const columns[] = { "sender", "client_ip", "rule", "text" };
+	int64_t began_us = clock_mono_us();
+	size_t n = 0;
+
+	journal_hours(j, &span, no_hour, &n, NULL);
+	for (size_t i = 0; i < 4; i++) {
+		struct journal_ranking ranking = { span, columns[i], 10 };
+
+		journal_top(j, &ranking, no_sum, &n, NULL);
+	}
+	journal_waits(j, &span, no_wait, &n, NULL);
+	told(what, began_us, 0);
+}
+
+static void
+fault(void *owner, const struct journal_fault *f)
+{
+	++*(size_t *)owner;
+}
+
+static void
+verify(struct journal *j, int64_t since_ms)
+{
+	int64_t began_us = clock_mono_us();
+	size_t faults = 0;
+	const struct journal_check check = { since_ms, fault, &faults };
+	struct journal_verdict v = { 0 };
+
+	journal_verify(j, &check, &v, NULL);
+	told("--verify", began_us, (double)v.entries);
+	if (faults > 0)
+		printf("%zu faults\n", faults);
+}
+
+/* What it holds up each time. */
+static void
+clean(struct journal *j, int64_t now_ms)
+{
+	const struct journal_retention stays = { .keep_ms = DAYS * DAY_MS - DAY_MS };
+	int64_t longest_us = 0, began_us = clock_mono_us();
+	int steps = 0;
+
+	for (bool more = true; more && steps < 1000; steps++) {
+		int64_t at = clock_mono_us();
+
+		more = journal_clean(j, now_ms, &stays, NULL);
+		at = clock_mono_us() - at;
+		longest_us = at > longest_us ? at : longest_us;
+	}
+	printf("%-34s %10.1f ms a step, longest %.1f ms\n", "retention",
+	    (double)(clock_mono_us() - began_us) / 1e3 / steps, (double)longest_us / 1e3);
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t n = 10000000;
+	int64_t now_ms = clock_wall_ms();
+	struct journal *j, *reader;
+	char path[1000];
+	struct err e;
+
+	if (argc < 2 || (argc > 2 && !str_to_u64(str_of(argv[2]), 1000000000, &n)) || n < LOT) {
+		fprintf(stderr, "usage: %s FOLDER [ENTRIES]\n", argv[0]);
+		return 2;
+	}
+	log_open("journal", LOG_TO_STDERR, LOG_LEVEL_WARN);
+	snprintf(path, sizeof(path), "%s/journal.db", argv[1]);
+	j = journal_open(path, &e);
+	reader = j ? journal_open_read(path, &e) : NULL;
+	if (reader == NULL || !fill(j, journal_newest(reader), (int64_t)n, now_ms)) {
+		fprintf(stderr, "%s\n", e.text);
+		journal_close(&j);
+		return 1;
+	}
+	prepare(j, (int64_t)n);
+	searches(reader);
+	statistics(reader, "statistics of all", (struct journal_span){ 0 });
+	statistics(reader, "statistics of a day", (struct journal_span){ now_ms - DAY_MS, now_ms });
+	verify(reader, now_ms - DAYS * DAY_MS / 10);
+	clean(j, now_ms);
+	journal_close(&reader);
+	journal_close(&j);
+	return 0;
+}
