@@ -75,7 +75,7 @@ go_on(struct history *h, int64_t at)
 	if (h->since > hour)
 		h->since = hour;
 	if (day > h->day) {
-		h->past = at_most(h->past + h->today, N_MAX);
+		h->past = at_most(h->past + 32 * h->today, N_MAX);
 		for (int64_t k = at_most(day - h->day, FORGOTTEN); k > 0 && h->past > 0; k--)
 			h->past = h->past * 31 / 32;
 	}

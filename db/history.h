@@ -12,8 +12,8 @@
  *	slot known:      spread = (3 * spread + |8 * x - mean|) / 4, then mean = (3 * mean + 8 * x) / 4
  *	slot not known:  mean = 8 * x, spread = 4 * x, but if x was or could have been held back by `most`, at most
  *	                 (8 * most - 8 * x) / 2
- * The day (since 1970) is counted in `today`. With the first thing asked or counted k days later, past becomes past + today,
- * and then k times past * 31 / 32.
+ * The day (since 1970) is counted in `today`. With the first thing asked or counted k days later, past (in 32nds) becomes past + 32 * today,
+ * 2^48 at most, and then k times past * 31 / 32.
  * Time that goes back drops what was counted in an hour or day to come, and is the first hour if that was to come.
  *
  * What is usual at an hour h: of the slots that are known among h - 1, h, h + 1, if h is; else among those hours of every
@@ -35,9 +35,9 @@ struct history_slot {
 };
 
 struct history {
-	int64_t since;   /* the first hour; 0: nothing came yet */
-	int64_t hour, n; /* the last in which something came, and how many */
-	int64_t day, today, past;
+	int64_t since;            /* the first hour; 0: nothing came yet */
+	int64_t hour, n;          /* the last in which something came, and how many */
+	int64_t day, today, past; /* past: in 32nds */
 	struct history_slot slot[HISTORY_HOURS];
 };
 

@@ -22,6 +22,7 @@ nobase_dist_doc_DATA = \
 	docs/stages/helo.md \
 	docs/stages/listed.md \
 	docs/stages/mime.md \
+	docs/stages/refusals.md \
 	docs/stages/spf.md \
 	docs/stages/volume.md \
 	docs/threat-model.md \

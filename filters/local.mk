@@ -28,6 +28,8 @@ libpostern_a_SOURCES += \
 	filters/mime_field.c filters/mime_field.h \
 	filters/mime_walk.c filters/mime_walk.h \
 	filters/plugin.c \
+	filters/refusals.c \
+	filters/share.c filters/share.h \
 	filters/spf.c \
 	filters/spf_check.c filters/spf_check.h \
 	filters/spf_eval.c filters/spf_eval.h \
@@ -37,6 +39,12 @@ libpostern_a_SOURCES += \
 	filters/table.c \
 	filters/vocabulary.c filters/vocabulary.h \
 	filters/volume.c filters/volume.h \
+	filters/volume_different.c \
 	filters/volume_hold.c filters/volume_hold.h \
-	filters/volume_quota.c filters/quota.h
+	filters/volume_key.c \
+	filters/volume_met.c \
+	filters/volume_quota.c filters/quota.h \
+	filters/volume_suspicious.c \
+	filters/volume_unknown.c \
+	filters/volume_usual.c
 EXTRA_DIST += filters/README.md

@@ -22,8 +22,9 @@ enum stage_event {
 	EVENT_RCPT_TAKEN,   /* the MTA took the current recipient */
 	EVENT_RCPT_UNKNOWN, /* the MTA refused the current recipient for good (5yz) */
 	EVENT_ACCEPTED,     /* the MTA took the message: what counts, counts now */
-	EVENT_OFFERED,      /* the message is about to go to the MTA */
-	EVENT_OVER,         /* the transaction ends, whatever became of it */
+	EVENT_REFUSED, /* MAIL, a recipient or the message was refused for good: by a rule, or the message by the MTA */
+	EVENT_OFFERED, /* the message may be with the MTA from here on */
+	EVENT_OVER,    /* the transaction ends, whatever became of it */
 };
 
 struct stage {

@@ -14,6 +14,7 @@ extern const struct stage helo_stage;
 extern const struct stage listed_stage;
 extern const struct stage mime_stage;
 extern const struct stage spf_stage;
+extern const struct stage refusals_stage;
 extern const struct stage volume_stage;
 
 const struct stage *const stages[] = {
@@ -26,6 +27,7 @@ const struct stage *const stages[] = {
 	&dmarc_stage,
 	&greylist_stage,
 	&volume_stage,
+	&refusals_stage,
 	&guessing_stage,
 	&mime_stage,
 };

@@ -1,111 +1,48 @@
 /*
  * volume: how much who sends. What the MTA took is counted, for the client, its network, the
- * sender's domain and the account; recipients that the MTA does not know are counted for the
- * client and its network. From the counts come rates, a comparison with the usual, and how much
+ * sender's domain, the name in HELO and the account; recipients that the MTA does not know are counted for the
+ * client, its network and the account. From the counts come rates, a comparison with the usual, and how much
  * of a plan is used.
  *
  * Counters in the store:
- *	rate:messages:client:192.0.2.1      messages; also of network, sender, account, helo, recipient
+ *	rate:messages:client:192.0.2.1      messages; also of network, sender, account, helo, claimed, recipient
  *	rate:recipients:client:192.0.2.1    their recipients; the same
  *	rate:bounces:client:192.0.2.1       messages of <>, apart; the same
  *	rate:internal:client:192.0.2.1      messages among ourselves, apart; the same
- *	rate:taken:client:192.0.2.1         recipients that the MTA took; also of network
- *	rate:unknown:client:192.0.2.1       recipients that it refused for good; also of network
+ *	rate:taken:client:192.0.2.1         recipients that the MTA took; also of network and account
+ *	rate:unknown:client:192.0.2.1       recipients that it refused for good; the same
+ *	rate:networks:account:alice         networks from which it sent for the first time
  */
 #include "filters/volume.h"
 
-#include "filters/key.h"
-
-/* An hour is called usual from so many active hours on. */
-#define HOURS_KNOWN_LEAST 3
 /* Recipients of a transaction that are counted one by one; then at each power of two. */
 #define COUNTED_SINGLY 16
 
-struct volume_conf {
-	int64_t network_ipv4, network_ipv6; /* bits */
-	int64_t unknown_from;               /* recipients tried */
-};
-
-/* In the order of enum volume_who. */
-static const char *const who_words[] = { "client", "network", "sender", "account", "helo",
-	"recipient", NULL };
 static const char *const what_words[] = { "messages", "recipients", "bounces", "internal", NULL };
 
-/* --- keys ------------------------------------------------------------------------------------- */
-
-/* An empty text: there is no such one in this session. */
-static struct str
-who_text(struct ask *ask, enum volume_who who)
+static void
+note_asked(struct ask *ask, const char *what, enum volume_who who)
 {
-	const struct session *s = ask->session;
-	const struct volume_conf *conf = ask->conf;
-	const struct recipient *recipient;
+	struct tally *tally = volume_tally(ask);
 
-	switch (who) {
-	case VOLUME_CLIENT:
-		if (s->client_ip.version == 0)
-			return STR("");
-		return arena_dup(ask->arena, str_of(IP_TEXT(&s->client_ip)));
-	case VOLUME_NETWORK:
-		if (s->client_ip.version == 0)
-			return STR("");
-		return key_network(
-		    ask->arena, &s->client_ip, conf->network_ipv4, conf->network_ipv6);
-	case VOLUME_SENDER:
-		return arena_lower(ask->arena, s->txn.sender.domain);
-	case VOLUME_ACCOUNT:
-		/* Lists of plans have no case, and most mail servers: who changes it is the same. */
-		return arena_lower(ask->arena, s->account);
-	case VOLUME_HELO:
-		return arena_lower(ask->arena, s->helo);
-	case VOLUME_RECIPIENT:
-		recipient = session_recipient(s);
-		return recipient ? recipient->key : STR("");
-	case VOLUME_COUNT:
-		break;
-	}
-	return STR("");
-}
-
-static struct str
-key_of(struct ask *ask, const char *what, enum volume_who who, struct str text)
-{
-	return key_bound(ask->arena,
-	    arena_printf(ask->arena, "rate:%s:%s:%.*s", what, who_words[who], STR_ARG(text)));
-}
-
-bool
-volume_key(struct ask *ask, const char *what, enum volume_who who, struct str *key)
-{
-	struct str text = who_text(ask, who);
-
-	if (text.n == 0)
-		return false;
-	*key = key_of(ask, what, who, text);
-	return true;
-}
-
-static enum volume_who
-who_of(const struct value *word)
-{
-	for (int i = 0; i < VOLUME_COUNT; i++) {
-		if (str_eq(word->text, str_of(who_words[i])))
-			return i;
-	}
-	return VOLUME_COUNT;
+	if (tally && who == VOLUME_RECIPIENT)
+		tally->recipient_asked = true;
+	if (tally && who == VOLUME_CLAIMED)
+		tally->claimed_asked = true;
+	if (tally && who == VOLUME_ACCOUNT && strcmp(what, "unknown") == 0)
+		tally->guesses_asked = true;
 }
 
 enum progress
 volume_read(struct ask *ask, const char *what, enum volume_who who, const struct count_answer **out)
 {
-	struct str key;
+	struct str text;
 
 	*out = NULL;
-	if (who == VOLUME_RECIPIENT && volume_tally(ask))
-		volume_tally(ask)->recipient_asked = true;
-	if (!volume_key(ask, what, who, &key))
-		return DONE;
-	return ask_count(ask, key, 0, out);
+	note_asked(ask, what, who);
+	if (volume_who(ask, who, &text) == PENDING)
+		return PENDING;
+	return text.n > 0 ? ask_count(ask, volume_key_of(ask, what, who, text), 0, out) : DONE;
 }
 
 int64_t
@@ -132,65 +69,10 @@ compute_rate(struct ask *ask, const struct fact_call *call, struct value *out)
 	while (what_words[what + 1] && !str_eq(call->arg[1].text, str_of(what_words[what])))
 		what++;
 	*out = (struct value){ .type = VALUE_NONE };
-	if (volume_read(ask, what_words[what], who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, what_words[what], volume_who_of(&call->arg[0]), &answer) == PENDING)
 		return PENDING;
 	if (answer)
 		*out = value_number(volume_sum(answer, call->arg[2].number));
-	return DONE;
-}
-
-static enum progress
-compute_usual(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	const struct count_answer *answer;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (volume_read(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
-		return PENDING;
-	if (!answer)
-		return DONE;
-	*out = (struct value){ .type = VALUE_REAL };
-	if (answer->hours_known >= HOURS_KNOWN_LEAST)
-		out->real = (double)answer->usual / 8;
-	return DONE;
-}
-
-static enum progress
-compute_surge(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	const struct count_answer *answer;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	if (volume_read(ask, "messages", who_of(&call->arg[0]), &answer) == PENDING)
-		return PENDING;
-	if (!answer)
-		return DONE;
-	*out = (struct value){ .type = VALUE_REAL };
-	if (answer->hours_known >= HOURS_KNOWN_LEAST && answer->usual_high > 0)
-		out->real = (double)answer->hour / (double)answer->usual_high;
-	return DONE;
-}
-
-static enum progress
-compute_unknown_share(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	const struct volume_conf *conf = ask->conf;
-	enum volume_who who = who_of(&call->arg[0]);
-	const struct count_answer *taken, *unknown;
-	enum progress progress;
-	int64_t n_taken, n_unknown;
-
-	*out = (struct value){ .type = VALUE_NONE };
-	progress = volume_read(ask, "taken", who, &taken);
-	if (volume_read(ask, "unknown", who, &unknown) == PENDING || progress == PENDING)
-		return PENDING;
-	if (!taken || !unknown)
-		return DONE;
-	n_taken = volume_sum(taken, call->arg[1].number);
-	n_unknown = volume_sum(unknown, call->arg[1].number);
-	*out = value_number(0);
-	if (n_unknown > 0 && n_taken + n_unknown >= conf->unknown_from)
-		out->number = 100 * n_unknown / (n_taken + n_unknown);
 	return DONE;
 }
 
@@ -216,8 +98,8 @@ count_key(struct ask *ask, struct str key, int64_t add, unsigned n)
 		(void)ask_count_nth(ask, key, add, n, &nobody_waits);
 }
 
-static void
-count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n)
+void
+volume_count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n)
 {
 	struct str key;
 
@@ -231,8 +113,8 @@ count_recipients(struct ask *ask, const char *what, unsigned n, unsigned *counte
 	unsigned add = n - *counted;
 
 	*counted = n;
-	count(ask, what, VOLUME_CLIENT, add, n);
-	count(ask, what, VOLUME_NETWORK, add, n);
+	volume_count(ask, what, VOLUME_CLIENT, add, n);
+	volume_count(ask, what, VOLUME_NETWORK, add, n);
 }
 
 struct tally *
@@ -257,15 +139,9 @@ volume_ours(const struct session *s, struct str domain)
 }
 
 static bool
-is_out(const struct session *s)
-{
-	return s->account.n > 0 || s->trusted;
-}
-
-static bool
 is_internal(const struct session *s)
 {
-	if (!is_out(s) || !volume_ours(s, s->txn.sender.domain))
+	if (!volume_is_out(s) || !volume_ours(s, s->txn.sender.domain))
 		return false;
 	for (const struct recipient *r = s->txn.recipients; r; r = r->next)
 		if (r->state == RECIPIENT_ACCEPTED && !volume_ours(s, r->mailbox.domain))
@@ -293,7 +169,7 @@ count_each_recipient(struct ask *ask, const char *kind)
 {
 	for (const struct recipient *r = ask->session->txn.recipients; r; r = r->next)
 		if (r->state == RECIPIENT_ACCEPTED && r->key.n > 0)
-			count_key(ask, key_of(ask, kind, VOLUME_RECIPIENT, r->key), 1, 0);
+			count_key(ask, volume_key_of(ask, kind, VOLUME_RECIPIENT, r->key), 1, 0);
 }
 
 static void
@@ -302,14 +178,19 @@ count_message(struct ask *ask, struct tally *tally)
 	const char *kind = kind_of(ask->session);
 
 	for (int who = 0; who < VOLUME_RECIPIENT; who++) {
-		count(ask, kind, who, 1, 0);
+		if (who == VOLUME_CLAIMED && !tally->claimed_asked)
+			continue;
+		volume_count(ask, kind, who, 1, 0);
 		if (strcmp(kind, "messages") == 0)
-			count(ask, "recipients", who, (int64_t)ask->session->txn.n_accepted, 0);
+			volume_count(
+			    ask, "recipients", who, (int64_t)ask->session->txn.n_accepted, 0);
 	}
 	if (tally->recipient_asked)
 		count_each_recipient(ask, kind);
 	count_recipients(ask, "taken", tally->taken, &tally->taken_counted);
 	count_recipients(ask, "unknown", tally->unknown, &tally->unknown_counted);
+	different_count(ask, tally);
+	met_remember(ask, tally);
 	upstream_settle(ask, &tally->holds);
 }
 
@@ -341,7 +222,14 @@ told(struct ask *ask, enum stage_event event)
 	case EVENT_OFFERED:
 		holds_keep(ask, &tally->holds, HOLD_OFFERED, 0);
 		break;
+	case EVENT_REFUSED:
+		break;
 	case EVENT_OVER:
+		/* An account is told by what it does over days, so that once a transaction is soon enough. */
+		if (tally->guesses_asked) {
+			volume_count(ask, "taken", VOLUME_ACCOUNT, tally->taken, 0);
+			volume_count(ask, "unknown", VOLUME_ACCOUNT, tally->unknown, 0);
+		}
 		holds_free(ask, &tally->holds);
 		break;
 	}
@@ -351,14 +239,14 @@ static enum progress
 compute_direction(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	(void)call;
-	*out = value_symbol(is_out(ask->session) ? "out" : "in");
+	*out = value_symbol(volume_is_out(ask->session) ? "out" : "in");
 	return DONE;
 }
 
 /* --- facts ------------------------------------------------------------------------------------ */
 
-static bool
-check_window(const struct value *window, struct err *e)
+bool
+volume_check_window(const struct value *window, struct err *e)
 {
 	struct buf text;
 
@@ -376,26 +264,37 @@ check_window(const struct value *window, struct err *e)
 static bool
 check_rate(const struct fact_call *call, struct err *e)
 {
-	return check_window(&call->arg[2], e);
+	return volume_check_window(&call->arg[2], e);
 }
 
 static bool
-check_unknown_share(const struct fact_call *call, struct err *e)
+check_share(const struct fact_call *call, struct err *e)
 {
-	return check_window(&call->arg[1], e);
+	return volume_check_window(&call->arg[1], e);
 }
 
-/* Guesses are counted against machines: senders and accounts are what they make up. */
-static const char *const client_words[] = { "client", "network", NULL };
+/* Who tries; senders are what it makes up. */
+static const char *const client_words[] = { "client", "network", "account", NULL };
+static const char *const many_words[] = { "client", "network", "sender", "account", "helo", NULL };
 
 static const struct fact_param rate_params[] = {
-	{ .name = "key", .type = VALUE_SYMBOL, .symbols = who_words },
+	{ .name = "key", .type = VALUE_SYMBOL, .symbols = volume_words },
 	{ .name = "what", .type = VALUE_SYMBOL, .symbols = what_words },
 	{ .name = "window", .type = VALUE_DURATION },
 	{ .name = NULL },
 };
+static const struct fact_param different_params[] = {
+	{ .name = "key", .type = VALUE_SYMBOL, .symbols = many_words },
+	{ .name = "what", .type = VALUE_SYMBOL, .symbols = different_words },
+	{ .name = "window", .type = VALUE_DURATION },
+	{ .name = NULL },
+};
 static const struct fact_param who_param[] = {
-	{ .name = "key", .type = VALUE_SYMBOL, .symbols = who_words },
+	{ .name = "key", .type = VALUE_SYMBOL, .symbols = volume_words },
+	{ .name = NULL },
+};
+static const struct fact_param client_param[] = {
+	{ .name = "key", .type = VALUE_SYMBOL, .symbols = client_words },
 	{ .name = NULL },
 };
 static const struct fact_param share_params[] = {
@@ -403,9 +302,11 @@ static const struct fact_param share_params[] = {
 	{ .name = "window", .type = VALUE_DURATION },
 	{ .name = NULL },
 };
+static const struct fact_param met_param[] = {
+	{ .name = "who", .type = VALUE_SYMBOL, .symbols = met_words },
+	{ .name = NULL },
+};
 
-#define COUNTED_FACT \
-	.from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_STORE
 #define QUOTA_FACT .from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_RECIPIENT, .cost = COST_STORE
 #define PLAN_FACT .from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_FREE
 
@@ -417,12 +318,31 @@ static const struct fact_param upstream_params[] = {
 #define UPSTREAM_FACT .params = upstream_params, QUOTA_FACT
 
 static const struct fact_def facts[] = {
+	{ .name = "account.suspicious",
+	    .type = VALUE_BOOL,
+	    QUOTA_FACT,
+	    .compute = suspicious_compute,
+	    .help = "The account sends far more than usual, guesses recipients, or comes from "
+		    "several networks that are new; account.suspicious.why says which." },
+	{ .name = "account.suspicious.why",
+	    .type = VALUE_TEXT,
+	    QUOTA_FACT,
+	    .compute = suspicious_compute_why,
+	    .help = "In words; empty: it is not." },
 	{ .name = "direction",
 	    .type = VALUE_SYMBOL,
 	    .symbols = direction_words,
 	    PLAN_FACT,
 	    .compute = compute_direction,
 	    .help = "out: from an account or a trusted client; in: from anybody else." },
+	{ .name = "distinct",
+	    .type = VALUE_NUMBER,
+	    .params = different_params,
+	    QUOTA_FACT,
+	    .compute = different_compute,
+	    .check = check_rate,
+	    .help = "How many different recipients, senders or networks its messages had in the "
+		    "last 1m, 1h or 1d, without this one; exact up to 128 a day." },
 	{ .name = "quota",
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
@@ -473,21 +393,53 @@ static const struct fact_def facts[] = {
 	    PLAN_FACT,
 	    .compute = quota_compute_recipients,
 	    .help = "Recipients that the plan allows a message; 0: any number." },
+	{ .name = "seen",
+	    .type = VALUE_BOOL,
+	    .params = met_param,
+	    QUOTA_FACT,
+	    .compute = met_compute,
+	    .help = "A message of this one was accepted before; no: it is the first." },
+	{ .name = "seen.first",
+	    .type = VALUE_DURATION,
+	    .params = met_param,
+	    QUOTA_FACT,
+	    .compute = met_compute_first,
+	    .help = "How long ago the first one was accepted; no value: never." },
 	{ .name = "surge",
 	    .type = VALUE_REAL,
 	    .params = who_param,
-	    COUNTED_FACT,
-	    .compute = compute_surge,
-	    .help = "How many times its usual hour the messages of the last hour are; 0: what is "
-		    "usual is not known yet." },
+	    QUOTA_FACT,
+	    .compute = usual_compute_surge,
+	    .help = "How many times the most that is usual at this hour of the week the messages "
+		    "of the last hour are; 0: they are few, or what is usual is not known yet." },
+	{ .name = "surge.words",
+	    .type = VALUE_TEXT,
+	    .params = who_param,
+	    QUOTA_FACT,
+	    .compute = usual_compute_words,
+	    .help = "The same in words: usual 3 to 9 an hour, now 240." },
 	{ .name = "unknown_share",
 	    .type = VALUE_NUMBER,
 	    .params = share_params,
-	    COUNTED_FACT,
-	    .compute = compute_unknown_share,
-	    .check = check_unknown_share,
+	    QUOTA_FACT,
+	    .compute = unknown_compute,
+	    .check = check_share,
 	    .help = "Of 100 recipients that the MTA was asked for in the last 1m, 1h or 1d, how "
 		    "many it did not know; 0 while only few were asked for." },
+	{ .name = "unknown_share.surge",
+	    .type = VALUE_REAL,
+	    .params = client_param,
+	    QUOTA_FACT,
+	    .compute = unknown_compute_surge,
+	    .help = "How many times its own usual share that of the last hour is; 0: it is small, "
+		    "or not known." },
+	{ .name = "unknown_share.usual",
+	    .type = VALUE_NUMBER,
+	    .params = client_param,
+	    QUOTA_FACT,
+	    .compute = unknown_compute_usual,
+	    .help = "The share of unknown recipients in its past, from yesterday back; no value: "
+		    "not known." },
 	{ .name = "upstream",
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
@@ -512,14 +464,15 @@ static const struct fact_def facts[] = {
 	{ .name = "usual",
 	    .type = VALUE_REAL,
 	    .params = who_param,
-	    COUNTED_FACT,
-	    .compute = compute_usual,
-	    .help = "Messages in an hour that is usual for it; 0: not known yet." },
+	    QUOTA_FACT,
+	    .compute = usual_compute,
+	    .help = "Messages that usually come in such an hour of the week; 0: not known yet." },
 };
 
 /* --- settings --------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(struct volume_conf, member)
+#define HOUR (3600 * INT64_C(1000))
 
 static const struct setting settings[] = {
 	{ "network ipv4", SETTING_NUMBER, AT(network_ipv4), 1, 32, "24", NULL,
@@ -528,6 +481,19 @@ static const struct setting settings[] = {
 	    "So many bits of an IPv6 address make the network that is counted." },
 	{ "unknown from", SETTING_NUMBER, AT(unknown_from), 1, 1000000, "10", NULL,
 	    "unknown_share stays 0 until so many recipients were asked for in its window." },
+	{ "surge from", SETTING_NUMBER, AT(surge_from), 1, 1000000, "20", NULL,
+	    "surge stays 0 until so many messages came in the last hour." },
+	{ "surge after", SETTING_DURATION, AT(surge_after), HOUR, 60 * 24 * HOUR, "7d", NULL,
+	    "surge and usual stay 0 until the first message is so long ago." },
+	{ "remember", SETTING_DURATION, AT(remember), 24 * HOUR, 3650 * 24 * HOUR, "180d", NULL,
+	    "Who was seen is forgotten when not seen for this time." },
+	{ "suspicious surge", SETTING_NUMBER, AT(suspicious_surge), 1, 1000000, "5", NULL,
+	    "An account is suspicious when it sends so many times what is usual." },
+	{ "suspicious unknown", SETTING_NUMBER, AT(suspicious_unknown), 1, 100, "30", NULL,
+	    "An account is suspicious when so many in 100 of its recipients in an hour are "
+	    "unknown." },
+	{ "suspicious networks", SETTING_NUMBER, AT(suspicious_networks), 1, 1000, "3", NULL,
+	    "An account is suspicious when it sent from so many new networks in a day." },
 };
 
 extern const struct stage volume_stage;

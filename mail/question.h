@@ -60,7 +60,8 @@ struct count_answer {
 	int64_t usual_low, usual_high; /* from, to */
 	int64_t hours_known;           /* of the 168 of a week: how many that rests on */
 	int64_t since;                 /* wall seconds of the key's first hour; 0: none */
-	int64_t past; /* of the days before this one, older ones less and less (db/history.h) */
+	int64_t
+	    past; /* in 32nds: of the days before this one, older ones less and less (db/history.h) */
 };
 
 /*

@@ -330,6 +330,8 @@ count_and_log(struct gate_session *gs, const struct verdict *v)
 	else
 		counts->tempfailed++;
 	gs->session.n_refused += !v->defers;
+	if (v->kind == VERDICT_REJECT && gs->step >= STEP_MAIL)
+		gate_event(gs, EVENT_REFUSED);
 	log_info(s->id,
 	    "event=decision verdict=%s code=%d step=%s ip=%s helo=\"%s\" from=\"%s\" "
 	    "to=\"%s\" rule=\"%s\" entry=%s text=\"%s\"",

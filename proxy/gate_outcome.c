@@ -109,6 +109,8 @@ gate_backend_refused(struct gate_session *gs, enum step step, int code, struct s
 
 	log_info(s->id, "event=backend-refused step=%s code=%d ip=%s from=\"%s\" reply=\"%s\"",
 	    step_name(step), code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), ESC(reply));
+	if (step == STEP_MESSAGE && code >= 500)
+		gate_event(gs, EVENT_REFUSED);
 	gate_journal(gs, gate_record_backend(s, step, code, reply, &gs->story));
 }
 

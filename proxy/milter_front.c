@@ -463,6 +463,11 @@ take_end(struct link *link, const struct link_frame *f)
 	if (f->field[0].n)
 		s->txn.queue_id = arena_dup(s->txn.arena, f->field[0]);
 	s->txn.message.complete = true;
+	/*
+	 * The MTA has the message, and needs no more than our word. What is decided about it comes after this to the store,
+	 * so that it is noted there before the MTA is told to go on.
+	 */
+	gate_event(link->gs, EVENT_OFFERED);
 	link->refusing = link->header_over || arena_over(s->txn.arena);
 	begin_step(link, STEP_MESSAGE);
 }

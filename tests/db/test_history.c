@@ -72,11 +72,11 @@ test_past_fades(void **state)
 	history_add(&h, START, 3200);
 	assert_int_equal(h.past, 0);
 	history_add(&h, START + DAY, 0);
-	assert_int_equal(h.past, 3100);
+	assert_int_equal(h.past, 3100 * 32);
 	history_add(&h, START + DAY + 5, 10);
-	assert_int_equal(h.past, 3100);
+	assert_int_equal(h.past, 3100 * 32);
 	history_add(&h, START + 3 * DAY, 0);
-	assert_int_equal(h.past, (3100 + 10) * 31 / 32 * 31 / 32);
+	assert_int_equal(h.past, (3100 + 10) * 32 * 31 / 32 * 31 / 32);
 	history_add(&h, START + 3000LL * DAY, 0);
 	assert_int_equal(h.past, 0);
 }

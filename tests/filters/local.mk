@@ -98,6 +98,9 @@ tests_filters_test_dmarc_SOURCES = tests/filters/test_dmarc.c tests/filters/rfc8
 tests_filters_test_dmarc_check_SOURCES = tests/filters/test_dmarc_check.c \
 	tests/filters/spf_zone.c tests/filters/spf_zone.h
 
+check_PROGRAMS += tests/filters/test_refusals tests/filters/test_volume_facts
+tests_filters_test_refusals_SOURCES = tests/filters/test_refusals.c $(world)
+tests_filters_test_volume_facts_SOURCES = tests/filters/test_volume_facts.c $(world)
 check_PROGRAMS += tests/filters/test_key tests/filters/test_volume_quota
 tests_filters_test_volume_quota_SOURCES = tests/filters/test_volume_quota.c $(world)
 EXTRA_DIST += tests/filters/README.md

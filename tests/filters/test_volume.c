@@ -136,35 +136,6 @@ test_windows_slide(void **state)
 	}
 }
 
-static void
-test_a_surge_is_seen_against_the_usual(void **state)
-{
-	struct world *w = *state;
-
-	for (int hour = 0; hour < 4; hour++) {
-		assert_at_mail(w, "<a@x.example>", "surge(client)", "0");
-		for (int i = 0; i < 4; i++)
-			world_message(w, "<a@x.example>", 1);
-		/* From the third hour before this one on it is known. */
-		assert_at_mail(w, "<a@x.example>", "usual(client)", hour < 3 ? "0" : "4");
-		assert_fact(w, STEP_MAIL, "surge(client)", hour < 3 ? "0" : "0.5");
-		w->now += 2 * HOURS;
-	}
-	assert_at_mail(w, "<a@x.example>", "usual(client)", "4");
-	assert_fact(w, STEP_MAIL, "surge(client)", "0");
-	for (int i = 0; i < 20; i++)
-		world_message(w, "<a@x.example>", 1);
-	assert_at_mail(w, "<a@x.example>", "usual(client)", "4");
-	assert_fact(w, STEP_MAIL, "surge(client)", "2.5");
-	assert_fact(w, STEP_MAIL, "surge(account)", "2.5");
-	/* Somebody of whom nothing is known has no usual. */
-	world_connect(w, "198.51.100.1", "");
-	for (int i = 0; i < 20; i++)
-		world_message(w, "<a@y.example>", 1);
-	assert_at_mail(w, "<a@y.example>", "surge(client)", "0");
-	assert_fact(w, STEP_MAIL, "usual(client)", "0");
-}
-
 /* --- what is apart, and other keys ------------------------------------------------------------ */
 
 static void
@@ -472,7 +443,6 @@ main(void)
 		CASE(test_each_has_its_own_count),
 		CASE(test_who_is_not_there_has_no_rate),
 		CASE(test_windows_slide),
-		CASE(test_a_surge_is_seen_against_the_usual),
 		CASE(test_bounces_and_internal_mail_are_apart),
 		CASE(test_direction),
 		CASE(test_helo_and_recipients_have_rates),

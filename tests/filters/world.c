@@ -492,6 +492,12 @@ world_authres(struct world *w)
 }
 
 void
+world_refused(struct world *w)
+{
+	tell(w, EVENT_REFUSED);
+}
+
+void
 world_accepted(struct world *w)
 {
 	tell(w, EVENT_OFFERED);

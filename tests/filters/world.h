@@ -50,8 +50,10 @@ void world_mail(struct world *world, const char *path);
 void world_rcpt(struct world *world, const char *path);
 void world_rcpt_taken(struct world *world);
 void world_rcpt_unknown(struct world *world);
-/* Rules refused it: no stage is told. */
+/* Rules deferred it: no stage is told. */
 void world_rcpt_refused(struct world *world);
+/* A rule refused what is being decided for good: MAIL, or the message. */
+void world_refused(struct world *world);
 /* A message has come, all of it; the stages are told. For a transaction that is open. */
 void world_data(struct world *world, const char *octets);
 /* Our Authentication-Results for it, unfolded, without its name. */
