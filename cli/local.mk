@@ -1,6 +1,7 @@
 # cli/: all but main.c goes into the library, so that tests can link it.
 libpostern_a_SOURCES += \
 	cli/backends.c \
+	cli/cases.c cli/cases.h \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
 	cli/explain.c \

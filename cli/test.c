@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "cli/cases.h"
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/story.h"
@@ -284,6 +285,26 @@ static const struct cli_option rows[] = {
 };
 
 static int
+run_cases(struct cli *cli, const struct options *o, char **files, int n)
+{
+	struct config *config;
+	int code;
+
+	if (o->ip || o->name || o->helo || o->account || o->from || o->to.n > 0)
+		return cli_fail(cli, "what is given to a case stands in its file, not in options");
+	for (int i = 0; i < n; i++)
+		if (!cases_named(files[i]))
+			return cli_fail(cli, "\"%s\" is no file of cases: they end in .test",
+			    ESC(str_of(files[i])));
+	config = cli_config(cli, cli->config);
+	if (config == NULL)
+		return CLI_ERROR;
+	code = cases_run(cli, config, files, n);
+	config_release(&config);
+	return code;
+}
+
+static int
 run(struct cli *cli, int argc, char **argv)
 {
 	struct options o = { 0 };
@@ -292,6 +313,8 @@ run(struct cli *cli, int argc, char **argv)
 
 	if (!cli_options(cli, &command_test, &o, argv, &n))
 		return cli->code;
+	if (n > 0 && cases_named(argv[0]))
+		return run_cases(cli, &o, argv, n);
 	if (o.ip == NULL)
 		return cli_fail(cli, "test needs --ip; see `postern test --help`");
 	if (n > 1)
@@ -310,13 +333,16 @@ run(struct cli *cli, int argc, char **argv)
 
 const struct command command_test = {
 	.name = "test",
-	.arguments = "[FILE.eml]",
-	.summary = "what would be decided about such a client and message?",
+	.arguments = "[FILE.eml | FILE.test ...]",
+	.summary = "what would be decided about such a client and message? do the cases hold?",
 	.help =
 	    "Plays a session through the rules of the configuration and tells each step's verdict like\n"
 	    "`postern why`: all steps that options are given for, those behind a refusal, too.\n"
 	    "The message is a file, or \"-\" for standard input. DNS is asked; the store is only looked\n"
-	    "at (counters without this message); nothing is journalled and no mail is sent.\n",
+	    "at (counters without this message); nothing is journalled and no mail is sent.\n"
+	    "\n"
+	    "FILE.test holds cases: what is given, and what the rules are expected to make of it. They are\n"
+	    "played with nothing else: neither DNS nor store is asked. 0: all hold; 1: one does not.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

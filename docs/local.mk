@@ -12,6 +12,7 @@ nobase_dist_doc_DATA = \
 	docs/operation.md \
 	docs/replies.md \
 	docs/rfc.md \
+	docs/rule-tests.md \
 	docs/submission.md \
 	docs/stages/dkim.md \
 	docs/stages/dmarc.md \

@@ -200,10 +200,15 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 		ask->failures |= known->failures;
 		return DONE;
 	}
+	if (ask->closed && call->entry->def->cost != COST_FREE) {
+		ask->waits = call;
+		return PENDING;
+	}
 	inner = fact_ask(ask, call->entry);
 	began = clock_mono_us();
 	switch (call->entry->def->compute(&inner, call, &value)) {
 	case PENDING:
+		ask->waits = call;
 		return PENDING;
 	case FAILED:
 		panic("fact %s failed", call->entry->def->name);
@@ -216,6 +221,18 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 	ask->failures |= inner.failures;
 	*out = value;
 	return DONE;
+}
+
+void
+fact_give(struct ask *ask, const struct fact_call *call, const struct value *value)
+{
+	struct ask inner;
+	struct value copy;
+
+	fact_check(ask, call);
+	inner = fact_ask(ask, call->entry);
+	copy = value_dup(inner.arena, value);
+	facts_add(facts_of(ask, call->entry->def), &inner, call, &copy);
 }
 
 enum progress

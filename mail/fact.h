@@ -126,6 +126,10 @@ struct ask {
 	 * keeps this with them, and one whose result does not depend on what is missing takes it away
 	 */
 	unsigned failures;
+	/* no stage is asked for more than what costs nothing: a fact that is not known and does is PENDING */
+	bool closed;
+	const struct fact_call
+	    *waits; /* the last that said PENDING, of those asked for with this ask */
 };
 
 /*
@@ -138,6 +142,8 @@ enum progress fact_get(struct ask *ask, const struct fact_call *call, struct val
  * such fact, *out is VALUE_NONE.
  */
 enum progress fact_get_named(struct ask *ask, const char *name, struct value *out);
+/* As if it had been computed just now to be this; its texts are copied. For who plays a session with facts of his own. */
+void fact_give(struct ask *ask, const struct fact_call *call, const struct value *value);
 /* The fact if it was computed already; NULL. */
 const struct fact *fact_known(const struct session *session, const struct fact_call *call);
 

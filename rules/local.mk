@@ -2,6 +2,9 @@
 libpostern_a_SOURCES += \
 	rules/backends.c \
 	rules/blocks.c \
+	rules/case.h \
+	rules/case_play.c \
+	rules/cases.c rules/cases.h \
 	rules/certificates.c \
 	rules/change.c rules/change.h \
 	rules/change_candidates.c rules/change_private.h \
@@ -54,7 +57,7 @@ rules/default_notice.c: rules/plan-warning.txt rules/embed.awk
 # The rules of default.rules are part of the program; the file is installed to be read and copied.
 nodist_libpostern_a_SOURCES += rules/default_rules.c
 CLEANFILES += rules/default_rules.c
-dist_pkgdata_DATA += rules/default.rules
+dist_pkgdata_DATA += rules/default.rules rules/default.test
 EXTRA_DIST += rules/README.md rules/embed.awk
 rules/default_rules.c: rules/default.rules rules/embed.awk
 	$(AM_V_at)$(MKDIR_P) rules
