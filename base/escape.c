@@ -199,3 +199,27 @@ escape_json(struct buf *b, struct str s)
 	buf_addc(b, '"');
 	return !b->over;
 }
+
+bool
+escape_shell(struct buf *b, struct str s)
+{
+	bool bare = s.n > 0;
+	struct buf word;
+	bool ok;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+		bare = bare && (ascii_isalnum(s.p[i]) || strchr("@._+=:/-", s.p[i]));
+	}
+	if (bare && s.p[0] != '=' && s.p[0] != '-')
+		return buf_add(b, s);
+	buf_init(&word, 4 * s.n + 3);
+	buf_addc(&word, '\'');
+	for (size_t i = 0; i < s.n; i++)
+		buf_add(&word, s.p[i] == '\'' ? STR("'\\''") : str_sub(s, i, i + 1));
+	buf_addc(&word, '\'');
+	ok = buf_add(b, buf_str(&word));
+	buf_free(&word);
+	return ok;
+}

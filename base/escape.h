@@ -23,6 +23,11 @@ const char *escape_text(struct str s, char *out, size_t size);
 const char *escape_terminal(struct str s, char *out, size_t size);
 /* For SMTP reply texts and header comments: printable ASCII only, the rest becomes '?'. */
 const char *escape_ascii(struct str s, char *out, size_t size);
+/*
+ * A word for a POSIX shell, in single quotes unless it needs none. False: it holds what is not printable ASCII, which a person
+ * should not paste, or b ran over; then nothing was added.
+ */
+bool escape_shell(struct buf *b, struct str s);
 /* A JSON string with its quotes; invalid UTF-8 octets become \u00HH. False when b ran over. */
 bool escape_json(struct buf *b, struct str s);
 

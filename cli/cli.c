@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&command_test,
 	&command_greylist,
 	&command_quota,
+	&command_digest,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

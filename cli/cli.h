@@ -60,8 +60,8 @@ struct command {
 	int (*run)(struct cli *cli, int argc, char **argv);
 };
 
-extern const struct command command_backends, command_check, command_explain, command_greylist,
-    command_log, command_quota, command_stats, command_test, command_why;
+extern const struct command command_backends, command_check, command_digest, command_explain,
+    command_greylist, command_log, command_quota, command_stats, command_test, command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);

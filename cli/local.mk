@@ -4,12 +4,14 @@ libpostern_a_SOURCES += \
 	cli/cases.c cli/cases.h \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
+	cli/digest.c \
 	cli/explain.c \
 	cli/greylisting.c \
 	cli/log.c \
 	cli/print.c cli/print.h \
 	cli/propose.c cli/propose.h \
 	cli/quota.c \
+	cli/refusals.c cli/refusals.h \
 	cli/stats.c \
 	cli/story.c cli/story.h \
 	cli/test.c \

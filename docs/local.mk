@@ -3,6 +3,7 @@
 nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
 	docs/architecture.md \
+	docs/digest.md \
 	docs/extensions.md \
 	docs/backends.md \
 	docs/journal.md \
@@ -36,12 +37,17 @@ examplesdir = $(docdir)/examples
 dist_examples_DATA = docs/postern.conf.sample docs/upstreams.sample
 
 systemdunitdir = $(prefix)/lib/systemd/system
-nodist_systemdunit_DATA = docs/posternd.service
-EXTRA_DIST += docs/README.md docs/posternd.service.in
-CLEANFILES += docs/posternd.service
+nodist_systemdunit_DATA = docs/posternd.service docs/postern-digest.service
+dist_systemdunit_DATA = docs/postern-digest.timer
+EXTRA_DIST += docs/README.md docs/posternd.service.in docs/postern-digest.service.in
+CLEANFILES += docs/posternd.service docs/postern-digest.service
 docs/posternd.service: docs/posternd.service.in
 	$(AM_V_at)$(MKDIR_P) docs
 	$(AM_V_GEN)$(SED) 's,@sbindir[@],$(sbindir),' $(srcdir)/docs/posternd.service.in >$@
+
+docs/postern-digest.service: docs/postern-digest.service.in
+	$(AM_V_at)$(MKDIR_P) docs
+	$(AM_V_GEN)$(SED) 's,@bindir[@],$(bindir),' $(srcdir)/docs/postern-digest.service.in >$@
 
 # The tables of postern.conf(5) are made from the rows in the program; a test compares.
 noinst_PROGRAMS += docs/reference

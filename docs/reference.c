@@ -366,6 +366,8 @@ main(int argc, char **argv)
 		print_settings(tls_settings, n_tls_settings);
 	else if (strcmp(what, "notify") == 0)
 		print_settings(notify_settings, n_notify_settings);
+	else if (strcmp(what, "digest") == 0)
+		print_settings(digest_settings, n_digest_settings);
 	else if (strcmp(what, "stages") == 0)
 		print_stages(&v);
 	else if (strcmp(what, "facts") == 0)
@@ -373,7 +375,7 @@ main(int argc, char **argv)
 	else if (strcmp(what, "replies") == 0)
 		print_replies();
 	else {
-		fputs("usage: reference settings | tls | notify | stages | facts | replies\n",
+		fputs("usage: reference settings | tls | notify | digest | stages | facts | replies\n",
 		    stderr);
 		result = EXIT_FAILURE;
 	}

@@ -6,7 +6,7 @@ program=$1
 page=$2
 parts=$(mktemp -d "${TMPDIR:-/tmp}/postern-reference-XXXXXX")
 trap 'rm -rf "$parts"' EXIT
-for part in settings tls notify stages facts; do
+for part in settings tls notify digest stages facts; do
 	grep -q "^\.\\\\\" BEGIN $part" "$page" || {
 		echo "$page has no place for the $part" >&2
 		exit 1

@@ -19,6 +19,7 @@ nobase_pkginclude_HEADERS += \
 	mail/sasl.h \
 	mail/session.h \
 	mail/template.h \
+	mail/ticket.h \
 	mail/url.h \
 	mail/utf8.h \
 	mail/value.h \
@@ -49,6 +50,7 @@ libpostern_a_SOURCES += \
 	mail/session_facts.c \
 	mail/session_results.c mail/session_results.h \
 	mail/template.c \
+	mail/ticket.c \
 	mail/url.c \
 	mail/utf8.c \
 	mail/value.c \

@@ -284,6 +284,7 @@ unknown_block(struct load *load, const struct statement *s)
 
 	suggest_begin(&near, t->text);
 	suggest(&near, STR("at"));
+	suggest(&near, STR("digest"));
 	suggest(&near, STR("list"));
 	suggest(&near, STR("notify"));
 	suggest(&near, STR("plan"));
@@ -315,6 +316,8 @@ read_setting(struct load *load, const struct statement *s)
 		COMPLAIN(load, t, "%s stands within `at STEP { ... }`", SHOW(t));
 	else if (token_is(t, "tls"))
 		tls_read(load, s);
+	else if (token_is(t, "digest"))
+		digest_read(load, s);
 	else if (token_is(t, "notify"))
 		notify_read(load, s);
 	else if (s->block)
@@ -485,6 +488,8 @@ load_begin(
 	atomic_init(&config->users, 1);
 	if (!settings_default(config_settings, n_config_settings, &config->core, arena))
 		panic("a default of the core's settings is not what its row asks for");
+	if (!digest_default(&load))
+		panic("a default of the settings of `digest` is not what its row asks for");
 	if (!notify_default(&load))
 		panic("a default of the settings of `notify` is not what its row asks for");
 	if (!tls_default(&load))

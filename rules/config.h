@@ -95,6 +95,17 @@ struct config_notify {
 	int64_t again, timeout, attempts, retry;
 };
 
+/* The block `digest`; its rows are in digests.c (digest_settings). */
+struct config_digest {
+	int64_t refusals; /* 0 reject, 1 all */
+	char *domains_file, *link, *key_file;
+	struct str key;                    /* of certificates' kind: who serves reads it */
+	const struct notify_owner *owners; /* of domains, sorted */
+	size_t n_owners;
+	const struct list *recipients; /* who get theirs; NULL: none */
+	int64_t valid;                 /* ms */
+};
+
 struct config_resolver {
 	bool forward;
 	const char *host;
@@ -181,6 +192,7 @@ struct config {
 	size_t n_backends;
 	struct config_tls tls;
 	struct config_notify notify;
+	struct config_digest digest;
 	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
 	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
 	struct config_resolver resolver;
@@ -249,6 +261,10 @@ uint64_t config_plans_hash(const struct config *config);
 struct str notify_owner(
     const struct config_notify *notify, struct str account, struct arena *arena);
 
+/* The address beside a name, in either case; empty: it is not there. */
+struct str owner_find(
+    const struct notify_owner *owner, size_t n, struct str name, struct arena *arena);
+
 /* The rows of the core, for the parser and the man page. */
 extern const struct setting config_settings[];
 extern const size_t n_config_settings;
@@ -258,5 +274,8 @@ extern const size_t n_tls_settings;
 /* Those of the block `notify`. */
 extern const struct setting notify_settings[];
 extern const size_t n_notify_settings;
+/* Those of the block `digest`. */
+extern const struct setting digest_settings[];
+extern const size_t n_digest_settings;
 
 #endif

@@ -261,6 +261,7 @@ core_finish(struct load *load)
 	    (config->resolver.forward || access(core->trust_anchor, R_OK) != 0))
 		core->trust_anchor = (char *)(uintptr_t) "";
 	notify_finish(load);
+	digest_finish(load);
 	tls_finish(load);
 	if (load->proxied != NULL && list_length(config->trusted) == 0)
 		COMPLAIN(load, load->proxied,

@@ -131,6 +131,14 @@ void tls_finish(struct load *load);
 bool notify_default(struct load *load);
 void notify_read(struct load *load, const struct statement *s);
 void notify_finish(struct load *load);
+/* A file of lines, NAME ADDRESS, sorted; row: the setting that complaints are about. */
+const struct notify_owner *owners_read(
+    struct load *load, const char *path, size_t *n, const struct setting *row);
+
+/* digests.c: the block `digest`. */
+bool digest_default(struct load *load);
+void digest_read(struct load *load, const struct statement *s);
+void digest_finish(struct load *load);
 
 /* backends.c: a line `backend`, and what all of them come to. */
 void backend_read(struct cursor *c);

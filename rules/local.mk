@@ -15,6 +15,7 @@ libpostern_a_SOURCES += \
 	rules/config.c rules/config.h \
 	rules/core.c \
 	rules/define.c \
+	rules/digests.c \
 	rules/eval.c rules/eval.h \
 	rules/exception.c rules/exception.h \
 	rules/failure.c rules/failure.h \

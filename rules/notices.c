@@ -304,7 +304,7 @@ compare_owners(const void *a, const void *b)
 	return str_cmp(x->account, y->account);
 }
 
-/* One line: "", "# ...", "ACCOUNT ADDRESS". */
+/* One line: "ACCOUNT ADDRESS". */
 static const char *
 read_owner(struct load *load, struct str line, struct notify_owner *out)
 {
@@ -314,48 +314,53 @@ read_owner(struct load *load, struct str line, struct notify_owner *out)
 	for (blank = line.n; blank > 0 && line.p[blank - 1] != ' ' && line.p[blank - 1] != '\t';)
 		blank--;
 	if (blank == 0)
-		return "a line is ACCOUNT ADDRESS";
+		return "a name and an address stand on a line";
 	out->account = arena_lower(load->arena, str_trim(str_sub(line, 0, blank)));
 	out->address = str_sub(line, blank, line.n);
 	return letter_address(out->address, &e) ? NULL : arena_dup(load->arena, str_of(e.text)).p;
 }
 
-static void
-finish_owners(struct load *load)
+static const char *
+read_owners(struct load *load, struct str text, struct notify_owner *owner, size_t *n)
 {
-	struct config_notify *n = &load->config->notify;
-	struct str text, rest, line;
-	struct notify_owner *owner;
-	size_t lines = 1;
-	struct err e;
+	struct str line;
 
-	if (n->owners_file[0] == '\0')
-		return;
-	if (!source_read(load, n->owners_file, LIST_FILE_MAX, &text, &e)) {
-		complain_row(load, ROW_OWNERS, e.text);
-		return;
-	}
-	for (size_t i = 0; i < text.n; i++)
-		lines += text.p[i] == '\n';
-	owner = ARENA_ARRAY(load->arena, struct notify_owner, lines);
-	rest = text;
-	for (size_t i = 1; str_pop(&rest, '\n', &line); i++) {
+	for (size_t i = 1; str_pop(&text, '\n', &line); i++) {
 		const char *wrong;
 
 		line = str_trim(line);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		wrong = read_owner(load, line, &owner[n->n_owners]);
-		if (wrong) {
-			complain_row(load, ROW_OWNERS,
-			    arena_printf(load->arena, "line %zu: %s", i, wrong).p);
-			return;
-		}
-		n->n_owners++;
+		wrong = read_owner(load, line, &owner[*n]);
+		if (wrong)
+			return arena_printf(load->arena, "line %zu: %s", i, wrong).p;
+		++*n;
 	}
-	if (n->n_owners > 0)
-		qsort(owner, n->n_owners, sizeof *owner, compare_owners);
-	n->owners = owner;
+	return NULL;
+}
+
+const struct notify_owner *
+owners_read(struct load *load, const char *path, size_t *n, const struct setting *row)
+{
+	const struct given *g = given_find(load, row);
+	struct err e = { 0 };
+	struct notify_owner *owner = NULL;
+	const char *wrong = e.text;
+	size_t lines = 1;
+	struct str text;
+
+	*n = 0;
+	if (source_read(load, path, LIST_FILE_MAX, &text, &e)) {
+		for (size_t i = 0; i < text.n; i++)
+			lines += text.p[i] == '\n';
+		owner = ARENA_ARRAY(load->arena, struct notify_owner, lines);
+		wrong = read_owners(load, text, owner, n);
+	}
+	if (wrong)
+		COMPLAIN(load, g ? &g->at : NULL, "`%s`: %s", row->name, wrong);
+	if (*n > 0)
+		qsort(owner, *n, sizeof *owner, compare_owners);
+	return owner;
 }
 
 static void
@@ -390,6 +395,8 @@ notify_finish(struct load *load)
 	const struct given *g = given_find(load, n);
 	struct err e;
 
+	/* Others ask for the postmaster, too. */
+	finish_addresses(load);
 	if (!n->given)
 		return;
 	if (load->notify_errors == 0 && n->host == NULL && n->command[0] == '\0' &&
@@ -401,26 +408,34 @@ notify_finish(struct load *load)
 		    load, ROW_COMMAND, "the whole path of a program belongs here: \"/...\"");
 	if (n->webhook_text[0] && !url_read(str_of(n->webhook_text), &n->webhook, &e))
 		complain_row(load, ROW_WEBHOOK, e.text);
-	finish_addresses(load);
 	finish_template(load);
-	finish_owners(load);
+	if (n->owners_file[0])
+		n->owners =
+		    owners_read(load, n->owners_file, &n->n_owners, &notify_settings[ROW_OWNERS]);
 	finish_password(load);
 }
 
 /* ---- who is told ---- */
 
 struct str
+owner_find(const struct notify_owner *owner, size_t n, struct str name, struct arena *arena)
+{
+	const struct notify_owner wanted = { .account = arena_lower(arena, name) };
+	const struct notify_owner *found = NULL;
+
+	if (n > 0)
+		found = bsearch(&wanted, owner, n, sizeof *owner, compare_owners);
+	return found ? found->address : (struct str){ 0 };
+}
+
+struct str
 notify_owner(const struct config_notify *n, struct str account, struct arena *arena)
 {
-	const struct notify_owner wanted = { .account = arena_lower(arena, account) };
-	const struct notify_owner *found = NULL;
-	struct str address;
+	struct str address = owner_find(n->owners, n->n_owners, account, arena);
 	struct err e;
 
-	if (n->n_owners > 0)
-		found = bsearch(&wanted, n->owners, n->n_owners, sizeof *n->owners, compare_owners);
-	if (found)
-		return found->address;
+	if (address.n > 0)
+		return address;
 	address = str_find(account, '@') != STR_NPOS
 	    ? account
 	    : arena_printf(arena, "%.*s@%s", STR_ARG(account), n->owner_domain);

@@ -7,8 +7,8 @@
 #include "rules/load.h"
 
 const char *const statement_names[] = { "listen", "backend", "resolver", "store", "certificate",
-	"notify", "tls", "trust", "list", "plan", "upstream", "stage", "at", "include", "define",
-	NULL };
+	"digest", "notify", "tls", "trust", "list", "plan", "upstream", "stage", "at", "include",
+	"define", NULL };
 
 bool
 cursor_port(struct cursor *c, uint16_t *out)

@@ -113,6 +113,38 @@ test_json(void **state)
 	buf_free(&b);
 }
 
+static void
+test_shell(void **state)
+{
+	static const struct {
+		const char *text, *word; /* NULL: none */
+	} cases[] = {
+		{ "alice@example.org", "alice@example.org" },
+		{ "", "''" },
+		{ "a b", "'a b'" },
+		{ "$(reboot)@example.org", "'$(reboot)@example.org'" },
+		{ "it's", "'it'\\''s'" },
+		{ "-rf", "'-rf'" },
+		{ "=ls", "'=ls'" },
+		{ "~x", "'~x'" },
+		{ "a\nb", NULL },
+		{ "\x1b[2J", NULL },
+		{ "\xc3\xbc", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b;
+
+		buf_init(&b, 100);
+		assert_int_equal(escape_shell(&b, str_of(cases[i].text)), cases[i].word != NULL);
+		if (cases[i].word)
+			assert_string_equal(b.p, cases[i].word);
+		else
+			assert_int_equal(b.n, 0);
+		buf_free(&b);
+	}
+}
+
 /* Whatever octets come in: printable out, NUL-terminated, inside its memory. */
 static void
 test_random_octets(void **state)
@@ -146,6 +178,7 @@ main(void)
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_random_octets),
 	};
 

@@ -11,6 +11,12 @@ SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$tmp/posternd.service
 	grep "posternd.service:" | grep -i -e unknown -e invalid -e fail -e ignoring >"$found"
 report "nothing is misspelt" "$found"
 
+sed 's,@bindir@/postern ,/bin/true ,' docs/postern-digest.service.in >"$tmp/postern-digest.service"
+cp docs/postern-digest.timer "$tmp"
+SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$tmp/postern-digest.timer" 2>&1 |
+	grep "postern-digest" | grep -i -e unknown -e invalid -e fail -e ignoring >"$found"
+report "nothing is misspelt in those of the digest" "$found"
+
 systemd-analyze security --no-pager --offline=true "$tmp/posternd.service" >"$tmp/said" 2>&1
 level=$(sed -n 's/.*exposure level for posternd.service: \([0-9.]*\).*/\1/p' "$tmp/said")
 awk -v level="$level" -v most="$most" 'BEGIN {

@@ -150,3 +150,7 @@ fuzz_programs += tests/fuzz/fuzz_notice
 tests_fuzz_fuzz_notice_SOURCES = tests/fuzz/fuzz_notice.c $(fuzz_main)
 tests_fuzz_fuzz_notice_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/notice
+fuzz_programs += tests/fuzz/fuzz_ticket
+tests_fuzz_fuzz_ticket_SOURCES = tests/fuzz/fuzz_ticket.c $(fuzz_main)
+tests_fuzz_fuzz_ticket_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/ticket

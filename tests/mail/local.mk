@@ -23,6 +23,7 @@ check_PROGRAMS += \
 	tests/mail/test_session_facts \
 	tests/mail/test_session_results \
 	tests/mail/test_template \
+	tests/mail/test_ticket \
 	tests/mail/test_url \
 	tests/mail/test_utf8 \
 	tests/mail/test_value

@@ -7,6 +7,7 @@ tests_rules_test_ruleset_SOURCES = tests/rules/test_ruleset.c $(rules_fake)
 EXTRA_DIST += \
 	tests/rules/complaints/blocks.txt \
 	tests/rules/complaints/define.txt \
+	tests/rules/complaints/digest.txt \
 	tests/rules/complaints/facts.txt \
 	tests/rules/complaints/lists.txt \
 	tests/rules/complaints/notify.txt \

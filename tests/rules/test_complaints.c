@@ -215,6 +215,7 @@ main(void)
 		FILE_TEST("tokens"),
 		FILE_TEST("blocks"),
 		FILE_TEST("define"),
+		FILE_TEST("digest"),
 		FILE_TEST("lists"),
 		FILE_TEST("notify"),
 		FILE_TEST("regex"),

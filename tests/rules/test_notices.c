@@ -174,7 +174,7 @@ test_owners(void **state)
 	static const struct {
 		const char *text, *said;
 	} bad[] = {
-		{ "bob\n", "2:1: `owners`: line 1: a line is ACCOUNT ADDRESS\n" },
+		{ "bob\n", "2:1: `owners`: line 1: a name and an address stand on a line\n" },
 		{ "# x\n\nbob  robert\n",
 		    "2:1: `owners`: line 3: an address is written name@example.org\n" },
 	};
