@@ -257,6 +257,7 @@ tell(struct trial *t, enum stage_event event, enum step step)
 		if (stage == NULL || stage->event == NULL || !c->part_used[i])
 			continue;
 		ask.conf = c->part_conf[i];
+		ask.asker = stage->name;
 		ask.state = &t->session.txn.stage_state[i];
 		stage->event(&ask, event);
 	}

@@ -338,6 +338,8 @@ static const char *const symbols[] = { "none", "pass", "fail", "policy", "neutra
 static const struct fact_def facts[] = {
 	{
 	    .name = "dkim",
+	    .remedy =
+		"Have your mail signed with DKIM, with a key that is published in the DNS. If it is signed already, look what changes the message behind the signature: a footer, a gateway, a mailing list.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = symbols,
 	    .from = STEP_MESSAGE,
@@ -349,6 +351,7 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "dkim.domains",
+	    .remedy = "Have your mail signed with DKIM as the domain of its From address.",
 	    .type = VALUE_LIST,
 	    .from = STEP_MESSAGE,
 	    .to = STEP_MESSAGE,

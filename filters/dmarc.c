@@ -340,6 +340,8 @@ static const char *const mechanisms[] = { "none", "spf", "dkim", "both", NULL };
 
 static const struct fact_def facts[] = {
 	{ .name = "dmarc",
+	    .remedy =
+		"Have your mail signed with DKIM as ${dmarc.from}, or send it through a server that the SPF record of ${dmarc.from} names, with a sender's address of that domain.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    OF_MESSAGE,

@@ -91,6 +91,8 @@ compute_early(struct ask *ask, const struct fact_call *call, struct value *out)
 static const struct fact_def facts[] = {
 	{
 	    .name = "client.early",
+	    .remedy =
+		"Let the program that sends your mail wait for the server's greeting before it speaks, as SMTP wants it.",
 	    .type = VALUE_BOOL,
 	    .from = STEP_HELO,
 	    .to = STEP_MESSAGE,

@@ -326,6 +326,8 @@ compute_key(struct ask *ask, const struct fact_call *call, struct value *out)
 static const struct fact_def facts[] = {
 	{
 	    .name = "greylist",
+	    .remedy =
+		"Nothing, as a rule: your mail server tries again by itself, and is let in then. If it does not try again within some hours, that is a fault of it.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = words,
 	    GREYLIST_FACT,

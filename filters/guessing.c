@@ -51,6 +51,8 @@ static const struct fact_param params[] = {
 
 static const struct fact_def facts[] = {
 	{ .name = "auth.failures",
+	    .remedy =
+		"Check the password that your programs have stored, on every device, and try again later.",
 	    .type = VALUE_NUMBER,
 	    .params = params,
 	    .from = STEP_CONNECT,

@@ -154,6 +154,8 @@ compute_is_client(struct ask *ask, const struct fact_call *call, struct value *o
 static const struct fact_def facts[] = {
 	{
 	    .name = "helo.exists",
+	    .remedy =
+		"Let your mail server give its own full name in HELO, one that exists in the DNS. It said ${helo}.",
 	    .type = VALUE_BOOL,
 	    .from = STEP_HELO,
 	    .to = STEP_MESSAGE,
@@ -165,6 +167,7 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "helo.form",
+	    .remedy = "Let your mail server give its own full name in HELO. It said ${helo}.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = forms,
 	    .from = STEP_HELO,
@@ -177,6 +180,8 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "helo.is_client",
+	    .remedy =
+		"Let your mail server give its own name in HELO, one that leads to ${client.ip} in the DNS. It said ${helo}.",
 	    .type = VALUE_BOOL,
 	    .from = STEP_HELO,
 	    .to = STEP_MESSAGE,

@@ -283,6 +283,8 @@ static const struct fact_param zone_only[] = {
 static const struct fact_def facts[] = {
 	{
 	    .name = "listed",
+	    .remedy =
+		"${client.ip} is on a public block list. Find out why (the site of the list says so, and often it is a program on your side that sends unwanted mail), mend that, and ask there to be removed.",
 	    .type = VALUE_BOOL,
 	    .params = zone_and_codes,
 	    .from = STEP_CONNECT,
@@ -296,6 +298,8 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "listed.code",
+	    .remedy =
+		"${client.ip} is on a public block list. Ask at the site of that list to be removed, once the reason is mended.",
 	    .type = VALUE_TEXT,
 	    .params = zone_only,
 	    .from = STEP_CONNECT,
@@ -308,6 +312,8 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "listed.name",
+	    .remedy =
+		"A name of yours is on a public block list. Ask at the site of that list to have it removed, once the reason is mended.",
 	    .type = VALUE_BOOL,
 	    .params = zone_name_codes,
 	    .from = STEP_MAIL,

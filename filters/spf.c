@@ -233,6 +233,8 @@ static const char *const results[] = { "none", "neutral", "pass", "fail", "softf
 
 static const struct fact_def facts[] = {
 	{ .name = "spf",
+	    .remedy =
+		"Let the SPF record of ${spf.domain} name ${client.ip}, or send through a server that it names. If the message was forwarded, ask whoever forwards it to rewrite the sender's address (SRS).",
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    .from = STEP_MAIL,
@@ -261,6 +263,8 @@ static const struct fact_def facts[] = {
 	    .help = "The result of spf in a sentence: for fail the domain's own explanation, if it "
 		    "gives one." },
 	{ .name = "spf.helo",
+	    .remedy =
+		"Let the SPF record of ${helo}, the name your server gives in HELO, name ${client.ip}; or let that server give a name of its own.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    .from = STEP_HELO,
@@ -270,6 +274,7 @@ static const struct fact_def facts[] = {
 	    .compute = compute_helo,
 	    .help = "Whether the domain of the HELO name allows the client to use it (RFC 7208)." },
 	{ .name = "spf.mechanism",
+	    .remedy = "Let the SPF record of ${spf.domain} name ${client.ip}.",
 	    .type = VALUE_TEXT,
 	    .from = STEP_MAIL,
 	    .to = STEP_MESSAGE,

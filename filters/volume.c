@@ -344,6 +344,8 @@ static const struct fact_def facts[] = {
 	    .help = "How many different recipients, senders or networks its messages had in the "
 		    "last 1m, 1h or 1d, without this one; exact up to 128 a day." },
 	{ .name = "quota",
+	    .remedy =
+		"Wait until there is room in your allowance again, send fewer messages, or ask your provider for a larger allowance.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
 	    QUOTA_FACT,
@@ -381,6 +383,7 @@ static const struct fact_def facts[] = {
 	    .help = "The highest percentage of the plan's `warn at` that is reached with this "
 		    "message; 0: none." },
 	{ .name = "rate",
+	    .remedy = "Send more slowly: fewer messages in the same time.",
 	    .type = VALUE_NUMBER,
 	    .params = rate_params,
 	    QUOTA_FACT,
@@ -406,6 +409,8 @@ static const struct fact_def facts[] = {
 	    .compute = met_compute_first,
 	    .help = "How long ago the first one was accepted; no value: never." },
 	{ .name = "surge",
+	    .remedy =
+		"Send more slowly. If it was not you who sent so much, somebody uses your account or your site: change the passwords.",
 	    .type = VALUE_REAL,
 	    .params = who_param,
 	    QUOTA_FACT,
@@ -419,6 +424,8 @@ static const struct fact_def facts[] = {
 	    .compute = usual_compute_words,
 	    .help = "The same in words: usual 3 to 9 an hour, now 240." },
 	{ .name = "unknown_share",
+	    .remedy =
+		"Clean your list of recipients: too many of the addresses that ${client.ip} tried do not exist.",
 	    .type = VALUE_NUMBER,
 	    .params = share_params,
 	    QUOTA_FACT,
@@ -441,6 +448,7 @@ static const struct fact_def facts[] = {
 	    .help = "The share of unknown recipients in its past, from yesterday back; no value: "
 		    "not known." },
 	{ .name = "upstream",
+	    .remedy = "Nothing: your mail server tries again by itself.",
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
 	    UPSTREAM_FACT,

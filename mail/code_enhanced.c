@@ -184,11 +184,10 @@ const struct code code_enhanced[] = {
 	    { "The session was found to be unsafe, or something was done too often.",
 		"Do what the text says.", RULE } },
 	{ "7.1", "not allowed",
-	    { "The rules of this server do not let this message in from this client: its address is on "
-	      "a block list, it has sent too much, it is greylisted, or something of the kind. The "
-	      "text says which.",
-		"Do what the text says. Greylisting ends by itself. From a block list you can be removed "
-		"at the site of whoever keeps it.",
+	    { "The rules of this server do not let this in. The text of the reply says why.",
+		"Do what the text says. If it names a block list, ask at the site of that list to be "
+		"removed. If it speaks of greylisting or of too much, a mail server tries again by itself. "
+		"Else ask the postmaster of this server, and name the id in brackets.",
 		RULE
 		" To let this client in, put it into a list and accept that list before the rule." } },
 	{ "7.2", "list not for everybody",

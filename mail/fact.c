@@ -174,6 +174,7 @@ fact_ask(const struct ask *ask, const struct fact_entry *entry)
 
 	inner.conf = entry->conf;
 	inner.arena = of_connection ? s->conn : s->txn.arena;
+	inner.asker = entry->def->name;
 	inner.state = NULL;
 	if (s->txn.stage_state != NULL && entry->stage < s->n_stages)
 		inner.state = &s->txn.stage_state[entry->stage];
@@ -276,12 +277,14 @@ static const struct answer *
 ask_question(struct ask *ask, const struct question *q)
 {
 	struct session *s = ask->session;
+	struct question asked = *q;
 
+	asked.asker = ask->asker;
 	if (ask->step < STEP_MAIL)
-		return answers_get(&s->answers, s->conn, q);
-	if (answers_holds(&s->answers, q))
-		return answers_peek(&s->answers, q);
-	return answers_get(&s->txn.answers, s->txn.arena, q);
+		return answers_get(&s->answers, s->conn, &asked);
+	if (answers_holds(&s->answers, &asked))
+		return answers_peek(&s->answers, &asked);
+	return answers_get(&s->txn.answers, s->txn.arena, &asked);
 }
 
 static void

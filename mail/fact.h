@@ -57,6 +57,11 @@ struct fact_def {
 	const char *help; /* a sentence for the man page */
 	/* What types cannot say of the arguments, asked once when a rule is loaded; may be NULL. */
 	bool (*check)(const struct fact_call *call, struct err *e);
+	/*
+	 * What a sender who was refused for it can do: sentences, with ${client.ip}, ${helo}, ${sender} and any fact. A
+	 * sentence whose facts are not known is left out. NULL: nothing
+	 */
+	const char *remedy;
 };
 
 /* A fact with the settings of the stage it belongs to; the configuration holds a table of these. */
@@ -120,7 +125,8 @@ struct ask {
 	 * outside of one
 	 */
 	void **state;
-	size_t depth; /* of facts that ask for facts */
+	const char *asker; /* the fact that is being computed, or the stage that is told */
+	size_t depth;      /* of facts that ask for facts */
 	/*
 	 * of enum failure: what did not answer so far; becomes the fact's. A stage that keeps results
 	 * keeps this with them, and one whose result does not depend on what is missing takes it away

@@ -118,6 +118,8 @@ struct question {
 	enum dns_type type; /* DNS */
 	struct seen_question seen;
 	struct take_question take;
+	/* the fact, or the stage, that asked first: static, no part of what is asked. NULL: not known */
+	const char *asker;
 	int64_t add;       /* COUNT; TAKE: n */
 	struct str hashes; /* DISTINCT */
 	unsigned

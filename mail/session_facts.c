@@ -370,7 +370,9 @@ const struct fact_def session_facts[] = {
 	{ "client.name", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_SESSION, COST_DNS,
 	    compute_client_name,
 	    "The client's name: its address leads to it and it leads back; empty when there is none, "
-	    "unknown while the DNS does not answer." },
+	    "unknown while the DNS does not answer.",
+	    .remedy =
+		"Give ${client.ip} a name in the DNS (PTR) that leads back to it (A or AAAA). The owner of the address, as a rule your provider, can do that." },
 	{ "client.port", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
 	    compute_client_port, "The client's port." },
 	{ "client.trusted", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
@@ -379,7 +381,8 @@ const struct fact_def session_facts[] = {
 	    "How many commands of this connection were in error so far." },
 	{ "from.count", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
 	    compute_from_count,
-	    "How many From fields the message has; a proper one has exactly one." },
+	    "How many From fields the message has; a proper one has exactly one.",
+	    .remedy = "Send messages with exactly one From field." },
 	{ "from.domain", VALUE_LIST, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
 	    compute_from_domain, "The domains of all mailboxes in all From fields, lower case." },
 	{ "front", VALUE_SYMBOL, fronts, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_front,
@@ -387,11 +390,14 @@ const struct fact_def session_facts[] = {
 	{ "header.count", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
 	    compute_header_count, "How many header fields the message has." },
 	{ "helo", VALUE_TEXT, NULL, NULL, AT_HELO, LIFE_HELO, COST_FREE, compute_helo,
-	    "The name the client gave with HELO or EHLO, as it was given." },
+	    "The name the client gave with HELO or EHLO, as it was given.",
+	    .remedy = "Let your mail server give its own full name in HELO. It said ${helo}." },
 	{ "helo.esmtp", VALUE_BOOL, NULL, NULL, AT_HELO, LIFE_HELO, COST_FREE, compute_helo_esmtp,
 	    "Whether the client said EHLO rather than HELO." },
 	{ "message.size", VALUE_NUMBER, NULL, NULL, AT_MESSAGE, LIFE_TRANSACTION, COST_FREE,
-	    compute_message_size, "The octets of the message, header included." },
+	    compute_message_size, "The octets of the message, header included.",
+	    .remedy =
+		"Make the message smaller: leave attachments away, or put them where they can be fetched." },
 	{ "recipient", VALUE_TEXT, NULL, NULL, AT_RCPT, LIFE_EACH_RECIPIENT, COST_FREE,
 	    compute_recipient,
 	    "The recipient that is being decided; its domain is in lower case. Rules of message may "
@@ -400,10 +406,12 @@ const struct fact_def session_facts[] = {
 	    compute_recipient_domain, "The domain of the recipient, lower case; likewise." },
 	{ "recipients", VALUE_NUMBER, NULL, NULL, AT_RCPT, LIFE_RECIPIENT, COST_FREE,
 	    compute_recipients,
-	    "How many recipients were accepted, with the one that is being decided." },
+	    "How many recipients were accepted, with the one that is being decided.",
+	    .remedy = "Send to fewer recipients at a time; mail servers do that by themselves." },
 	{ "recipients.unknown", VALUE_NUMBER, NULL, NULL, AT_RCPT, LIFE_RECIPIENT, COST_FREE,
 	    compute_recipients_unknown,
-	    "How many recipients of this message the mail server did not know." },
+	    "How many recipients of this message the mail server did not know.",
+	    .remedy = "Clean your list of recipients: too many of the addresses do not exist." },
 	{ "sender", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE, compute_sender,
 	    "The envelope sender; its domain is in lower case; empty for a bounce." },
 	{ "sender.domain", VALUE_TEXT, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
@@ -417,7 +425,9 @@ const struct fact_def session_facts[] = {
 	{ "session.messages", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
 	    compute_messages, "How many messages this connection has delivered so far." },
 	{ "size.declared", VALUE_NUMBER, NULL, NULL, AT_MAIL, LIFE_TRANSACTION, COST_FREE,
-	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not." },
+	    compute_size_declared, "The size the client announced with SIZE=; 0 when it did not.",
+	    .remedy =
+		"Make the message smaller: leave attachments away, or put them where they can be fetched." },
 	{ "stress", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_stress,
 	    "Whether connections were running short when this one began; never with the milter." },
 	{ "time.hour", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE, compute_hour,
@@ -426,7 +436,8 @@ const struct fact_def session_facts[] = {
 	{ "time.weekday", VALUE_SYMBOL, weekdays, NULL, AT_ALL, LIFE_SESSION, COST_FREE,
 	    compute_weekday, "The day of the week, in English; likewise." },
 	{ "tls", VALUE_BOOL, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls,
-	    "Whether the client's connection is secured by TLS." },
+	    "Whether the client's connection is secured by TLS.",
+	    .remedy = "Turn on TLS for outgoing mail." },
 	{ "tls.cipher", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_cipher,
 	    "The cipher of the client's connection, as OpenSSL calls it; empty without TLS." },
 	{ "tls.client_cert", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE,
@@ -438,7 +449,8 @@ const struct fact_def session_facts[] = {
 	    "The SHA-256 of the client's certificate in hex, whoever signed it; empty when it gave "
 	    "none." },
 	{ "tls.version", VALUE_TEXT, NULL, NULL, AT_ALL, LIFE_HELO, COST_FREE, compute_tls_version,
-	    "The version of TLS of the client's connection, such as TLSv1.3; empty without." },
+	    "The version of TLS of the client's connection, such as TLSv1.3; empty without.",
+	    .remedy = "Turn on TLS 1.2 or newer for outgoing mail." },
 };
 /* clang-format on */
 const size_t n_session_facts = sizeof session_facts / sizeof *session_facts;

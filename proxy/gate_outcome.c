@@ -44,6 +44,7 @@ gate_event(struct gate_session *gs, enum stage_event event)
 		    clock_wall_ms() / 1000);
 
 		ask.conf = config->part_conf[i];
+		ask.asker = stage->name;
 		ask.state = &s->txn.stage_state[i];
 		stage->event(&ask, event);
 	}

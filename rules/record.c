@@ -234,6 +234,10 @@ answers_of(struct series *series, const struct answers *answers)
 			counts_json(b, a, "count");
 		if (a->failed)
 			buf_add(b, STR(",\"failed\":true"));
+		if (a->question.asker) {
+			buf_addc(b, ',');
+			pair(b, "for", str_of(a->question.asker));
+		}
 		buf_printf(b, ",\"us\":%" PRId64 "}", a->took_us);
 		series_next(series);
 	}
