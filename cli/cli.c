@@ -252,7 +252,7 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 /* --- configuration and databases ---------------------------------------------------------------- */
 
 static struct config *
-load_config(struct cli *cli, const char *path, bool certificates)
+load_config(struct cli *cli, const char *path, bool certificates, bool quiet)
 {
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 20);
@@ -262,7 +262,7 @@ load_config(struct cli *cli, const char *path, bool certificates)
 	vocabulary.certificates = certificates;
 	config = config_load(path, &vocabulary, &complaints);
 	fflush(cli->out);
-	for (size_t i = 0; i < complaints.n; i++) {
+	for (size_t i = 0; i < complaints.n && !quiet; i++) {
 		char *text = complaint_print(&complaints.item[i]);
 
 		fputs(text, cli->err);
@@ -277,13 +277,19 @@ load_config(struct cli *cli, const char *path, bool certificates)
 struct config *
 cli_config(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, false);
+	return load_config(cli, path, false, false);
+}
+
+struct config *
+cli_config_quiet(struct cli *cli, const char *path)
+{
+	return load_config(cli, path, false, true);
 }
 
 struct config *
 cli_config_whole(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, true);
+	return load_config(cli, path, true, false);
 }
 
 char *

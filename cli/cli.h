@@ -79,6 +79,8 @@ bool cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms);
 
 /* The configuration with all its stages; its complaints are printed. NULL: it cannot be used. */
 struct config *cli_config(struct cli *cli, const char *path);
+/* The same, its complaints left out. */
+struct config *cli_config_quiet(struct cli *cli, const char *path);
 /* The same with the certificates and keys, which not everybody may read. */
 struct config *cli_config_whole(struct cli *cli, const char *path);
 /* The path of journal.db or store.db, malloc'ed; NULL: an error was printed. */

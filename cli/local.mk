@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	cli/cli.c cli/cli.h \
 	cli/digest.c \
 	cli/explain.c \
+	cli/for_sender.c cli/for_sender.h \
 	cli/greylisting.c \
 	cli/log.c \
 	cli/print.c cli/print.h \
@@ -14,6 +15,9 @@ libpostern_a_SOURCES += \
 	cli/refusals.c cli/refusals.h \
 	cli/stats.c \
 	cli/story.c cli/story.h \
+	cli/story_answers.c \
+	cli/story_changes.c \
+	cli/tale.c cli/tale.h \
 	cli/test.c \
 	cli/trial.c cli/trial.h \
 	cli/verify.c cli/verify.h \

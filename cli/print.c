@@ -219,41 +219,60 @@ json_member(struct buf *b, const char *name, struct str text, enum json_type typ
 	arena_free(&arena);
 }
 
+static void
+add_members(struct buf *b, const struct journal_record *r)
+{
+	char time[WHEN_SIZE];
+
+	buf_add(b, STR("{\"id\":"));
+	escape_json(b, str_of(r->id));
+	buf_printf(
+	    b, ",\"serial\":%" PRId64 ",\"time\":\"%s\"", r->serial, when_utc(r->time_ms, time));
+	text_member(b, "front", str_of(r->front));
+	text_member(b, "session", r->session);
+	text_member(b, "step", str_of(r->step));
+	text_member(b, "client_ip", r->client_ip);
+	text_member(b, "client_name", r->client_name);
+	text_member(b, "helo", r->helo);
+	text_member(b, "account", r->account);
+	text_member(b, "sender", r->sender);
+	json_member(b, "recipients", r->recipients, JSON_ARRAY);
+	text_member(b, "verdict", str_of(r->verdict));
+	buf_printf(b, ",\"code\":%d", r->code);
+	text_member(b, "enhanced", r->enhanced);
+	text_member(b, "text", r->text);
+	text_member(b, "rule", r->rule);
+	text_member(b, "observed", r->observed);
+	text_member(b, "queue_id", r->queue_id);
+	buf_printf(b, ",\"size\":%" PRId64 ",\"times\":%" PRId64 ",\"took_us\":%d", r->size,
+	    r->times > 0 ? r->times : 1, r->took_us);
+	text_member(b, "config", r->config);
+	json_member(b, "facts", r->facts, JSON_OBJECT);
+}
+
+static void
+add_trace(struct buf *b, const struct journal_record *r)
+{
+	json_member(b, "trace", r->trace, JSON_ARRAY);
+	json_member(b, "answers", r->answers, JSON_ARRAY);
+}
+
+void
+print_record_open(struct buf *b, const struct journal_record *r)
+{
+	add_members(b, r);
+	add_trace(b, r);
+}
+
 void
 print_record_json(struct cli *cli, const struct journal_record *r, bool whole)
 {
-	char time[WHEN_SIZE];
 	struct buf b;
 
 	buf_init(&b, 64 << 20);
-	buf_add(&b, STR("{\"id\":"));
-	escape_json(&b, str_of(r->id));
-	buf_printf(
-	    &b, ",\"serial\":%" PRId64 ",\"time\":\"%s\"", r->serial, when_utc(r->time_ms, time));
-	text_member(&b, "front", str_of(r->front));
-	text_member(&b, "session", r->session);
-	text_member(&b, "step", str_of(r->step));
-	text_member(&b, "client_ip", r->client_ip);
-	text_member(&b, "client_name", r->client_name);
-	text_member(&b, "helo", r->helo);
-	text_member(&b, "account", r->account);
-	text_member(&b, "sender", r->sender);
-	json_member(&b, "recipients", r->recipients, JSON_ARRAY);
-	text_member(&b, "verdict", str_of(r->verdict));
-	buf_printf(&b, ",\"code\":%d", r->code);
-	text_member(&b, "enhanced", r->enhanced);
-	text_member(&b, "text", r->text);
-	text_member(&b, "rule", r->rule);
-	text_member(&b, "observed", r->observed);
-	text_member(&b, "queue_id", r->queue_id);
-	buf_printf(&b, ",\"size\":%" PRId64 ",\"times\":%" PRId64 ",\"took_us\":%d", r->size,
-	    r->times > 0 ? r->times : 1, r->took_us);
-	text_member(&b, "config", r->config);
-	json_member(&b, "facts", r->facts, JSON_OBJECT);
-	if (whole) {
-		json_member(&b, "trace", r->trace, JSON_ARRAY);
-		json_member(&b, "answers", r->answers, JSON_ARRAY);
-	}
+	add_members(&b, r);
+	if (whole)
+		add_trace(&b, r);
 	buf_add(&b, STR("}\n"));
 	fwrite(b.p, 1, b.n, cli->out);
 	buf_free(&b);

@@ -41,6 +41,8 @@ size_t print_width(struct str text);
 enum color print_verdict_color(const char *verdict);
 /* "a@b, c@d" of the JSON array; not escaped. */
 void print_recipients(const struct journal_record *r, struct buf *out);
+/* The same without its end, for whoever has more members. */
+void print_record_open(struct buf *b, const struct journal_record *r);
 /*
  * One JSON object on one line. whole: with trace and answers. Texts of the record that should be
  * JSON and are none become empty ones.

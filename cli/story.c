@@ -5,162 +5,233 @@
 #include "base/escape.h"
 #include "cli/print.h"
 #include "cli/when.h"
-#include "db/json.h"
+
+#define INDENT 14
 
 /* --- pieces ------------------------------------------------------------------------------------- */
 
 /* "name    text" of the head; nothing when there is no text. */
 static void
-item(struct cli *cli, const char *name, struct str text)
+item(const struct tale *t, const char *name, struct str text)
 {
-	struct line line = { cli };
+	char label[INDENT];
 
 	if (text.n == 0)
 		return;
-	line_add(&line, "  ", COLOR_NONE);
-	line_cell(&line, str_of(name), 10, COLOR_DIM);
-	line_cell(&line, text, 0, COLOR_NONE);
-	line_end(&line);
+	snprintf(label, sizeof(label), "  %s", name);
+	print_prose(t->cli, &(struct prose){ label, INDENT, COLOR_DIM, COLOR_NONE }, text);
 }
 
-static void
-heading(struct cli *cli, const char *text)
+void
+story_heading(const struct tale *t, const char *text)
 {
-	struct line line = { cli };
+	struct line line = { t->cli };
 
 	line_end(&line);
 	line_add(&line, text, COLOR_BOLD);
 	line_end(&line);
 }
 
-/* A value as a person reads it: texts bare, the rest as JSON. */
-static void
-readable(const struct json *v, struct buf *b)
-{
-	if (v == NULL)
-		return;
-	if (v->type == JSON_STRING)
-		buf_add(b, v->text.n > 0 ? v->text : STR("\"\""));
-	else if (v->type == JSON_NULL)
-		buf_add(b, STR("(not known)"));
-	else if (v->type == JSON_BOOL)
-		buf_add(b, v->yes ? STR("yes") : STR("no"));
-	else if (v->type != JSON_ARRAY)
-		json_write(v, b);
-	else if (v->first == NULL)
-		buf_add(b, STR("(none)"));
-	for (const struct json *i = v->type == JSON_ARRAY ? v->first : NULL; i; i = i->next) {
-		readable(i, b);
-		buf_add(b, i->next ? STR(", ") : STR(""));
-	}
-}
-
-static const struct json *
-parse(struct arena *arena, struct str text)
-{
-	return json_parse(arena, text, NULL);
-}
-
 /* --- the head ----------------------------------------------------------------------------------- */
 
+/* "192.0.2.1 (mx.example.net)" */
 static void
-head_verdict(struct cli *cli, const struct journal_record *r)
+add_client(struct buf *b, const struct journal_record *r)
 {
-	struct line line = { cli };
-	char code[16];
+	buf_add(b, r->client_ip);
+	if (r->client_name.n > 0)
+		buf_printf(b, " (%.*s)", STR_ARG(r->client_name));
+}
 
-	snprintf(code, sizeof(code), "%d", r->code);
+static bool
+has_sender(const struct journal_record *r)
+{
+	return r->sender.n > 0 || (strcmp(r->step, "connect") != 0 && strcmp(r->step, "helo") != 0);
+}
+
+/* "Refused for good at rcpt: from a@example.net to b@example.org, by 192.0.2.1 (mx.example.net)." */
+static void
+headline(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+	char label[16] = "";
+	struct buf b;
+
+	buf_init(&b, 8192);
 	if (r->id[0])
-		line_cell(&line, str_of(r->id), 0, COLOR_BOLD);
-	line_cell(&line, str_of(r->verdict), 0, print_verdict_color(r->verdict));
-	if (r->code > 0)
-		line_cell(&line, str_of(code), 0, COLOR_NONE);
-	if (r->enhanced.n > 0)
-		line_cell(&line, r->enhanced, 0, COLOR_NONE);
-	if (r->text.n > 0)
-		line_cell(&line, r->text, 0, COLOR_BOLD);
-	line_end(&line);
-	item(cli, "step", str_of(r->step));
+		snprintf(label, sizeof(label), "%s  ", r->id);
+	buf_printf(&b, "%s at %s", tale_outcome(t), r->step);
+	if (has_sender(r)) {
+		buf_printf(&b, ": from %.*s", STR_ARG(r->sender.n > 0 ? r->sender : STR("<>")));
+		if (r->recipients.n > 2) {
+			buf_add(&b, STR(" to "));
+			print_recipients(r, &b);
+		}
+	}
+	if (r->client_ip.n > 0) {
+		buf_add(&b, has_sender(r) ? STR(", by ") : STR(": "));
+		add_client(&b, r);
+	}
+	if (r->times > 1)
+		buf_printf(&b, ", %" PRId64 " times", r->times);
+	print_prose(t->cli,
+	    &(struct prose){ label, strlen(label), COLOR_BOLD, print_verdict_color(r->verdict) },
+	    buf_str(&b));
+	buf_free(&b);
 }
 
 static void
-head_client(struct cli *cli, const struct journal_record *r)
+head_reply(const struct tale *t)
 {
+	const struct journal_record *r = t->r;
 	struct buf b;
 
-	buf_init(&b, 4096);
-	buf_add(&b, r->client_ip);
-	if (r->client_name.n > 0) {
-		buf_add(&b, STR(" ("));
-		buf_add(&b, r->client_name);
-		buf_add(&b, STR(")"));
+	if (r->code == 0 && r->text.n == 0)
+		return;
+	buf_init(&b, 8192);
+	if (r->code > 0)
+		buf_printf(&b, "%d ", r->code);
+	if (r->enhanced.n > 0)
+		buf_printf(&b, "%.*s ", STR_ARG(r->enhanced));
+	buf_add(&b, r->text);
+	item(t, "reply", buf_str(&b));
+	buf_free(&b);
+}
+
+/* Rules that gave points, where it is those that decided. */
+static void
+add_points(const struct tale *t, const struct json *rule, struct buf *b)
+{
+	struct str source = json_text(rule, "source");
+	bool any = false;
+
+	if (memmem(source.p, source.n, " if score ", 10) == NULL &&
+	    memmem(source.p, source.n, " score >", 8) == NULL)
+		return;
+	for (const struct json *e = t->trace->first; e && e != rule; e = e->next) {
+		if (!str_eq(json_text(e, "action"), STR("score")) || !json_yes(e, "hit"))
+			continue;
+		buf_printf(b, "%s%.*s (%.*s)",
+		    any            ? ", "
+			: b->n > 0 ? ", and points came of "
+				   : "points came of ",
+		    STR_ARG(json_text(e, "rule")), STR_ARG(json_text(e, "source")));
+		any = true;
 	}
-	item(cli, "client", buf_str(&b));
-	item(cli, "helo", r->helo);
-	item(cli, "account", r->account);
-	if (strcmp(r->step, "connect") != 0 && strcmp(r->step, "helo") != 0)
-		item(cli, "sender", r->sender.n > 0 ? r->sender : STR("<>"));
+}
+
+/* "spf was fail, client.name was """ */
+static void
+because(const struct tale *t, const struct json *rule)
+{
+	const struct json *facts = json_get(rule, "facts");
+	struct buf b;
+
+	buf_init(&b, 8192);
+	for (const struct json *f = facts ? facts->first : NULL; f; f = f->next) {
+		buf_printf(&b, "%s%.*s was ", f == facts->first ? "" : ", ",
+		    STR_ARG(json_text(f, "fact")));
+		tale_readable(json_get(f, "value"), &b);
+	}
+	add_points(t, rule, &b);
+	item(t, "because", buf_str(&b));
+	buf_free(&b);
+}
+
+static void
+head_rule(const struct tale *t)
+{
+	const struct json *decided = tale_decider(t);
+	struct buf b;
+
+	buf_init(&b, 8192);
+	buf_add(&b, t->r->rule.n > 0 ? t->r->rule : STR("none"));
+	if (decided)
+		buf_printf(&b, ": %.*s", STR_ARG(json_text(decided, "source")));
+	item(t, "rule", buf_str(&b));
+	buf_free(&b);
+	if (decided)
+		because(t, decided);
+}
+
+static void
+head_client(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+	struct buf b;
+
+	buf_init(&b, 8192);
+	add_client(&b, r);
+	item(t, "client", buf_str(&b));
+	item(t, "helo", r->helo);
+	item(t, "account", r->account);
+	if (has_sender(r))
+		item(t, "sender", r->sender.n > 0 ? r->sender : STR("<>"));
 	buf_clear(&b);
 	print_recipients(r, &b);
-	item(cli, "recipients", buf_str(&b));
+	item(t, "recipients", buf_str(&b));
 	buf_free(&b);
 }
 
 void
-story_head(struct cli *cli, const struct journal_record *r)
+story_head(const struct tale *t)
 {
-	char text[WHEN_SIZE * 2], when[WHEN_SIZE];
+	const struct journal_record *r = t->r;
+	char text[WHEN_SIZE * 3], when[WHEN_SIZE], took[WHEN_SIZE];
 
-	head_verdict(cli, r);
-	if (r->time_ms > 0)
-		item(cli, "time", str_of(when_local(r->time_ms, when)));
-	head_client(cli, r);
+	headline(t);
+	head_reply(t);
+	head_rule(t);
+	item(t, "observed", r->observed);
+	if (r->time_ms > 0) {
+		snprintf(text, sizeof(text), "%s, it took %s", when_local(r->time_ms, when),
+		    when_took(r->took_us, took));
+		item(t, "time", str_of(text));
+	}
+	head_client(t);
 	if (r->size > 0) {
 		snprintf(text, sizeof(text), "%" PRId64 " octets", r->size);
-		item(cli, "message", str_of(text));
+		item(t, "message", str_of(text));
 	}
 	if (r->times > 1) {
 		snprintf(text, sizeof(text), "%" PRId64 ", one entry for all", r->times);
-		item(cli, "times", str_of(text));
+		item(t, "times", str_of(text));
 	}
-	item(cli, "queue id", r->queue_id);
-	item(cli, "rule", r->rule.n > 0 ? r->rule : STR("none"));
-	item(cli, "observed", r->observed);
-	item(cli, "front", str_of(r->front));
-	item(cli, "session", r->session);
-	item(cli, "config", r->config);
-	item(cli, "took", str_of(when_took(r->took_us, when)));
+	item(t, "queue id", r->queue_id);
+	item(t, "front", str_of(r->front));
+	item(t, "session", r->session);
+	item(t, "revision", r->config);
+}
+
+void
+story_meaning(const struct tale *t)
+{
+	const struct explanation *about = tale_explanation(t);
+
+	if (about == NULL)
+		return;
+	story_heading(t, "what it means");
+	item(t, "meaning", str_of(about->meaning));
+	item(t, "sender", str_of(about->sender));
+	item(t, "admin", str_of(about->admin));
 }
 
 /* --- rules -------------------------------------------------------------------------------------- */
 
-/* The last rule of that name that was true and not only observed. */
-static const struct json *
-decider(const struct json *trace, const struct journal_record *r)
-{
-	const struct json *found = NULL;
-
-	for (const struct json *t = trace->first; t; t = t->next)
-		if (r->rule.n > 0 && str_eq(json_text(t, "rule"), r->rule) && json_yes(t, "hit") &&
-		    !json_yes(t, "observed"))
-			found = t;
-	return found;
-}
-
 static void
-rule_facts(struct cli *cli, const struct json *facts)
+rule_facts(const struct tale *t, const struct json *facts)
 {
 	for (const struct json *f = facts ? facts->first : NULL; f; f = f->next) {
-		struct line line = { cli };
+		struct line line = { t->cli };
 		char took[WHEN_SIZE];
 		struct buf b;
 
 		buf_init(&b, 4096);
-		readable(json_get(f, "value"), &b);
+		tale_readable(json_get(f, "value"), &b);
 		line_add(&line, "        ", COLOR_NONE);
 		line_cell(&line, json_text(f, "fact"), 26, COLOR_NONE);
 		line_cell(&line, buf_str(&b), 20, COLOR_NONE);
-		if (json_get(f, "us"))
+		if (json_number(f, "us") > 0)
 			line_add(&line, when_took(json_number(f, "us"), took), COLOR_DIM);
 		line_end(&line);
 		buf_free(&b);
@@ -177,155 +248,71 @@ outcome(const struct json *rule, bool decided)
 	return json_yes(rule, "observed") ? "yes, only observed" : "yes";
 }
 
+static void
+tell_rule(const struct tale *t, const struct json *rule, bool decided)
+{
+	struct line line = { t->cli };
+
+	line_add(&line, decided ? "  > " : "    ", COLOR_BOLD);
+	line_cell(&line, json_text(rule, "rule"), 16, COLOR_DIM);
+	line_cell(&line, str_of(outcome(rule, decided)), 7,
+	    decided ? print_verdict_color(t->r->verdict) : COLOR_NONE);
+	line_cell(&line, json_text(rule, "source"), 0, decided ? COLOR_BOLD : COLOR_NONE);
+	line_end(&line);
+	rule_facts(t, json_get(rule, "facts"));
+}
+
+static void
+tell_cut(const struct tale *t, int64_t n)
+{
+	struct line line = { t->cli };
+	char text[80];
+
+	snprintf(
+	    text, sizeof(text), "    ... and %" PRId64 " more, for which there was no room", n);
+	line_add(&line, text, COLOR_DIM);
+	line_end(&line);
+}
+
+/* Each step under a heading of its own. */
 void
-story_rules(struct cli *cli, const struct journal_record *r)
+story_rules(const struct tale *t)
 {
-	struct arena *arena = arena_new(4 << 20);
-	const struct json *trace = parse(arena, r->trace);
-	const struct json *decided;
+	const struct json *decided = tale_decider(t), *last = NULL;
+	char heading[64];
 
-	if (trace && trace->type == JSON_ARRAY && trace->first) {
-		heading(cli, "rules looked at");
-		decided = decider(trace, r);
-		for (const struct json *t = trace->first; t; t = t->next) {
-			bool mark = t == decided;
-			struct line line = { cli };
+	for (const struct json *e = t->trace ? t->trace->first : NULL; e; e = e->next) {
+		struct str step = json_text(e, "step");
 
-			line_add(&line, mark ? "  > " : "    ", COLOR_BOLD);
-			line_cell(&line, json_text(t, "rule"), 16, COLOR_DIM);
-			line_cell(&line, str_of(outcome(t, mark)), 7,
-			    mark ? print_verdict_color(r->verdict) : COLOR_NONE);
-			line_cell(&line, json_text(t, "source"), 0, mark ? COLOR_BOLD : COLOR_NONE);
-			line_end(&line);
-			rule_facts(cli, json_get(t, "facts"));
+		if (json_get(e, "cut")) {
+			tell_cut(t, json_number(e, "cut"));
+			continue;
 		}
+		if (last == NULL || !str_eq(step, json_text(last, "step"))) {
+			snprintf(heading, sizeof(heading), "rules tried%s%.*s",
+			    step.n > 0 ? " at " : "", STR_ARG(step));
+			story_heading(t, heading);
+		}
+		last = e;
+		tell_rule(t, e, e == decided);
 	}
-	arena_free(&arena);
 }
 
 void
-story_facts(struct cli *cli, const struct journal_record *r)
+story_facts(const struct tale *t)
 {
-	struct arena *arena = arena_new(4 << 20);
-	const struct json *facts = parse(arena, r->facts);
+	if (t->facts)
+		story_heading(t, "facts");
+	for (const struct json *f = t->facts ? t->facts->first : NULL; f; f = f->next) {
+		struct line line = { t->cli };
+		struct buf b;
 
-	if (facts && facts->type == JSON_OBJECT && facts->first) {
-		heading(cli, "facts");
-		for (const struct json *f = facts->first; f; f = f->next) {
-			struct line line = { cli };
-			struct buf b;
-
-			buf_init(&b, 4096);
-			readable(f, &b);
-			line_add(&line, "    ", COLOR_NONE);
-			line_cell(&line, f->name, 30, COLOR_NONE);
-			line_cell(&line, buf_str(&b), 0, COLOR_NONE);
-			line_end(&line);
-			buf_free(&b);
-		}
-	}
-	arena_free(&arena);
-}
-
-/* --- answers ------------------------------------------------------------------------------------ */
-
-static void
-dns_answer(struct cli *cli, struct line *line, const struct json *a)
-{
-	const struct json *records = json_get(a, "records");
-	struct str why = json_text(a, "why");
-
-	line_cell(line, json_text(a, "status"), 0, COLOR_NONE);
-	if (why.n > 0)
-		line_cell(line, why, 0, COLOR_NONE);
-	if (json_yes(a, "secure"))
-		line_cell(line, STR("signed"), 0, COLOR_NONE);
-	line_end(line);
-	for (const struct json *rr = records ? records->first : NULL; rr; rr = rr->next) {
-		line_add(line, "          ", COLOR_NONE);
-		line_cell(line, rr->text, 0, COLOR_NONE);
-		line_end(line);
-	}
-}
-
-static void
-seen_answer(struct line *line, const struct json *a)
-{
-	char text[100];
-
-	line_cell(line, json_text(a, "state"), 0, COLOR_NONE);
-	if (json_number(a, "wait") > 0) {
-		snprintf(text, sizeof(text), "%" PRId64 " s to wait", json_number(a, "wait"));
-		line_cell(line, str_of(text), 0, COLOR_NONE);
-	}
-	if (json_number(a, "hits") > 0) {
-		snprintf(text, sizeof(text), "%" PRId64 " times since it was proven",
-		    json_number(a, "hits"));
-		line_cell(line, str_of(text), 0, COLOR_NONE);
-	}
-	line_end(line);
-}
-
-static void
-count_answer(struct line *line, const struct json *a)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "%" PRId64 " a minute, %" PRId64 " an hour, %" PRId64 " a day",
-	    json_number(a, "minute"), json_number(a, "hour"), json_number(a, "day"));
-	line_cell(line, str_of(text), 0, COLOR_NONE);
-	if (json_number(a, "hours_known") > 0) {
-		snprintf(text, sizeof(text), "%" PRId64 " to %" PRId64, json_number(a, "usual_low"),
-		    json_number(a, "usual_high"));
-		line_add(line, "usual hour: ", COLOR_DIM);
-		line_cell(line, str_of(text), 0, COLOR_NONE);
-	}
-	if (json_get(a, "granted") && !json_yes(a, "granted")) {
-		snprintf(text, sizeof(text), "no room for %" PRId64 ", again in %" PRId64 " s",
-		    json_number(a, "add"), json_number(a, "free"));
-		line_cell(line, str_of(text), 0, COLOR_NONE);
-	}
-	line_end(line);
-}
-
-static void
-answer(struct cli *cli, const struct json *a)
-{
-	static const char *const kinds[] = { "dns", "seen", "count", "take", "distinct" };
-	struct line line = { cli };
-	char took[WHEN_SIZE];
-	size_t kind = 0;
-
-	while (kind < 5 && json_get(a, kinds[kind]) == NULL)
-		kind++;
-	if (kind == 5)
-		return;
-	line_add(&line, "    ", COLOR_NONE);
-	line_cell(&line, str_of(when_took(json_number(a, "us"), took)), 8, COLOR_DIM);
-	line_cell(&line, str_of(kinds[kind]), 5, COLOR_DIM);
-	line_cell(&line, json_text(a, kinds[kind]), 0, COLOR_NONE);
-	if (json_yes(a, "failed")) {
-		line_cell(&line, STR("failed"), 0, COLOR_RED);
+		buf_init(&b, 4096);
+		tale_readable(f, &b);
+		line_add(&line, "    ", COLOR_NONE);
+		line_cell(&line, f->name, 30, COLOR_NONE);
+		line_cell(&line, buf_str(&b), 0, COLOR_NONE);
 		line_end(&line);
-	} else if (kind == 0) {
-		dns_answer(cli, &line, a);
-	} else if (kind == 1) {
-		seen_answer(&line, a);
-	} else {
-		count_answer(&line, a);
+		buf_free(&b);
 	}
-}
-
-void
-story_answers(struct cli *cli, const struct journal_record *r)
-{
-	struct arena *arena = arena_new(4 << 20);
-	const struct json *answers = parse(arena, r->answers);
-
-	if (answers && answers->type == JSON_ARRAY && answers->first) {
-		heading(cli, "answers from DNS and store");
-		for (const struct json *a = answers->first; a; a = a->next)
-			answer(cli, a);
-	}
-	arena_free(&arena);
 }

@@ -116,10 +116,14 @@ tell(struct play *p, enum step step, const struct decision *decision)
 	if (p->cli->json) {
 		print_record_json(p->cli, &r, true);
 	} else {
-		story_head(p->cli, &r);
-		story_rules(p->cli, &r);
-		story_facts(p->cli, &r);
-		story_answers(p->cli, &r);
+		struct tale t;
+
+		tale_open(&t, p->cli, &r);
+		story_head(&t);
+		story_rules(&t);
+		story_facts(&t);
+		story_answers(&t);
+		tale_close(&t);
 		tell_delay(p->cli, decision->delay);
 		fputc('\n', p->cli->out);
 	}

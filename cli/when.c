@@ -126,6 +126,31 @@ when_utc(int64_t ms, char out[WHEN_SIZE])
 }
 
 const char *
+when_span(int64_t seconds, char out[WHEN_SIZE])
+{
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = { { "day", 86400 }, { "hour", 3600 }, { "minute", 60 }, { "second", 1 } };
+	size_t n = 0, told = 0;
+
+	for (size_t i = 0; i < 4 && told < 2; i++) {
+		int64_t k = seconds / units[i].seconds;
+
+		if (k == 0 && (told > 0 || i < 3)) {
+			if (told > 0)
+				break;
+			continue;
+		}
+		n += (size_t)snprintf(out + n, WHEN_SIZE - n, "%s%lld %s%s", told > 0 ? " " : "",
+		    (long long)k, units[i].name, k == 1 ? "" : "s");
+		seconds -= k * units[i].seconds;
+		told++;
+	}
+	return out;
+}
+
+const char *
 when_took(int64_t us, char out[WHEN_SIZE])
 {
 	if (us < 1000)

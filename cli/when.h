@@ -19,6 +19,8 @@ bool when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e);
 const char *when_local(int64_t ms, char out[WHEN_SIZE]);
 /* "2026-01-31T11:00:59.123Z" (RFC 3339). Returns out. */
 const char *when_utc(int64_t ms, char out[WHEN_SIZE]);
+/* "3 minutes", "2 hours 10 minutes": the two largest units. Returns out. */
+const char *when_span(int64_t seconds, char out[WHEN_SIZE]);
 /* "12 us", "3.4 ms", "1.25 s". Returns out. */
 const char *when_took(int64_t us, char out[WHEN_SIZE]);
 

@@ -1,67 +1,147 @@
+#include <unistd.h>
+
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/for_sender.h"
 #include "cli/print.h"
 #include "cli/story.h"
 #include "db/journal_config.h"
 #include "rules/record.h"
 
+struct options {
+	bool for_sender;
+};
+
 struct telling {
 	struct cli *cli;
 	struct journal *journal;
+	const struct options *options;
+	struct config *config; /* today's; NULL: it cannot be used */
 	bool found;
 };
+
+/* Whoever wants to read an entry need not have a configuration; one that is broken is told of by others. */
+static struct config *
+todays_config(struct cli *cli)
+{
+	return access(cli->config, R_OK) == 0 ? cli_config_quiet(cli, cli->config) : NULL;
+}
+
+static void
+tell_json(const struct tale *t)
+{
+	const struct explanation *about = tale_explanation(t);
+	struct tale_stage stage[TALE_STAGES];
+	size_t n = tale_stages(t, stage);
+	struct buf b;
+
+	buf_init(&b, 64 << 20);
+	print_record_open(&b, t->r);
+	if (about) {
+		buf_add(&b, STR(",\"meaning\":"));
+		escape_json(&b, str_of(about->meaning));
+		buf_add(&b, STR(",\"sender_remedy\":"));
+		escape_json(&b, str_of(about->sender));
+		buf_add(&b, STR(",\"admin_remedy\":"));
+		escape_json(&b, str_of(about->admin));
+	}
+	buf_add(&b, STR(",\"changes\":"));
+	story_changes_json(t, &b);
+	buf_add(&b, STR(",\"stages\":["));
+	for (size_t i = 0; i < n; i++) {
+		buf_add(&b, i > 0 ? STR(",{\"stage\":") : STR("{\"stage\":"));
+		escape_json(&b, stage[i].name);
+		buf_printf(&b, ",\"us\":%lld,\"questions\":%lld,\"longest_us\":%lld}",
+		    (long long)stage[i].us, (long long)stage[i].questions,
+		    (long long)stage[i].waited_us);
+	}
+	buf_add(&b, STR("]}\n"));
+	fwrite(b.p, 1, b.n, t->cli->out);
+	buf_free(&b);
+}
+
+static void
+tell_story(const struct tale *t)
+{
+	story_head(t);
+	story_changes(t);
+	story_meaning(t);
+	story_rules(t);
+	story_facts(t);
+	story_answers(t);
+	story_stages(t);
+}
 
 static bool
 tell(void *owner, const struct journal_record *r)
 {
-	struct telling *t = owner;
-	struct arena *arena = arena_new(1 << 20);
+	struct telling *telling = owner;
+	struct arena *arena = arena_new(4 << 20);
 	struct journal_record whole = *r;
-	struct str configuration;
+	struct str configuration = STR("");
+	struct tale t;
 
-	t->found = true;
+	telling->found = true;
 	/* Without it the rules that were tried have no names; the rest can be told all the same. */
-	journal_configuration(t->journal, arena, r->config, &configuration, NULL);
+	journal_configuration(telling->journal, arena, r->config, &configuration, NULL);
 	whole.trace = record_expand(arena, configuration, r->facts, r->trace);
-	if (t->cli->json) {
-		print_record_json(t->cli, &whole, true);
-	} else {
-		story_head(t->cli, &whole);
-		story_rules(t->cli, &whole);
-		story_facts(t->cli, &whole);
-		story_answers(t->cli, &whole);
-	}
+	tale_open(&t, telling->cli, &whole);
+	tale_changes(&t, telling->config);
+	if (telling->options->for_sender && telling->cli->json)
+		for_sender_json(&t);
+	else if (telling->options->for_sender)
+		for_sender(&t);
+	else if (telling->cli->json)
+		tell_json(&t);
+	else
+		tell_story(&t);
+	tale_close(&t);
 	arena_free(&arena);
 	return true;
 }
 
 static int
-run(struct cli *cli, int argc, char **argv)
+read_entry(struct telling *t, const char *id)
 {
-	struct telling t = { cli };
-	struct journal *journal;
+	const struct journal_filter filter = { .id = str_of(id) };
 	struct err e;
 	bool ok;
-	int n;
 
-	if (!cli_options(cli, &command_why, NULL, argv, &n))
+	t->journal = cli_journal(t->cli);
+	if (t->journal == NULL)
+		return CLI_ERROR;
+	ok = journal_read(t->journal, &filter, tell, t, &e);
+	journal_close(&t->journal);
+	if (!ok)
+		return cli_fail(t->cli, "%s", e.text);
+	if (!t->found)
+		cli_fail(t->cli,
+		    "no entry \"%s\" in the journal (entries are removed after some time)",
+		    ESC(str_of(id)));
+	return t->found ? CLI_FOUND : CLI_NOTHING;
+}
+
+static int
+run(struct cli *cli, int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct telling t = { .cli = cli, .options = &options };
+	int n, code;
+
+	if (!cli_options(cli, &command_why, &options, argv, &n))
 		return cli->code;
 	if (n != 1)
 		return cli_fail(cli, "why takes one id; see `postern why --help`");
-	journal = cli_journal(cli);
-	if (journal == NULL)
-		return CLI_ERROR;
-	t.journal = journal;
-	ok = journal_read(journal, &(struct journal_filter){ .id = str_of(argv[0]) }, tell, &t, &e);
-	journal_close(&journal);
-	if (!ok)
-		return cli_fail(cli, "%s", e.text);
-	if (!t.found)
-		cli_fail(cli,
-		    "no entry \"%s\" in the journal (entries are removed after some time)",
-		    ESC(str_of(argv[0])));
-	return t.found ? CLI_FOUND : CLI_NOTHING;
+	t.config = todays_config(cli);
+	code = read_entry(&t, argv[0]);
+	config_release(&t.config);
+	return code;
 }
+
+static const struct cli_option rows[] = {
+	{ "for-sender", OPTION_SWITCH, offsetof(struct options, for_sender), NULL,
+	    "in words that can be sent to the one who complains" },
+};
 
 const struct command command_why = {
 	.name = "why",
@@ -69,8 +149,12 @@ const struct command command_why = {
 	.summary = "the whole story of one entry: rules, facts, answers",
 	.help =
 	    "Tells how the verdict with this id came about. The id stands at the end of the reply that\n"
-	    "the client got, and in `postern log`. For each rule: whether it was true, and the facts\n"
-	    "it asked for with the time each took to compute; then all facts, and what DNS\n"
-	    "and store answered with the time that took. The rule that decided is marked with \">\".\n",
+	    "the client got, and in `postern log`. First in a sentence; then what would have let it\n"
+	    "pass, as found by trying it with the rules of the configuration; what the reply means;\n"
+	    "each rule that was tried, with the facts it asked for and the time each took to\n"
+	    "compute; all facts; what DNS and store answered; and the time of each stage. The rule that\n"
+	    "decided is marked with \">\".\n",
+	.options = rows,
+	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,
 };

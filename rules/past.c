@@ -74,28 +74,28 @@ read_value(struct arena *arena, enum value_type type, const struct json *json, s
 /* --- reading ------------------------------------------------------------------------------------ */
 
 struct str
-past_name(const struct past *g, size_t slot)
+past_name(const struct past *p, size_t slot)
 {
 	struct buf name;
 	struct str text;
 
 	buf_init(&name, 1024);
-	fact_call_print(g->config->ruleset->call[slot], &name);
-	text = arena_dup(g->arena, buf_str(&name));
+	fact_call_print(p->config->ruleset->call[slot], &name);
+	text = arena_dup(p->arena, buf_str(&name));
 	buf_free(&name);
 	return text;
 }
 
 static void
-know(struct past *g, size_t slot, const struct json *json)
+know(struct past *p, size_t slot, const struct json *json)
 {
-	const struct fact_call *call = g->config->ruleset->call[slot];
-	struct fact *fact = ARENA_NEW(g->arena, struct fact);
+	const struct fact_call *call = p->config->ruleset->call[slot];
+	struct fact *fact = ARENA_NEW(p->arena, struct fact);
 
 	fact->call = *call;
-	fact->step = g->step;
-	if (read_value(g->arena, call->entry->def->type, json, &fact->value))
-		g->known[slot] = fact;
+	fact->step = p->step;
+	if (read_value(p->arena, call->entry->def->type, json, &fact->value))
+		p->known[slot] = fact;
 }
 
 static const struct json *
@@ -116,11 +116,11 @@ is_rule(const struct json *entry, const struct rule *rule)
 }
 
 static size_t
-index_of(const struct past *g, const struct json *entry)
+index_of(const struct past *p, const struct json *entry)
 {
 	size_t i = 0;
 
-	while (i < g->n && !is_rule(entry, g->rule[i]))
+	while (i < p->n && !is_rule(entry, p->rule[i]))
 		i++;
 	return i;
 }
@@ -130,19 +130,19 @@ index_of(const struct past *g, const struct json *entry)
  * of no entry which step it is of.
  */
 static const struct json *
-last_step(const struct past *g, const struct json *trace)
+last_step(const struct past *p, const struct json *trace)
 {
 	const struct json *begin = NULL;
-	size_t last = g->n;
+	size_t last = p->n;
 
 	for (const struct json *e = trace ? trace->first : NULL; e; e = e->next) {
 		struct str step = json_text(e, "step");
 		size_t i =
-		    step.n == 0 || str_eq(step, str_of(step_name(g->step))) ? index_of(g, e) : g->n;
+		    step.n == 0 || str_eq(step, str_of(step_name(p->step))) ? index_of(p, e) : p->n;
 
-		if (i == g->n) {
+		if (i == p->n) {
 			/* What is no rule stands behind the rules of its step. */
-			if (step.n > 0 && !str_eq(step, str_of(step_name(g->step))))
+			if (step.n > 0 && !str_eq(step, str_of(step_name(p->step))))
 				begin = NULL;
 			continue;
 		}
@@ -154,25 +154,25 @@ last_step(const struct past *g, const struct json *trace)
 }
 
 static void
-add_effect(struct past *g, const struct rule *rule)
+add_effect(struct past *p, const struct rule *rule)
 {
-	struct transaction *txn = &g->session.txn;
+	struct transaction *txn = &p->session.txn;
 	struct mark *mark;
 
 	if (rule->action == ACTION_SCORE)
 		txn->score += rule->score;
 	if (rule->action != ACTION_MARK || marks_have(txn->marks, rule->name))
 		return;
-	mark = ARENA_NEW(g->arena, struct mark);
+	mark = ARENA_NEW(p->arena, struct mark);
 	*mark = (struct mark){ rule->name, txn->marks };
 	txn->marks = mark;
 }
 
 /* Score and marks of the steps before. */
 static void
-read_effects(struct past *g, const struct json *trace, const struct json *until)
+read_effects(struct past *p, const struct json *trace, const struct json *until)
 {
-	const struct ruleset *rules = g->config->ruleset;
+	const struct ruleset *rules = p->config->ruleset;
 
 	for (const struct json *e = trace ? trace->first : NULL; e && e != until; e = e->next) {
 		if (!json_yes(e, "hit"))
@@ -181,9 +181,86 @@ read_effects(struct past *g, const struct json *trace, const struct json *until)
 			for (size_t i = 0; i < rules->n[step]; i++)
 				if (is_rule(e, rules->rule[step][i]) &&
 				    !rules->rule[step][i]->observe)
-					add_effect(g, rules->rule[step][i]);
+					add_effect(p, rules->rule[step][i]);
 	}
 }
+
+/* --- what stands in the columns ----------------------------------------------------------------- */
+
+static bool
+path(struct arena *arena, struct str address, struct mailbox *out)
+{
+	struct str text = arena_printf(arena, "<%.*s>", STR_ARG(address));
+	struct err e;
+
+	return mailbox_take(&text, true, true, out, &e) && text.n == 0;
+}
+
+static void
+fill_session(struct session *s, struct arena *arena, const struct past_record *record)
+{
+	struct mailbox mailbox;
+
+	ip_parse(record->client_ip, &s->client_ip);
+	session_helo(s, record->helo, true);
+	if (record->step >= STEP_MAIL && path(arena, record->sender, &mailbox))
+		session_mail(s, &mailbox);
+	if (record->step >= STEP_MAIL && record->recipient.n > 0 &&
+	    path(arena, record->recipient, &mailbox))
+		session_rcpt(s, &mailbox);
+	s->txn.message.size = (uint64_t)record->size;
+}
+
+/* Whether these facts rest on nothing but columns, and on one that is there. */
+static bool
+is_of_columns(const char *name, const struct past_record *r)
+{
+	static const char *const of_sender[] = { "sender", "sender.domain", "sender.local",
+		"sender.null" };
+
+	if (strcmp(name, "client.ip") == 0)
+		return r->client_ip.n > 0;
+	if (strcmp(name, "helo") == 0)
+		return r->helo.n > 0;
+	if (strcmp(name, "message.size") == 0)
+		return r->size > 0;
+	for (size_t i = 0; i < sizeof(of_sender) / sizeof(of_sender[0]); i++)
+		if (strcmp(name, of_sender[i]) == 0)
+			return r->step >= STEP_MAIL;
+	return (strcmp(name, "recipient") == 0 || strcmp(name, "recipient.domain") == 0) &&
+	    r->step == STEP_RCPT && r->recipient.n > 0;
+}
+
+static void
+know_columns(struct past *p, const struct past_record *record)
+{
+	const struct config *c = p->config;
+	struct session s;
+	struct ask ask;
+	struct value value;
+
+	session_init(&s, FRONT_PROXY, &c->facts, c->n_parts);
+	fill_session(&s, p->arena, record);
+	ask = session_ask(&s, p->step, 0);
+	for (size_t slot = 0; slot < c->ruleset->n_calls; slot++) {
+		const struct fact_call *call = c->ruleset->call[slot];
+		const struct fact_def *def = call->entry->def;
+		struct fact *fact;
+
+		if (p->known[slot] || def->cost != COST_FREE || def->from > p->step ||
+		    def->to < p->step || !is_of_columns(def->name, record) ||
+		    fact_get(&ask, call, &value) != DONE)
+			continue;
+		fact = ARENA_NEW(p->arena, struct fact);
+		*fact = (struct fact){ .call = *call, .step = p->step, .value = value };
+		if (value.type == VALUE_TEXT || value.type == VALUE_SYMBOL)
+			fact->value.text = arena_dup(p->arena, value.text);
+		p->known[slot] = fact;
+	}
+	session_free(&s);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------ */
 
 struct past *
 past_read(struct arena *arena, const struct config *config, const struct past_record *record)
@@ -191,35 +268,36 @@ past_read(struct arena *arena, const struct config *config, const struct past_re
 	const struct json *facts = json_parse(arena, record->facts, NULL);
 	const struct json *trace = json_parse(arena, record->trace, NULL), *last;
 	const struct ruleset *rules = config->ruleset;
-	struct past *g;
+	struct past *p;
 
 	if (facts == NULL || facts->type != JSON_OBJECT)
 		return NULL;
-	g = ARENA_NEW(arena, struct past);
-	*g = (struct past){ .config = config, .step = record->step, .arena = arena };
-	g->n = rules->n[record->step];
-	g->rule = ARENA_ARRAY(arena, struct rule *, g->n + 1);
-	for (size_t i = 0; i < g->n; i++)
-		g->rule[i] = rules->rule[record->step][i];
-	g->known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls + 1);
-	last = last_step(g, trace);
-	read_effects(g, trace, last);
+	p = ARENA_NEW(arena, struct past);
+	*p = (struct past){ .config = config, .step = record->step, .arena = arena };
+	p->n = rules->n[record->step];
+	p->rule = ARENA_ARRAY(arena, struct rule *, p->n + 1);
+	for (size_t i = 0; i < p->n; i++)
+		p->rule[i] = rules->rule[record->step][i];
+	p->known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls + 1);
+	last = last_step(p, trace);
+	read_effects(p, trace, last);
 	for (size_t slot = 0; slot < rules->n_calls; slot++) {
-		struct str name = past_name(g, slot);
+		struct str name = past_name(p, slot);
 		const struct json *value = member(facts, name);
 
 		if (value)
-			know(g, slot, value);
+			know(p, slot, value);
 		/* What a rule was told counts most. */
 		for (const struct json *e = last; e; e = e->next) {
 			const struct json *told = json_get(e, "facts");
 
 			for (const struct json *f = told ? told->first : NULL; f; f = f->next)
 				if (str_eq(json_text(f, "fact"), name) && json_get(f, "value"))
-					know(g, slot, json_get(f, "value"));
+					know(p, slot, json_get(f, "value"));
 		}
 	}
-	return g;
+	know_columns(p, record);
+	return p;
 }
 
 /* --- deciding ----------------------------------------------------------------------------------- */
@@ -231,39 +309,39 @@ refuses(const struct verdict *v)
 }
 
 static struct past_result
-result_of(const struct past *g, const struct evaluation *ev, enum progress progress)
+result_of(const struct past *p, const struct evaluation *ev, enum progress progress)
 {
 	const struct verdict *v =
-	    g->config->ruleset->observe ? &ev->out->observed : &ev->out->verdict;
-	struct past_result r = { .score = g->session.txn.score + ev->out->score };
+	    p->config->ruleset->observe ? &ev->out->observed : &ev->out->verdict;
+	struct past_result r = { .score = p->session.txn.score + ev->out->score };
 	if (progress == DONE && !refuses(v))
 		return r;
 	r.outcome = progress == DONE ? PAST_REFUSED : PAST_UNKNOWN;
 	r.slot = ev->missing;
 	/* Rules of blocks that were passed over have no entry. */
-	while (&g->rule[r.rule]->shown != ev->entry[-1].rule)
+	while (&p->rule[r.rule]->shown != ev->entry[-1].rule)
 		r.rule++;
 	return r;
 }
 
 struct past_result
-past_decide(const struct past *g)
+past_decide(const struct past *p)
 {
 	struct arena *scratch = arena_new(SCRATCH_LIMIT);
-	const struct ruleset *rules = g->config->ruleset;
-	struct session session = g->session;
-	struct ask ask = { .session = &session, .step = g->step, .arena = scratch };
+	const struct ruleset *rules = p->config->ruleset;
+	struct session session = p->session;
+	struct ask ask = { .session = &session, .step = p->step, .arena = scratch };
 	struct decision d = { 0 };
 	struct evaluation ev = {
 		.rules = rules, .ask = &ask, .arena = scratch, .out = &d, .closed = true
 	};
 	struct past_result result;
 
-	ev.entry = ARENA_ARRAY(scratch, struct trace_entry, g->n + 1);
+	ev.entry = ARENA_ARRAY(scratch, struct trace_entry, p->n + 1);
 	ev.known = ARENA_ARRAY(scratch, const struct fact *, rules->n_calls + 1);
-	memcpy(ev.known, g->known, rules->n_calls * sizeof(*ev.known));
-	ev.fact = ARENA_ARRAY(scratch, const struct fact *, rules->n_asked[g->step] + 1);
-	result = result_of(g, &ev, evaluation_rules(&ev, g->rule, g->n));
+	memcpy(ev.known, p->known, rules->n_calls * sizeof(*ev.known));
+	ev.fact = ARENA_ARRAY(scratch, const struct fact *, rules->n_asked[p->step] + 1);
+	result = result_of(p, &ev, evaluation_rules(&ev, p->rule, p->n));
 	arena_free(&scratch);
 	return result;
 }

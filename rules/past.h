@@ -21,10 +21,15 @@ struct past {
 	const struct fact **known; /* a slot each; NULL: not known. May be replaced too */
 };
 
-/* The texts are those of an entry; the trace as record_expand() gives it. */
+/*
+ * The texts are those of an entry; the trace as record_expand() gives it. What stands in its columns is known too, whether
+ * a rule has asked for it or not: "" for what is not there.
+ */
 struct past_record {
 	struct str facts, trace;
 	enum step step;
+	struct str client_ip, helo, sender, recipient;
+	int64_t size; /* of the message; 0: none yet */
 };
 
 enum past_outcome { PAST_PASSES, PAST_REFUSED, PAST_UNKNOWN };
@@ -43,8 +48,8 @@ struct past *past_read(
  * What the rules say. Those that are only observed count for nothing, unless all are: then for what they
  * would have said.
  */
-struct past_result past_decide(const struct past *g);
+struct past_result past_decide(const struct past *p);
 /* "spf", "rate(client, messages, 1h)". */
-struct str past_name(const struct past *g, size_t slot);
+struct str past_name(const struct past *p, size_t slot);
 
 #endif

@@ -68,13 +68,17 @@ test_steps(void **state)
 	play(r, "--ip 192.0.2.1 --helo h.example --from a@bad.example --to b@example.org",
 	    "small.eml");
 	assert_int_equal(r->code, 0);
-	run_has(r, "reject  550  5.7.1  No mail from bad.example\n  step        mail\n");
+	run_has(r,
+	    "Refused for good at mail: from a@bad.example, by 192.0.2.1\n"
+	    "  reply       550 5.7.1 No mail from bad.example\n");
 	run_has(r,
 	    "  > postern.conf:11   decided  reject 550 5.7.1 \"No mail from ${sender.domain}\" if "
 	    "sender.domain is \"bad.example\"\n");
 	/* The steps behind it are told, too. */
-	run_has(r, "tempfail  451  4.7.1  Greylisted\n  step        rcpt\n");
-	run_has(r, "accept\n  step        message\n");
+	run_has(r,
+	    "Refused for now at rcpt: from a@bad.example to b@example.org, by 192.0.2.1\n"
+	    "  reply       451 4.7.1 Greylisted\n");
+	run_has(r, "Let through at message: from a@bad.example to b@example.org, by 192.0.2.1\n");
 	run_has(r, "  message     20 octets\n");
 	run_has(r, "\noutcome: reject  first at mail\n");
 }
@@ -121,7 +125,8 @@ test_store(void **state)
 	for (int i = 0; i < 2; i++) {
 		play(r, "--ip 192.0.2.1 --from a@b.example --to b@example.org", NULL);
 		run_is(r, 0, NULL, "");
-		run_has(r, "  first  300 s to wait\n");
+		run_has(r,
+		    "  first\n          first seen then\n          5 minutes more to wait: passes from ");
 	}
 	store_sqlite.close(&store);
 }
@@ -136,7 +141,7 @@ test_message(void **state)
 	folder_write(&r->folder, "large.eml", large, strlen(large));
 	play(r, "--ip 192.0.2.1 --from a@b.example --to b@example.org", "large.eml");
 	assert_int_equal(r->code, 0);
-	run_has(r, "reject  550  5.7.1  Too large\n  step        message\n");
+	run_has(r, "  reply       550 5.7.1 Too large\n");
 	run_has(r, "message.size");
 	play(r, "--ip 192.0.2.1 --from a@b.example --to b@example.org", "none.eml");
 	assert_int_equal(r->code, 2);

@@ -103,10 +103,36 @@ test_took(void **state)
 	assert_string_equal(when_took(5020000, text), "5.02 s");
 }
 
+static void
+test_spans(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} rows[] = {
+		{ 0, "0 seconds" },
+		{ 1, "1 second" },
+		{ 59, "59 seconds" },
+		{ 60, "1 minute" },
+		{ 61, "1 minute 1 second" },
+		{ 3600, "1 hour" },
+		{ 3601, "1 hour" },
+		{ 7810, "2 hours 10 minutes" },
+		{ 86400, "1 day" },
+		{ 90061, "1 day 1 hour" },
+		{ 172799, "1 day 23 hours" },
+	};
+	char out[WHEN_SIZE];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(when_span(rows[i].seconds, out), rows[i].text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_zone),

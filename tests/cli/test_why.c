@@ -2,14 +2,17 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "cli/for_sender.h"
+#include "filters/vocabulary.h"
 #include "tests/cli/run.h"
 
-static void
-append(struct run *r)
+static struct journal_record
+record_of_spf(void)
 {
 	struct journal_record record = run_record();
 
@@ -18,47 +21,72 @@ append(struct run *r)
 	record.took_us = 2345;
 	record.facts = STR("{\"client.trusted\":false,\"spf\":\"fail\",\"dkim.domains\":[],"
 			   "\"spf.explanation\":\"a \\\"quoted\\\" text\"}");
-	record.trace =
-	    STR("[{\"rule\":\"postern.conf:9\",\"source\":\"accept session if client in trusted\","
-		"\"action\":\"accept\",\"hit\":false,\"observed\":false,\"facts\":"
-		"[{\"fact\":\"client.trusted\",\"value\":false,\"us\":1}]},"
-		"{\"rule\":\"postern.conf:12\",\"source\":\"observe reject if spf is fail\","
-		"\"action\":\"reject\",\"hit\":true,\"observed\":true,\"facts\":[]},"
-		"{\"rule\":\"postern.conf:12\",\"source\":\"reject 550 5.7.23 if spf is fail\","
-		"\"action\":\"reject\",\"hit\":true,\"observed\":false,\"facts\":"
-		"[{\"fact\":\"spf\",\"value\":\"fail\",\"us\":12}]}]");
+	record.trace = STR(
+	    "[{\"step\":\"connect\",\"rule\":\"postern.conf:9\",\"source\":\"accept session if client in "
+	    "trusted\",\"action\":\"accept\",\"hit\":false,\"observed\":false,\"facts\":"
+	    "[{\"fact\":\"client.trusted\",\"value\":false,\"us\":0}]},"
+	    "{\"step\":\"mail\",\"rule\":\"postern.conf:12\",\"source\":\"observe reject if spf is fail\","
+	    "\"action\":\"reject\",\"hit\":true,\"observed\":true,\"facts\":[]},"
+	    "{\"step\":\"mail\",\"rule\":\"postern.conf:12\",\"source\":\"reject 550 5.7.23 if spf is fail\","
+	    "\"action\":\"reject\",\"hit\":true,\"observed\":false,\"facts\":"
+	    "[{\"fact\":\"spf\",\"value\":\"fail\",\"us\":12}]},{\"cut\":3}]");
 	record.answers = STR(
 	    "[{\"dns\":\"example.net TXT\",\"status\":\"ok\",\"ttl\":300,\"secure\":true,"
-	    "\"records\":[\"v=spf1 -all\"],\"us\":1200},"
-	    "{\"dns\":\"example.com A\",\"status\":\"tempfail\",\"why\":\"timeout\",\"us\":5000000},"
-	    "{\"seen\":\"greylist:x\",\"state\":\"early\",\"wait\":290,\"hits\":0,\"us\":80},"
+	    "\"records\":[\"v=spf1 -all\"],\"for\":\"spf\",\"us\":1200},"
+	    "{\"dns\":\"example.com A\",\"status\":\"tempfail\",\"why\":\"timeout\",\"for\":\"spf\",\"us\":5000000},"
+	    "{\"seen\":\"greylist:x\",\"state\":\"early\",\"first\":1769860620,\"last\":1769860620,\"wait\":130,"
+	    "\"hits\":0,\"for\":\"greylist\",\"us\":80},"
 	    "{\"seen\":\"greylist:y\",\"state\":\"proven\",\"wait\":0,\"hits\":7,\"us\":80},"
-	    "{\"count\":\"rate:z\",\"minute\":1,\"hour\":2,\"day\":3,\"usual_low\":3,\"usual_high\":9,"
-	    "\"hours_known\":4,\"us\":81},"
+	    "{\"count\":\"rate:z\",\"add\":1,\"minute\":1,\"hour\":2,\"day\":3,\"usual_low\":3,\"usual_high\":9,"
+	    "\"hours_known\":4,\"for\":\"rate\",\"us\":81},"
+	    "{\"take\":\"quota:m\",\"add\":1,\"minute\":1,\"hour\":100,\"day\":300,\"what\":\"hold\","
+	    "\"granted\":false,\"held\":2,\"free\":1500,\"limit_hour\":100,\"for\":\"quota\",\"us\":82},"
 	    "{\"count\":\"rate:f\",\"failed\":true,\"us\":9}]");
+	return record;
+}
+
+static void
+append(struct run *r)
+{
+	struct journal_record record = record_of_spf();
+
 	run_append(r, &record);
 }
 
 static const char story[] =
-    "k3f9x2  reject  550  5.7.23  SPF: not permitted\n"
-    "  step        mail\n"
-    "  time        2026-01-31 12:00:00\n"
+    "k3f9x2  Refused for good at mail: from a@example.net to b@example.org, by\n"
+    "        192.0.2.1 (mx.example.net)\n"
+    "  reply       550 5.7.23 SPF: not permitted\n"
+    "  rule        postern.conf:12: reject 550 5.7.23 if spf is fail\n"
+    "  because     spf was fail\n"
+    "  time        2026-01-31 12:00:00, it took 2.3 ms\n"
     "  client      192.0.2.1 (mx.example.net)\n"
     "  helo        helo.example.net\n"
     "  sender      a@example.net\n"
     "  recipients  b@example.org\n"
-    "  rule        postern.conf:12\n"
     "  front       proxy\n"
     "  session     s7\n"
-    "  config      0123456789ab\n"
-    "  took        2.3 ms\n"
+    "  revision    0123456789ab\n"
     "\n"
-    "rules looked at\n"
+    "what it means\n"
+    "  meaning     The domain of the sender's address says in the DNS (SPF) which\n"
+    "              servers may send for it, and this client is none of them.\n"
+    "  sender      Add the server to the SPF record of your domain, or send through a\n"
+    "              server that is in it. Mail that was forwarded fails like this too:\n"
+    "              let the forwarder rewrite the sender (SRS), or fetch the mail\n"
+    "              instead.\n"
+    "  admin       `postern why ID` shows the SPF record as it was. Forwarders you\n"
+    "              know put into a list and accept before the rule.\n"
+    "\n"
+    "rules tried at connect\n"
     "    postern.conf:9    no       accept session if client in trusted\n"
-    "        client.trusted              no                    1 us\n"
+    "        client.trusted              no\n"
+    "\n"
+    "rules tried at mail\n"
     "    postern.conf:12   yes, only observed  observe reject if spf is fail\n"
     "  > postern.conf:12   decided  reject 550 5.7.23 if spf is fail\n"
     "        spf                         fail                  12 us\n"
+    "    ... and 3 more, for which there was no room\n"
     "\n"
     "facts\n"
     "    client.trusted                  no\n"
@@ -67,13 +95,29 @@ static const char story[] =
     "    spf.explanation                 a \"quoted\" text\n"
     "\n"
     "answers from DNS and store\n"
-    "    1.2 ms    dns    example.net TXT  ok  signed\n"
+    "    1.2 ms    spf       example.net TXT  ok  ttl 300  signed\n"
     "          v=spf1 -all\n"
-    "    5.00 s    dns    example.com A  tempfail  timeout\n"
-    "    80 us     seen   greylist:x  early  290 s to wait\n"
-    "    80 us     seen   greylist:y  proven  7 times since it was proven\n"
-    "    81 us     count  rate:z  1 a minute, 2 an hour, 3 a day  usual hour: 3 to 9\n"
-    "    9 us      count  rate:f  failed\n";
+    "    5.00 s    spf       example.com A  tempfail  timeout\n"
+    "    80 us     greylist  greylist:x  early\n"
+    "          first seen 3 minutes before (2026-01-31 11:57:00), last seen 3 minutes\n"
+    "          before (2026-01-31 11:57:00)\n"
+    "          2 minutes 10 seconds more to wait: passes from 2026-01-31 12:02:10 on\n"
+    "    80 us               greylist:y  proven\n"
+    "          seen 7 times since it was proven\n"
+    "    81 us     rate      rate:z\n"
+    "          a minute: 0 before, 1 with it; an hour: 1 before, 2 with it; a day: 2\n"
+    "          before, 3 with it; usual in an hour: 3 to 9\n"
+    "    82 us     quota     quota:m  no room\n"
+    "          an hour: 100 of 100 used, 1 asked for\n"
+    "          2 held by messages under way\n"
+    "          there is room again in 25 minutes: from 2026-01-31 12:25:00 on\n"
+    "    9 us                rate:f  failed\n"
+    "\n"
+    "time of each stage\n"
+    "    spf           12 us computing     2 questions, the longest 5.00 s\n"
+    "    greylist      < 10 us computing   1 question, the longest 80 us\n"
+    "    (not told)    < 10 us computing   2 questions, the longest 80 us\n"
+    "    volume        < 10 us computing   2 questions, the longest 82 us\n";
 
 static void
 test_story(void **state)
@@ -94,8 +138,11 @@ test_json(void **state)
 	run_cli(r, "why --json k3f9x2");
 	assert_int_equal(r->code, 0);
 	assert_ptr_equal(strstr(r->out, "{\"id\":\"k3f9x2\",\"serial\":1,"), r->out);
-	run_has(r, ",\"trace\":[{\"rule\":\"postern.conf:9\",");
+	run_has(r, ",\"trace\":[{\"step\":\"connect\",\"rule\":\"postern.conf:9\",");
 	run_has(r, ",\"answers\":[{\"dns\":\"example.net TXT\",\"status\":\"ok\",\"ttl\":300,");
+	run_has(r, ",\"meaning\":\"The domain of the sender's address says");
+	run_has(r,
+	    ",\"changes\":[],\"stages\":[{\"stage\":\"spf\",\"us\":12,\"questions\":2,\"longest_us\":5000000},");
 	assert_ptr_equal(strchr(r->out, '\n'), r->out + strlen(r->out) - 1);
 }
 
@@ -108,21 +155,251 @@ test_bare(void **state)
 
 	memcpy(record.id, "aaaaaa", 7);
 	record.step = "connect";
+	record.verdict = "tempfail";
+	record.code = 421;
 	record.sender = record.helo = record.session = record.config = STR("");
 	record.rule = STR("limit: sessions");
 	record.times = 12;
 	run_append(r, &record);
 	run_cli(r, "why aaaaaa");
 	run_is(r, 0,
-	    "aaaaaa  reject  550  5.7.23  SPF: not permitted\n"
-	    "  step        connect\n"
-	    "  time        2026-01-31 12:00:00\n"
+	    "aaaaaa  Refused for now at connect: 192.0.2.1 (mx.example.net), 12 times\n"
+	    "  reply       421 5.7.23 SPF: not permitted\n"
+	    "  rule        limit: sessions\n"
+	    "  time        2026-01-31 12:00:00, it took 1.2 ms\n"
 	    "  client      192.0.2.1 (mx.example.net)\n"
 	    "  times       12, one entry for all\n"
-	    "  rule        limit: sessions\n"
 	    "  front       proxy\n"
-	    "  took        1.2 ms\n",
+	    "\n"
+	    "what it means\n"
+	    "  meaning     There are as many connections as this server takes at a time.\n"
+	    "  sender      Nothing: a mail server tries again by itself. A program that opens\n"
+	    "              connection after connection should send several messages over one.\n"
+	    "  admin       `sessions` sets how many there may be; `postern stats` shows\n"
+	    "              whether it is met often.\n",
 	    "");
+}
+
+/* --- by the rules of a configuration -------------------------------------------------------------- */
+
+static const char config[] =
+    "hostname \"mx.example.org\"\n"
+    "database \"%s\"\n"
+    "listen proxy 127.0.0.1 port 2525\n"
+    "backend 127.0.0.1 port 10025\n"
+    "list partners { \"example.com\" }\n"
+    "at mail {\n"
+    "    accept if sender in partners\n"
+    "    tempfail 450 4.7.1 \"Slow down\" if rate(client, messages, 1h) > 200\n"
+    "    reject 550 5.7.23 \"x\" if spf is fail and client.name is \"\"\n"
+    "}\n";
+
+static void
+why(struct run *r, const char *options)
+{
+	char text[2000], words[300];
+
+	snprintf(text, sizeof(text), config, r->folder.path);
+	folder_write(&r->folder, "postern.conf", text, strlen(text));
+	snprintf(words, sizeof(words), "-c %s/postern.conf why %s", r->folder.path, options);
+	run_bare(r, words);
+}
+
+static void
+test_what_would_have_let_it_pass(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = record_of_spf();
+
+	record.rule = STR("postern.conf:9");
+	record.facts =
+	    STR("{\"rate(client, messages, 1h)\":3,\"spf\":\"fail\",\"client.name\":\"\"}");
+	run_append(r, &record);
+	why(r, "k3f9x2");
+	run_has(r,
+	    "\nwhat would have let it pass, each alone\n"
+	    "  - if spf were anything but fail (it was fail)\n"
+	    "  - if client.name were anything but \"\" (it was \"\")\n"
+	    "\nwhat an administrator can change\n"
+	    "  - an entry a@example.net in list partners (the value of sender)\n"
+	    "  - the word `observe` in front of postern.conf:9\n"
+	    "    This is by the configuration of today, which is another one.\n");
+	why(r, "--json k3f9x2");
+	run_has(r,
+	    ",\"changes\":[{\"all\":[{\"change\":\"fact\",\"name\":\"spf\",\"would_be\":\"anything but fail\","
+	    "\"was\":\"fail\"}]},");
+	run_has(r,
+	    "{\"all\":[{\"change\":\"entry\",\"name\":\"sender\",\"list\":\"partners\",\"entry\":\"a@example.net\"}]},"
+	    "{\"all\":[{\"change\":\"observe\",\"name\":\"postern.conf:9\"}]}],");
+}
+
+static void
+test_when_a_counter_is_free_again(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = record_of_spf();
+
+	record.rule = STR("postern.conf:8");
+	record.verdict = "tempfail";
+	record.code = 450;
+	record.enhanced = STR("4.7.1");
+	record.facts = STR("{\"rate(client, messages, 1h)\":240}");
+	record.trace = record.answers = STR("[]");
+	run_append(r, &record);
+	why(r, "k3f9x2");
+	run_has(r,
+	    "  - if rate(client, messages, 1h) were 200 or less (it was 240); that is so at\n"
+	    "    the latest at 2026-01-31 13:00:00, if nothing more comes until then; then\n"
+	    "    postern.conf:9 asks for spf, which nobody had asked for\n");
+	why(r, "--json k3f9x2");
+	run_has(r,
+	    "\"was\":\"240\",\"at_the_latest\":\"2026-01-31T13:00:00.000Z\"}],\"then\":\"postern.conf:9\","
+	    "\"asks\":\"spf\"}");
+}
+
+static void
+test_todays_configuration_says_otherwise(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = record_of_spf();
+
+	record.facts = STR("{\"rate(client, messages, 1h)\":3,\"spf\":\"pass\"}");
+	record.trace = STR("[]");
+	run_append(r, &record);
+	why(r, "k3f9x2");
+	run_has(
+	    r, "\nwhat would have let it pass\n    By the configuration of today it would pass.\n");
+	memcpy(record.id, "k3f9x3", 7);
+	record.facts = STR("{}");
+	run_append(r, &record);
+	why(r, "k3f9x3");
+	run_has(r,
+	    "    By the configuration of today it cannot be said: postern.conf:8 asks for\n"
+	    "    rate(client, messages, 1h), which nobody had asked for.\n");
+	memcpy(record.id, "k3f9x4", 7);
+	record.facts = STR("{\"rate(client, messages, 1h)\":300}");
+	run_append(r, &record);
+	why(r, "k3f9x4");
+	run_has(r, "    By the configuration of today postern.conf:8 refuses it.\n");
+}
+
+/* --- for the sender ------------------------------------------------------------------------------- */
+
+static const char letter[] =
+    "On 2026-01-31 12:00:00 UTC our mail server refused this message:\n"
+    "\n"
+    "    from    a@example.net\n"
+    "    to      b@example.org\n"
+    "    server  192.0.2.1 (mx.example.net)\n"
+    "    reply   550 5.7.23 SPF: not permitted [k3f9x2]\n"
+    "\n"
+    "The domain of the sender's address says in the DNS (SPF) which servers may send\n"
+    "for it, and this client is none of them.\n"
+    "\n"
+    "What you can do:\n"
+    "\n"
+    "- Let the SPF record of example.net name 192.0.2.1, or send through a server\n"
+    "  that it names. If the message was forwarded, ask whoever forwards it to\n"
+    "  rewrite the sender's address (SRS).\n"
+    "\n"
+    "What our mail server saw in the DNS at that moment:\n"
+    "\n"
+    "    example.net TXT: v=spf1 -all\n"
+    "\n"
+    "If you write to us about it, please name k3f9x2.\n";
+
+static void
+test_for_sender(void **state)
+{
+	struct run *r = *state;
+
+	append(r);
+	run_cli(r, "why --for-sender k3f9x2");
+	run_is(r, 0, letter, "");
+	run_cli(r, "why --for-sender --json k3f9x2");
+	run_has(r,
+	    "{\"id\":\"k3f9x2\",\"time\":\"2026-01-31T12:00:00.123Z\",\"verdict\":\"reject\",\"code\":550,");
+	run_has(r,
+	    ",\"remedies\":[\"Let the SPF record of example.net name 192.0.2.1, or send through a server that "
+	    "it names. If the message");
+	run_has(r, ",\"seen\":[\"example.net TXT: v=spf1 -all\"]}\n");
+	assert_null(strstr(r->out, "postern.conf"));
+}
+
+/* Of one of our own replies, a backend's, and of a rule whose facts have no remedy: the catalogue's. */
+static void
+test_for_sender_without_facts(void **state)
+{
+	static const struct {
+		const char *id, *rule, *verdict;
+		int code;
+		const char *enhanced, *has;
+	} rows[] = {
+		{ "aaaaaa", "limit: size", "reject", 552, "5.3.4",
+		    "- Make the message smaller: leave attachments away, or put them where they can\n"
+		    "  be fetched.\n" },
+		{ "bbbbbb", "backend", "reject", 550, "",
+		    "- Do what that text says: most often the address does not exist, or the mailbox\n"
+		    "  is full.\n" },
+		{ "cccccc", "failure: dns", "tempfail", 451, "4.4.3",
+		    "our mail server asked for this message to be sent\n"
+		    "again later. That is no final refusal:\n" },
+		{ "dddddd", "postern.conf:99", "reject", 550, "5.1.1",
+		    "- Check what stands before the @ of the recipient;" },
+		{ "eeeeee", "policy", "defer", 452, "4.5.3", "That is no refusal:\n" },
+		{ "ffffff", "delay", "left", 0, "",
+		    "your mail server ended this connection before ours\n" },
+		{ "gggggg", "", "accept", 250, "", "our mail server took this message:\n" },
+	};
+	struct run *r = *state;
+	char words[40];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct journal_record record = run_record();
+
+		memcpy(record.id, rows[i].id, 7);
+		record.rule = str_of(rows[i].rule);
+		record.verdict = rows[i].verdict;
+		record.code = rows[i].code;
+		record.enhanced = str_of(rows[i].enhanced);
+		run_append(r, &record);
+		snprintf(words, sizeof(words), "why --for-sender %s", rows[i].id);
+		run_cli(r, words);
+		run_has(r, rows[i].has);
+		assert_null(strstr(r->out, "postern.conf"));
+	}
+}
+
+/* Sentences, whose facts exist and are filled in by their names. */
+static void
+test_remedies(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct config_vocabulary v = stage_vocabulary(arena);
+	struct journal_record record = run_record();
+	struct tale t;
+	size_t n = 0;
+
+	tale_open(&t, NULL, &record);
+	for (size_t i = 0; i < v.n; i++) {
+		for (size_t k = 0; k < v.part[i].n_facts; k++) {
+			const char *text = v.part[i].facts[k].remedy;
+
+			if (text == NULL)
+				continue;
+			n++;
+			assert_int_equal(text[strlen(text) - 1], '.');
+			for (const char *at = text; (at = strstr(at, "${")) != NULL; at++) {
+				struct str name = str_of(at + 2);
+
+				name = str_sub(name, 0, str_find(name, '}'));
+				assert_non_null(tale_fact(&t, name));
+			}
+		}
+	}
+	assert_true(n > 20);
+	tale_close(&t);
+	arena_free(&arena);
 }
 
 static void
@@ -143,6 +420,16 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_story, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_bare, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_what_would_have_let_it_pass, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_when_a_counter_is_free_again, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_todays_configuration_says_otherwise, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_for_sender, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_for_sender_without_facts, run_setup, run_teardown),
+		cmocka_unit_test(test_remedies),
 		cmocka_unit_test_setup_teardown(test_none, run_setup, run_teardown),
 	};
 

@@ -27,6 +27,7 @@ scenario_tests = \
 	tests/scenario/proxy_reuse.sh \
 	tests/scenario/proxy_routes.sh \
 	tests/scenario/proxy_smuggling.sh \
+	tests/scenario/why.sh \
 	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh \
 	tests/scenario/proxy_volume.sh

@@ -288,7 +288,7 @@ class Postern:
     """posternd in front of an MTA. `settings` go to the top of the file, `rules` to its end."""
 
     def __init__(self, mta_port, settings="", rules="at connect { }", handoff="",
-                 host="127.0.0.1", mta_host="127.0.0.1", threads=1):
+                 host="127.0.0.1", mta_host="127.0.0.1", threads=1, dns_port=None):
         self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
         self.port = free_port()
         self.host = host
@@ -302,7 +302,8 @@ class Postern:
                     "backend %s port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
                     "store sqlite\n%s\n%s\n"
-                    % (self.folder, threads, host, self.port, mta_host, mta_port, handoff, free_port(), settings, rules))
+                    % (self.folder, threads, host, self.port, mta_host, mta_port, handoff,
+                       dns_port or free_port(), settings, rules))
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
                                         stdout=self.log)

@@ -1,0 +1,174 @@
+/* story_changes: what would have let it pass, to an administrator and to a program. */
+#include "base/escape.h"
+#include "cli/print.h"
+#include "cli/story.h"
+#include "cli/when.h"
+
+static bool
+is_admins(const struct change *c)
+{
+	return c->kind == CHANGE_ENTRY || c->kind == CHANGE_OBSERVE;
+}
+
+/* --- in words ----------------------------------------------------------------------------------- */
+
+static void
+add_again(const struct tale *t, struct buf *b, const struct change *c)
+{
+	bool latest;
+	int64_t again = tale_again(t, c, &latest);
+	char when[WHEN_SIZE];
+
+	if (again > 0)
+		buf_printf(b,
+		    latest ? "; that is so at the latest at %s, if nothing more comes until then"
+			   : "; that is so from %s on",
+		    when_local(again * 1000, when));
+}
+
+static void
+add_change(const struct tale *t, struct buf *b, const struct change *c)
+{
+	switch (c->kind) {
+	case CHANGE_FACT:
+	case CHANGE_SCORE:
+		buf_printf(b, "if %.*s were %.*s (it was %.*s)", STR_ARG(c->name),
+		    STR_ARG(c->words), STR_ARG(c->was));
+		add_again(t, b, c);
+		return;
+	case CHANGE_MARK:
+		buf_printf(b, "if the mark %.*s were %.*s", STR_ARG(c->name), STR_ARG(c->words));
+		return;
+	case CHANGE_ENTRY:
+		buf_printf(b, "an entry %.*s in list %.*s (the value of %.*s)", STR_ARG(c->entry),
+		    STR_ARG(list_name(c->list)), STR_ARG(c->name));
+		return;
+	case CHANGE_OBSERVE:
+		buf_printf(b, "the word `observe` in front of %.*s", STR_ARG(c->name));
+		return;
+	}
+}
+
+static void
+tell_set(const struct tale *t, const struct change_set *set)
+{
+	struct buf b;
+
+	buf_init(&b, 8192);
+	for (size_t i = 0; i < set->n; i++) {
+		buf_add(&b, i > 0 ? STR(", and ") : STR(""));
+		add_change(t, &b, &set->change[i]);
+	}
+	if (set->open)
+		buf_printf(&b, "; then %.*s asks for %.*s, which nobody had asked for",
+		    STR_ARG(set->rule), STR_ARG(set->fact));
+	print_prose(t->cli, &(struct prose){ "  - ", 4, COLOR_DIM, COLOR_NONE }, buf_str(&b));
+	buf_free(&b);
+}
+
+/* Those of one kind under their heading. */
+static void
+tell_sets(const struct tale *t, bool admins, const char *heading)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->changes.n; i++) {
+		if (is_admins(&t->changes.set[i].change[0]) != admins)
+			continue;
+		if (!any)
+			story_heading(t, heading);
+		any = true;
+		tell_set(t, &t->changes.set[i]);
+	}
+}
+
+/* Why there is nothing to be told, or that it is not quite the same. */
+static void
+tell_doubt(const struct tale *t)
+{
+	const struct changes *c = &t->changes;
+	struct buf b;
+
+	buf_init(&b, 1024);
+	if (c->now.outcome == PAST_PASSES)
+		buf_add(&b, STR("By the configuration of today it would pass."));
+	else if (c->now.outcome == PAST_UNKNOWN)
+		buf_printf(&b,
+		    "By the configuration of today it cannot be said: %.*s asks for %.*s, "
+		    "which nobody had asked for.",
+		    STR_ARG(t->past->rule[c->now.rule]->shown.id),
+		    STR_ARG(past_name(t->past, c->now.slot)));
+	else if (!str_eq(c->rule, t->r->rule))
+		buf_printf(&b, "By the configuration of today %.*s refuses it.", STR_ARG(c->rule));
+	else
+		buf_add(&b, STR("This is by the configuration of today, which is another one."));
+	print_prose(t->cli, &(struct prose){ "    ", 4, COLOR_NONE, COLOR_DIM }, buf_str(&b));
+	buf_free(&b);
+}
+
+void
+story_changes(const struct tale *t)
+{
+	if (t->past == NULL || (t->changes.n == 0 && !t->other_config))
+		return;
+	if (t->changes.n == 0)
+		story_heading(t, "what would have let it pass");
+	tell_sets(t, false, "what would have let it pass, each alone");
+	tell_sets(t, true, "what an administrator can change");
+	if (t->other_config)
+		tell_doubt(t);
+}
+
+/* --- for a program ------------------------------------------------------------------------------ */
+
+static void
+member(struct buf *b, const char *name, struct str text)
+{
+	buf_printf(b, ",\"%s\":", name);
+	escape_json(b, text);
+}
+
+static void
+change_json(const struct tale *t, const struct change *c, struct buf *b)
+{
+	static const char *const kinds[] = { "fact", "score", "mark", "entry", "observe" };
+	bool latest;
+	int64_t again = tale_again(t, c, &latest);
+	char when[WHEN_SIZE];
+
+	buf_printf(b, "{\"change\":\"%s\"", kinds[c->kind]);
+	member(b, "name", c->name);
+	if (c->kind == CHANGE_ENTRY) {
+		member(b, "list", list_name(c->list));
+		member(b, "entry", c->entry);
+	} else if (c->kind != CHANGE_OBSERVE) {
+		member(b, "would_be", c->words);
+	}
+	if (c->was.n > 0)
+		member(b, "was", c->was);
+	if (again > 0)
+		member(b, latest ? "at_the_latest" : "again", str_of(when_utc(again * 1000, when)));
+	buf_addc(b, '}');
+}
+
+void
+story_changes_json(const struct tale *t, struct buf *b)
+{
+	buf_addc(b, '[');
+	for (size_t i = 0; t->past && i < t->changes.n; i++) {
+		const struct change_set *set = &t->changes.set[i];
+
+		buf_add(b, i > 0 ? STR(",{\"all\":[") : STR("{\"all\":["));
+		for (size_t k = 0; k < set->n; k++) {
+			buf_add(b, k > 0 ? STR(",") : STR(""));
+			change_json(t, &set->change[k], b);
+		}
+		buf_addc(b, ']');
+		if (set->open) {
+			member(b, "then", set->rule);
+			member(b, "asks", set->fact);
+		}
+		buf_addc(b, '}');
+	}
+	buf_addc(b, ']');
+}

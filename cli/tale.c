@@ -1,0 +1,314 @@
+#include "cli/tale.h"
+
+#include <stdlib.h>
+
+#include "filters/vocabulary.h"
+#include "mail/code.h"
+#include "mail/said.h"
+
+#define TALE_LIMIT (32 << 20)
+
+static const struct json *
+read(struct arena *arena, struct str text, enum json_type type)
+{
+	const struct json *json = json_parse(arena, text, NULL);
+
+	return json && json->type == type && json->first ? json : NULL;
+}
+
+void
+tale_open(struct tale *t, struct cli *cli, const struct journal_record *r)
+{
+	*t = (struct tale){ .cli = cli, .arena = arena_new(TALE_LIMIT), .r = r };
+	t->facts = read(t->arena, r->facts, JSON_OBJECT);
+	t->trace = read(t->arena, r->trace, JSON_ARRAY);
+	t->answers = read(t->arena, r->answers, JSON_ARRAY);
+	t->vocabulary = stage_vocabulary(t->arena);
+}
+
+void
+tale_close(struct tale *t)
+{
+	arena_free(&t->arena);
+}
+
+/* --- the verdict -------------------------------------------------------------------------------- */
+
+const char *
+tale_outcome(const struct tale *t)
+{
+	static const struct {
+		const char *verdict, *words;
+	} rows[] = {
+		{ "reject", "Refused for good" },
+		{ "tempfail", "Refused for now" },
+		{ "defer", "Put off into a message of its own" },
+		{ "left", "The client did not wait for the reply" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(t->r->verdict, rows[i].verdict) == 0)
+			return rows[i].words;
+	return t->r->observed.n > 0 ? "Let through, as the rule is only observed" : "Let through";
+}
+
+bool
+tale_refused(const struct tale *t)
+{
+	return strcmp(t->r->verdict, "reject") == 0 || strcmp(t->r->verdict, "tempfail") == 0;
+}
+
+/* The last rule of that name that was true and not only observed. */
+const struct json *
+tale_decider(const struct tale *t)
+{
+	const struct json *found = NULL;
+
+	for (const struct json *e = t->trace ? t->trace->first : NULL; e; e = e->next)
+		if (t->r->rule.n > 0 && str_eq(json_text(e, "rule"), t->r->rule) &&
+		    json_yes(e, "hit") && !json_yes(e, "observed"))
+			found = e;
+	return found;
+}
+
+const struct explanation *
+tale_explanation(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+	enum said said = said_find(r->rule, r->code);
+	const struct code *code;
+	char plain[8];
+
+	if (said != SAID_COUNT)
+		return said_row(said)->about;
+	if (str_starts(r->rule, STR("backend")))
+		return &said_by_backend;
+	if (r->code < 400)
+		return NULL;
+	code = code_find(r->enhanced);
+	snprintf(plain, sizeof(plain), "%d", r->code);
+	if (code == NULL)
+		code = code_find(str_of(plain));
+	return code ? &code->about : NULL;
+}
+
+/* --- facts -------------------------------------------------------------------------------------- */
+
+const struct fact_def *
+tale_fact(const struct tale *t, struct str name)
+{
+	size_t n = str_find(name, '(');
+
+	name = str_sub(name, 0, n == STR_NPOS ? name.n : n);
+	for (size_t i = 0; i < t->vocabulary.n; i++) {
+		const struct config_part *part = &t->vocabulary.part[i];
+
+		for (size_t k = 0; k < part->n_facts; k++)
+			if (str_eq(name, str_of(part->facts[k].name)))
+				return &part->facts[k];
+	}
+	return NULL;
+}
+
+const struct json *
+tale_value(const struct tale *t, struct str name)
+{
+	for (const struct json *f = t->facts ? t->facts->first : NULL; f; f = f->next)
+		if (str_eq(f->name, name))
+			return f;
+	return NULL;
+}
+
+void
+tale_readable(const struct json *v, struct buf *b)
+{
+	if (v == NULL)
+		return;
+	if (v->type == JSON_STRING)
+		buf_add(b, v->text.n > 0 ? v->text : STR("\"\""));
+	else if (v->type == JSON_NULL)
+		buf_add(b, STR("(not known)"));
+	else if (v->type == JSON_BOOL)
+		buf_add(b, v->yes ? STR("yes") : STR("no"));
+	else if (v->type != JSON_ARRAY)
+		json_write(v, b);
+	else if (v->first == NULL)
+		buf_add(b, STR("(none)"));
+	for (const struct json *i = v->type == JSON_ARRAY ? v->first : NULL; i; i = i->next) {
+		tale_readable(i, b);
+		buf_add(b, i->next ? STR(", ") : STR(""));
+	}
+}
+
+/* --- time --------------------------------------------------------------------------------------- */
+
+/* The stage that has the fact, or that is called so itself. */
+static struct str
+stage_of(const struct tale *t, struct str fact)
+{
+	size_t n = str_find(fact, '(');
+
+	fact = str_sub(fact, 0, n == STR_NPOS ? fact.n : n);
+	for (size_t i = 0; i < t->vocabulary.n; i++) {
+		const struct config_part *part = &t->vocabulary.part[i];
+
+		if (fact.n > 0 && str_eq(fact, str_of(part->name)))
+			return str_of(part->name);
+		for (size_t k = 0; k < part->n_facts; k++)
+			if (str_eq(fact, str_of(part->facts[k].name)))
+				return part->name[0] ? str_of(part->name) : STR("session");
+	}
+	return STR("");
+}
+
+static struct tale_stage *
+row_of(struct tale_stage *row, size_t *n, struct str name)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (str_eq(row[i].name, name))
+			return &row[i];
+	if (*n == TALE_STAGES)
+		return &row[*n - 1];
+	row[*n] = (struct tale_stage){ .name = name };
+	return &row[(*n)++];
+}
+
+/* Whether an earlier rule of the same step was told the fact: it was computed once. */
+static bool
+told_before(const struct json *first, const struct json *entry, const struct json *fact)
+{
+	for (const struct json *e = first; e; e = e->next) {
+		const struct json *facts = json_get(e, "facts");
+
+		for (const struct json *f = facts ? facts->first : NULL; f; f = f->next) {
+			if (f == fact)
+				return false;
+			if (str_eq(json_text(f, "fact"), json_text(fact, "fact")) &&
+			    json_number(f, "us") == json_number(fact, "us") &&
+			    str_eq(json_text(e, "step"), json_text(entry, "step")))
+				return true;
+		}
+	}
+	return false;
+}
+
+size_t
+tale_stages(const struct tale *t, struct tale_stage out[TALE_STAGES])
+{
+	const struct json *first = t->trace ? t->trace->first : NULL;
+	size_t n = 0;
+
+	for (const struct json *e = first; e; e = e->next) {
+		const struct json *facts = json_get(e, "facts");
+
+		for (const struct json *f = facts ? facts->first : NULL; f; f = f->next)
+			if (json_number(f, "us") > 0 && !told_before(first, e, f))
+				row_of(out, &n, stage_of(t, json_text(f, "fact")))->us +=
+				    json_number(f, "us");
+	}
+	for (const struct json *a = t->answers ? t->answers->first : NULL; a; a = a->next) {
+		struct tale_stage *row = row_of(out, &n, stage_of(t, json_text(a, "for")));
+		int64_t us = json_number(a, "us");
+
+		row->questions++;
+		row->waited_us = us > row->waited_us ? us : row->waited_us;
+	}
+	return n;
+}
+
+/* --- what would have let it pass ---------------------------------------------------------------- */
+
+void
+tale_changes(struct tale *t, const struct config *config)
+{
+	const struct json *recipients = json_parse(t->arena, t->r->recipients, NULL);
+	struct past_record record = { .facts = t->r->facts,
+		.trace = t->r->trace,
+		.client_ip = t->r->client_ip,
+		.helo = t->r->helo,
+		.sender = t->r->sender,
+		.size = t->r->size };
+
+	if (config == NULL || !(tale_refused(t) || t->r->observed.n > 0))
+		return;
+	for (record.step = 0; record.step < STEP_COUNT; record.step++)
+		if (strcmp(step_name(record.step), t->r->step) == 0)
+			break;
+	if (record.step == STEP_COUNT)
+		return;
+	/* At rcpt it is the one that was decided. */
+	if (recipients && recipients->first && recipients->first->type == JSON_STRING)
+		record.recipient = recipients->first->text;
+	t->other_config = !str_eq(t->r->config, str_of(config->revision));
+	t->past = past_read(t->arena, config, &record);
+	if (t->past)
+		changes_find(t->past, &t->changes);
+}
+
+/* "1h" of "rate(client, messages, 1h)": seconds, 0: none. */
+static int64_t
+window_of(struct str name)
+{
+	static const char units[] = "smhd";
+	static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+	struct str part = str_sub(name, 0, name.n > 0 ? name.n - 1 : 0), rest = part,
+		   last = STR("");
+	const char *unit;
+	uint64_t n;
+
+	if (name.n == 0 || name.p[name.n - 1] != ')')
+		return 0;
+	while (str_pop(&rest, ',', &part))
+		last = str_trim(part);
+	unit = last.n > 1 ? memchr(units, last.p[last.n - 1], 4) : NULL;
+	if (unit == NULL || !str_to_u64(str_sub(last, 0, last.n - 1), 1000000, &n))
+		return 0;
+	return (int64_t)n * seconds[unit - units];
+}
+
+static int64_t
+seconds_of(const struct tale *t, struct str name)
+{
+	const struct json *value = tale_value(t, name);
+	uint64_t n;
+
+	return value && value->type == JSON_NUMBER && str_to_u64(value->text, INT32_MAX, &n)
+	    ? (int64_t)n
+	    : 0;
+}
+
+/* What there is room for again, as the counter with the limit said. */
+static int64_t
+free_of(const struct tale *t)
+{
+	int64_t longest = 0;
+
+	for (const struct json *a = t->answers ? t->answers->first : NULL; a; a = a->next)
+		if (json_get(a, "granted") && !json_yes(a, "granted") &&
+		    json_number(a, "free") > longest)
+			longest = json_number(a, "free");
+	return longest;
+}
+
+int64_t
+tale_again(const struct tale *t, const struct change *c, bool *latest)
+{
+	int64_t wait = 0;
+
+	*latest = false;
+	if (c->kind != CHANGE_FACT)
+		return 0;
+	if (str_eq(c->name, STR("greylist"))) {
+		wait = seconds_of(t, STR("greylist.wait"));
+		for (const struct json *a = t->answers ? t->answers->first : NULL; a && wait == 0;
+		     a = a->next)
+			if (json_get(a, "seen"))
+				wait = json_number(a, "wait");
+	} else if (str_starts(c->name, STR("quota")) || str_starts(c->name, STR("upstream"))) {
+		wait = free_of(t);
+	} else if (str_ends(c->words, STR(" or less"))) {
+		wait = window_of(c->name);
+		*latest = true;
+	}
+	return wait > 0 ? t->r->time_ms / 1000 + wait : 0;
+}

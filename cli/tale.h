@@ -1,0 +1,66 @@
+/*
+ * tale: an entry of the journal, or a decision that was never journalled, taken apart to be told: its
+ * JSON texts read, and what can be found out from them: which rule decided, what the reply means, which
+ * stage took how long, and what would have let it pass. `why` and `test` tell it (cli/story.h), `why
+ * --for-sender` in other words (cli/for_sender.h). Borrows the record; owns the rest.
+ */
+#ifndef POSTERN_CLI_TALE_H
+#define POSTERN_CLI_TALE_H
+
+#include "cli/cli.h"
+#include "db/json.h"
+#include "mail/explanation.h"
+#include "rules/change.h"
+
+struct tale {
+	struct cli *cli;
+	struct arena *arena;
+	const struct journal_record *r; /* its trace expanded (rules/record.h) */
+	/* an object, two arrays; NULL: there is none */
+	const struct json *facts, *trace, *answers;
+	struct config_vocabulary vocabulary; /* which fact is whose */
+	/* what would have let it pass, once tale_changes() has looked; past NULL: not looked for */
+	struct past *past;
+	struct changes changes;
+	bool other_config; /* by another configuration than the entry's */
+};
+
+void tale_open(struct tale *t, struct cli *cli, const struct journal_record *r);
+void tale_close(struct tale *t);
+
+/* "Refused for good": of the verdict, as the beginning of a sentence. */
+const char *tale_outcome(const struct tale *t);
+/* It was refused, for now or for good. */
+bool tale_refused(const struct tale *t);
+/* The trace's entry that decided, NULL: no rule did. */
+const struct json *tale_decider(const struct tale *t);
+/* What the reply means: of one of our own, of the mail server's, or by its code. NULL: of none. */
+const struct explanation *tale_explanation(const struct tale *t);
+/* The fact's row; NULL: today's program has none of that name. "rate(client, messages, 1h)" is found as "rate". */
+const struct fact_def *tale_fact(const struct tale *t, struct str name);
+/* The value that the fact had, as JSON; NULL: it is not known. */
+const struct json *tale_value(const struct tale *t, struct str name);
+/* A value as a person reads it: texts bare, lists with commas. */
+void tale_readable(const struct json *value, struct buf *out);
+
+/* What a stage took: all that its facts took to compute, and what it asked. */
+struct tale_stage {
+	struct str name; /* "session" for the facts of none; "" when that is not known */
+	int64_t us;
+	int64_t questions, waited_us; /* how many, and the longest */
+};
+#define TALE_STAGES 64
+/* Those that took or asked anything, in the order first seen; returns how many. */
+size_t tale_stages(const struct tale *t, struct tale_stage out[TALE_STAGES]);
+
+/*
+ * Tries what would have let it pass by the rules of this configuration, which must outlive the tale. NULL, or a verdict that
+ * no rule of a step gave: nothing is tried.
+ */
+void tale_changes(struct tale *t, const struct config *config);
+/*
+ * When a change comes about by itself if nothing more is sent: wall seconds, 0: it does not. *latest: that is the latest.
+ */
+int64_t tale_again(const struct tale *t, const struct change *change, bool *latest);
+
+#endif

@@ -1,0 +1,284 @@
+"""`postern why` of refusals by a running posternd: for every one of a set of rules, what it says would have let
+the message pass is done for real, in the DNS or in the configuration, and then lets it pass."""
+
+import datetime
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import play
+from play import MTA, Client, Postern
+
+RULES = """
+list partners { "partner.example" }
+list banned { "banned.example" }
+greylist { delay 3s; longest 1h; use spf off; use name off }
+at connect { reject 554 5.7.1 "${client.ip} is listed" if listed("bl.example") }
+at helo {
+    reject 550 5.7.1 "No names of toys" if helo ends with ".toy"
+}
+at mail {
+    accept if sender in partners
+    reject 550 5.7.23 "SPF: ${spf.explanation}" if spf is fail
+    reject 550 5.7.1 "Banned" if sender in banned
+    score 4 if sender.domain is "points.example"
+}
+at rcpt {
+    accept if sender.domain is not "grey.example"
+    tempfail 451 4.7.1 "Greylisted for ${greylist.wait}" if greylist is waiting
+}
+at message {
+    reject 550 5.6.0 "Too many From fields" if from.count > 1
+    score 4 if message.size > 2000
+    reject 550 5.7.1 "Points" if score >= 8
+}
+"""
+MESSAGE = b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n"
+CASES = []
+
+
+class Dns:
+    """Answers from a table: {(name, type): [data]}; all else does not exist."""
+
+    TYPES = {1: "A", 12: "PTR", 16: "TXT"}
+
+    def __init__(self):
+        self.records = {}
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            query, peer = self.socket.recvfrom(4096)
+            at, labels = 12, []
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
+                at += 1 + query[at]
+            question = query[12:at + 5]
+            kind = self.TYPES.get(int.from_bytes(query[at + 1:at + 3], "big"))
+            name = ".".join(labels)
+            data = self.records.get((name, kind), [])
+            known = any(n == name for n, _ in self.records)
+            answer = b"".join(b"\xc0\x0c" + query[at + 1:at + 5] + bytes(4) + len(d).to_bytes(2, "big") + d
+                              for d in data)
+            self.socket.sendto(query[:2] + bytes([0x85, 0x80 if known else 0x83, 0, 1]) +
+                               len(data).to_bytes(2, "big") + bytes(4) + question + answer, peer)
+
+    def txt(self, name, text):
+        self.records[name, "TXT"] = [bytes([len(text)]) + text.encode()]
+
+
+class World:
+    def __init__(self, dns, rules=RULES):
+        self.mta = MTA()
+        self.postern = Postern(self.mta.port, "", rules, dns_port=dns.port)
+
+    def __enter__(self):
+        return self.postern
+
+    def __exit__(self, kind, *_):
+        self.mta.stop()
+        try:
+            self.postern.stop()
+        except AssertionError:
+            if kind is None:
+                raise
+
+
+def attempt(postern, sender="a@example.net", helo="client.example", message=MESSAGE):
+    """The code that decided, and the id in brackets behind it."""
+    c = Client(postern, greet=False)
+    code, text = c.reply()
+    for line in ("EHLO " + helo, "MAIL FROM:<%s>" % sender, "RCPT TO:<b@example.org>", "DATA"):
+        if code not in (220, 250):
+            break
+        c.send(line.encode() + b"\r\n")
+        code, text = c.reply()
+    if code == 354:
+        c.send(play.stuffed(message) + b".\r\n")
+        code, text = c.reply()
+    c.close()
+    found = re.search(rb"\[([0-9a-z]{6})\]", text)
+    return code, found and found.group(1).decode()
+
+
+def command(postern, *words):
+    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+    done = subprocess.run([program, "-c", postern.conf, *words], stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+def why(postern, entry, *options):
+    return json.loads(command(postern, "why", "--json", *options, entry))
+
+
+def case(function):
+    CASES.append((function.__doc__, function))
+    return function
+
+
+def rules_of(postern):
+    with open(postern.conf) as f:
+        return f.read()
+
+
+def altered(conf, change):
+    """The rules with what an administrator would change."""
+    lines = conf.splitlines(keepends=True)
+    if change["change"] == "observe":
+        n = int(change["name"].rsplit(":", 1)[1]) - 1
+        lines[n] = re.sub(r"^(\s*(at \w+ { )?)", r"\1observe ", lines[n])
+    else:
+        assert change["list"] == "partners", change
+        lines = [line.replace('{ "partner.example"', '{ "partner.example", "%s"' % change["entry"])
+                 for line in lines]
+    text = "".join(lines)
+    assert text != conf
+    return text.split("store sqlite\n", 1)[1]
+
+
+def mended(what, mend, dns, observe=True):
+    """Provokes a refusal, and does each thing that is said to let it pass. what: of attempt(). mend: for each fact what is
+    done about it: other arguments of attempt(), or a function of the DNS."""
+    with World(dns()) as postern:
+        code, entry = attempt(postern, **what)
+        assert code >= 400 and entry, code
+        told = why(postern, entry)
+        conf = rules_of(postern)
+    assert told["rule"].startswith("postern.conf:"), told["rule"]
+    names = [c["name"] if c["change"] in ("fact", "score") else c["change"]
+             for s in told["changes"] for c in s["all"]]
+    assert sorted(names) == sorted(list(mend) + (["observe"] if observe else [])), (names, told["changes"])
+    for one in told["changes"]:
+        assert "then" not in one, one
+        arguments, rules, server = dict(what), None, dns()
+        for change in one["all"]:
+            if change["change"] in ("entry", "observe"):
+                rules = altered(conf, change)
+            elif callable(mend[change["name"]]):
+                mend[change["name"]](server)
+            else:
+                arguments.update(mend[change["name"]])
+        with World(server, *([rules] if rules else [])) as postern:
+            code, entry = attempt(postern, **arguments)
+            assert code == 250, (one, code, entry and why(postern, entry)["rule"])
+    return told
+
+
+def nobody():
+    return Dns()
+
+
+def strict():
+    dns = Dns()
+    dns.txt("example.net", "v=spf1 ip4:198.51.100.0/24 -all")
+    return dns
+
+
+def listing():
+    dns = Dns()
+    dns.records["1.0.0.127.bl.example", "A"] = [bytes([127, 0, 0, 2])]
+    return dns
+
+
+@case
+def listed():
+    "An address on a block list"
+    told = mended({}, {'listed("bl.example")': lambda dns: dns.records.clear()}, listing)
+    assert told["stages"][0]["stage"] == "listed" and told["stages"][0]["questions"] == 1, told["stages"]
+
+
+@case
+def helo():
+    "The name in HELO"
+    mended({"helo": "a.toy"}, {"helo": {"helo": "a.example"}}, nobody)
+
+
+@case
+def spf():
+    "SPF, with a rule before it that would have let it in"
+    told = mended({}, {"spf": lambda dns: dns.txt("example.net", "v=spf1 ip4:127.0.0.1 -all"), "entry": None}, strict)
+    assert told["changes"][0]["all"][0]["would_be"] == "anything but fail", told["changes"]
+    assert [a["for"] for a in told["answers"]] == ["listed", "spf"], told["answers"]
+
+
+@case
+def banned():
+    "A list of those who are not let in"
+    mended({"sender": "x@banned.example"}, {"sender": {"sender": "x@other.example"}, "entry": None}, nobody)
+
+
+@case
+def from_fields():
+    "A number in the message"
+    mended({"message": b"From: b@example.org\r\n" + MESSAGE}, {"from.count": {"message": MESSAGE}}, nobody)
+
+
+@case
+def points():
+    "Points of two steps"
+    what = {"sender": "x@points.example", "message": MESSAGE + b"\r\n" * 2000}
+    told = mended(what, {"message.size": {"message": MESSAGE}, "score": {"sender": "x@other.example"}}, nobody)
+    assert told["changes"][1]["all"][0]["was"] == "8", told["changes"]
+
+
+@case
+def greylist():
+    "Greylisting, which passes at the time that is told"
+    what = {"sender": "x@grey.example"}
+    with World(nobody()) as postern:
+        code, entry = attempt(postern, **what)
+        assert code == 451, code
+        found = [c for s in why(postern, entry)["changes"] for c in s["all"] if c["name"] == "greylist"]
+        again = datetime.datetime.fromisoformat(found[0]["again"].replace("Z", "+00:00")).timestamp()
+        letter = why(postern, entry, "--for-sender")
+        assert letter["again"] == found[0]["again"], letter
+        early = attempt(postern, **what)[0]
+        assert early == 451 or time.time() >= again, early
+        play.until(lambda: time.time() >= again, "the end of the delay")
+        assert attempt(postern, **what)[0] == 250
+    told = mended(what, {"greylist": {"sender": "x@other.example"}, "sender.domain": {"sender": "x@other.example"}}, nobody)
+    assert told["verdict"] == "tempfail"
+
+
+@case
+def letter():
+    "What is sent to the one who complains names nothing that is not his"
+    with World(strict()) as postern:
+        code, entry = attempt(postern)
+        text = command(postern, "why", "--for-sender", entry)
+        assert "example.net TXT: v=spf1 ip4:198.51.100.0/24 -all" in text, text
+        assert "Let the SPF record of example.net name 127.0.0.1" in text, text
+        for word in ("postern", "rule", "partners", "bl.example", "session"):
+            assert word not in text.lower().replace("[" + entry + "]", ""), (word, text)
+        assert max(len(line) for line in text.splitlines()) <= 80, text
+        assert why(postern, entry, "--for-sender")["seen"] == ["example.net TXT: v=spf1 ip4:198.51.100.0/24 -all"]
+
+
+@case
+def another_configuration():
+    "A configuration that has changed since is told of, and what it would say today"
+    with World(strict()) as postern:
+        code, entry = attempt(postern)
+        with open(postern.conf, "a") as f:
+            f.write("\n# a remark\n")
+        assert "This is by the configuration of today, which is another one." in command(postern, "why", entry)
+        conf = rules_of(postern).replace("reject 550 5.7.23", "observe reject 550 5.7.23")
+        with open(postern.conf, "w") as f:
+            f.write(conf)
+        assert "By the configuration of today it would pass." in command(postern, "why", entry)
+        with open(postern.conf, "w") as f:
+            f.write("hostname")
+        folder = postern.folder
+        text = command(postern, "--database", folder, "why", entry)
+        assert "Refused for good at mail" in text and "let it pass" not in text, text
+
+
+if __name__ == "__main__":
+    play.main(CASES)
