@@ -106,9 +106,38 @@ tell_doubt(const struct tale *t)
 	buf_free(&b);
 }
 
+/* What did not answer, where that is why it was refused. */
+static void
+tell_failures(const struct tale *t)
+{
+	const struct json *a = t->answers ? t->answers->first : NULL;
+	struct buf b;
+	bool any = false;
+
+	if (!str_starts(t->r->rule, STR("failure: ")))
+		return;
+	buf_init(&b, 8192);
+	for (; a; a = a->next) {
+		struct str why = json_text(a, "why");
+
+		if (!str_eq(json_text(a, "status"), STR("tempfail")))
+			continue;
+		if (!any)
+			story_heading(t, "what would have let it pass, if the rest is as it was");
+		any = true;
+		buf_clear(&b);
+		buf_printf(&b, "if the DNS had answered %.*s%s%.*s%s", STR_ARG(json_text(a, "dns")),
+		    why.n > 0 ? " (" : "", STR_ARG(why), why.n > 0 ? ")" : "");
+		print_prose(
+		    t->cli, &(struct prose){ "  - ", 4, COLOR_DIM, COLOR_NONE }, buf_str(&b));
+	}
+	buf_free(&b);
+}
+
 void
 story_changes(const struct tale *t)
 {
+	tell_failures(t);
 	if (t->past == NULL || (t->changes.n == 0 && !t->other_config))
 		return;
 	if (t->changes.n == 0)

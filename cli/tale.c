@@ -218,6 +218,17 @@ tale_stages(const struct tale *t, struct tale_stage out[TALE_STAGES])
 
 /* --- what would have let it pass ---------------------------------------------------------------- */
 
+/* And not by a limit, a failure, the mail server, or an administrator's exception. */
+static bool
+by_rule(const struct tale *t)
+{
+	const struct str rule = t->r->rule;
+
+	return rule.n > 0 && said_find(rule, t->r->code) == SAID_COUNT &&
+	    !str_starts(rule, STR("backend")) && !str_starts(rule, STR("exception ")) &&
+	    !str_eq(rule, STR("delay")) && !str_eq(rule, STR("delivered before"));
+}
+
 void
 tale_changes(struct tale *t, const struct config *config)
 {
@@ -229,7 +240,7 @@ tale_changes(struct tale *t, const struct config *config)
 		.sender = t->r->sender,
 		.size = t->r->size };
 
-	if (config == NULL || !(tale_refused(t) || t->r->observed.n > 0))
+	if (config == NULL || !by_rule(t) || !(tale_refused(t) || t->r->observed.n > 0))
 		return;
 	for (record.step = 0; record.step < STEP_COUNT; record.step++)
 		if (strcmp(step_name(record.step), t->r->step) == 0)

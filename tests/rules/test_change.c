@@ -118,6 +118,12 @@ static const struct row rows[] = {
 	    "{\"spf\":\"fail\"}", "[]",
 	    "spf = anything but fail (fail), then r.conf:3 asks client.name\n"
 	    "observe r.conf:2, then r.conf:3 asks client.name\n" },
+	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo matches /[0-9]+/ }",
+	    "{\"helo\":\"pc17\"}", "[]",
+	    "helo = one that /[0-9]+/ does not match (\"pc17\")\n"
+	    "observe r.conf:1\n" },
+	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo not matches /[a-z]+\\.test/ }",
+	    "{\"helo\":\"pc17\"}", "[]", "observe r.conf:1\n" },
 	/* Blocks, with branches that depend on each other. */
 	{ STEP_MAIL,
 	    "list good { \"example.com\" }\nat mail {\n if sender in good {\n accept\n } else if spf is fail {\n"
