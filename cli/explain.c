@@ -76,13 +76,6 @@ tell_code(struct cli *cli, const struct code *code, struct str as)
 /* --- for a program ------------------------------------------------------------------------------ */
 
 static void
-member(struct buf *b, const char *name, const char *text)
-{
-	buf_printf(b, ",\"%s\":", name);
-	escape_json(b, str_of(text));
-}
-
-static void
 put(struct cli *cli, struct buf *b)
 {
 	buf_add(b, STR("}\n"));
@@ -93,9 +86,9 @@ put(struct cli *cli, struct buf *b)
 static void
 about_json(struct buf *b, const struct explanation *about)
 {
-	member(b, "meaning", about->meaning);
-	member(b, "sender", about->sender);
-	member(b, "admin", about->admin);
+	print_member(b, "meaning", str_of(about->meaning));
+	print_member(b, "sender", str_of(about->sender));
+	print_member(b, "admin", str_of(about->admin));
 }
 
 static void
@@ -108,10 +101,9 @@ row_json(struct cli *cli, enum said said)
 	buf_init(&text, 1024);
 	said_print(said, &text);
 	buf_printf(&b, "{\"reply\":%d", row->code);
-	member(&b, "enhanced", row->enhanced);
-	buf_add(&b, STR(",\"text\":"));
-	escape_json(&b, buf_str(&text));
-	member(&b, "rule", row->why ? row->why : "");
+	print_member(&b, "enhanced", str_of(row->enhanced));
+	print_member(&b, "text", buf_str(&text));
+	print_member(&b, "rule", str_of(row->why));
 	about_json(&b, row->about);
 	put(cli, &b);
 	buf_free(&text);
@@ -125,7 +117,7 @@ code_json(struct cli *cli, const struct code *code, struct str as)
 	buf_init(&b, 1 << 16);
 	buf_add(&b, STR("{\"code\":"));
 	escape_json(&b, as);
-	member(&b, "title", code->title);
+	print_member(&b, "title", str_of(code->title));
 	about_json(&b, &code->about);
 	put(cli, &b);
 }

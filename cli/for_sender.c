@@ -397,13 +397,6 @@ for_sender(const struct tale *t)
 /* --- for a program ------------------------------------------------------------------------------ */
 
 static void
-member(struct buf *b, const char *name, struct str text)
-{
-	buf_printf(b, ",\"%s\":", name);
-	escape_json(b, text);
-}
-
-static void
 texts(struct buf *b, const char *name, const struct str *text, size_t n)
 {
 	buf_printf(b, ",\"%s\":[", name);
@@ -428,23 +421,23 @@ for_sender_json(const struct tale *t)
 	buf_add(&b, STR("{\"id\":"));
 	escape_json(&b, str_of(r->id));
 	buf_printf(&b, ",\"time\":\"%s\"", when_utc(r->time_ms, when));
-	member(&b, "verdict", str_of(r->verdict));
+	print_member(&b, "verdict", str_of(r->verdict));
 	buf_printf(&b, ",\"code\":%d", r->code);
-	member(&b, "enhanced", r->enhanced);
-	member(&b, "text", r->text);
-	member(&b, "client_ip", r->client_ip);
-	member(&b, "client_name", r->client_name);
-	member(&b, "sender", r->sender);
+	print_member(&b, "enhanced", r->enhanced);
+	print_member(&b, "text", r->text);
+	print_member(&b, "client_ip", r->client_ip);
+	print_member(&b, "client_name", r->client_name);
+	print_member(&b, "sender", r->sender);
 	buf_add(&b, STR(",\"recipients\":"));
 	if (list && list->type == JSON_ARRAY)
 		json_write(list, &b);
 	else
 		buf_add(&b, STR("[]"));
-	member(&b, "meaning", about ? expand(t, about->meaning) : STR(""));
+	print_member(&b, "meaning", about ? expand(t, about->meaning) : STR(""));
 	texts(&b, "remedies", l.remedy, l.n);
 	texts(&b, "seen", l.seen, l.n_seen);
 	if (l.again > 0)
-		member(&b, l.latest ? "at_the_latest" : "again",
+		print_member(&b, l.latest ? "at_the_latest" : "again",
 		    str_of(when_utc(l.again * 1000, when)));
 	buf_add(&b, STR("}\n"));
 	fwrite(b.p, 1, b.n, t->cli->out);

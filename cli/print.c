@@ -57,6 +57,17 @@ escaped(struct str text, char out[CELL_MAX])
 	return out;
 }
 
+/* Of a part of it. */
+static size_t
+print_columns(struct str part)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < part.n; i++)
+		n += ((unsigned char)part.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
 size_t
 print_width(struct str text)
 {
@@ -141,30 +152,44 @@ line_end(struct line *line)
 #define PROSE_WIDTH 80
 
 void
+line_prose(struct line *line, size_t indent, enum color color, struct str text)
+{
+	size_t width =
+	    line->cli->width > 0 && line->cli->width < PROSE_WIDTH ? line->cli->width : PROSE_WIDTH;
+	char shown[CELL_MAX], run[CELL_MAX];
+	struct str rest = str_of(escaped(text, shown)), word;
+	size_t n = 0, used = line->used + line->owed;
+
+	while (str_pop(&rest, ' ', &word)) {
+		size_t more = print_columns(word);
+
+		if (n > 0 && used + 1 + more > width) {
+			run[n] = '\0';
+			add(line, run, color);
+			line_end(line);
+			line->owed = used = indent;
+			n = 0;
+		}
+		if (n > 0)
+			run[n++] = ' ';
+		used += more + (n > 0);
+		memcpy(run + n, word.p, word.n);
+		n += word.n;
+	}
+	run[n] = '\0';
+	add(line, run, color);
+	line_end(line);
+}
+
+void
 print_prose(struct cli *cli, const struct prose *how, struct str text)
 {
-	size_t width = cli->width > 0 && cli->width < PROSE_WIDTH ? cli->width : PROSE_WIDTH;
 	struct line line = { cli };
-	char shown[CELL_MAX], word[CELL_MAX];
-	struct str rest = str_of(escaped(text, shown)), part;
 	size_t used = how->label ? columns(how->label) : 0;
 
 	add(&line, how->label ? how->label : "", how->label_color);
 	line.owed = how->indent > used ? how->indent - used : 0;
-	used = how->indent;
-	while (rest.n > 0) {
-		str_pop(&rest, ' ', &part);
-		str_copy(part, word, sizeof(word));
-		if (used > how->indent && used + 1 + columns(word) > width) {
-			line_end(&line);
-			line.owed = how->indent;
-			used = how->indent;
-		}
-		line.owed += used > how->indent;
-		used += columns(word) + (used > how->indent);
-		add(&line, word, how->color);
-	}
-	line_end(&line);
+	line_prose(&line, how->indent, how->color, text);
 }
 
 enum color
@@ -197,8 +222,8 @@ print_recipients(const struct journal_record *r, struct buf *out)
 	arena_free(&arena);
 }
 
-static void
-text_member(struct buf *b, const char *name, struct str text)
+void
+print_member(struct buf *b, const char *name, struct str text)
 {
 	buf_printf(b, ",\"%s\":", name);
 	escape_json(b, text);
@@ -228,25 +253,25 @@ add_members(struct buf *b, const struct journal_record *r)
 	escape_json(b, str_of(r->id));
 	buf_printf(
 	    b, ",\"serial\":%" PRId64 ",\"time\":\"%s\"", r->serial, when_utc(r->time_ms, time));
-	text_member(b, "front", str_of(r->front));
-	text_member(b, "session", r->session);
-	text_member(b, "step", str_of(r->step));
-	text_member(b, "client_ip", r->client_ip);
-	text_member(b, "client_name", r->client_name);
-	text_member(b, "helo", r->helo);
-	text_member(b, "account", r->account);
-	text_member(b, "sender", r->sender);
+	print_member(b, "front", str_of(r->front));
+	print_member(b, "session", r->session);
+	print_member(b, "step", str_of(r->step));
+	print_member(b, "client_ip", r->client_ip);
+	print_member(b, "client_name", r->client_name);
+	print_member(b, "helo", r->helo);
+	print_member(b, "account", r->account);
+	print_member(b, "sender", r->sender);
 	json_member(b, "recipients", r->recipients, JSON_ARRAY);
-	text_member(b, "verdict", str_of(r->verdict));
+	print_member(b, "verdict", str_of(r->verdict));
 	buf_printf(b, ",\"code\":%d", r->code);
-	text_member(b, "enhanced", r->enhanced);
-	text_member(b, "text", r->text);
-	text_member(b, "rule", r->rule);
-	text_member(b, "observed", r->observed);
-	text_member(b, "queue_id", r->queue_id);
+	print_member(b, "enhanced", r->enhanced);
+	print_member(b, "text", r->text);
+	print_member(b, "rule", r->rule);
+	print_member(b, "observed", r->observed);
+	print_member(b, "queue_id", r->queue_id);
 	buf_printf(b, ",\"size\":%" PRId64 ",\"times\":%" PRId64 ",\"took_us\":%d", r->size,
 	    r->times > 0 ? r->times : 1, r->took_us);
-	text_member(b, "config", r->config);
+	print_member(b, "config", r->config);
 	json_member(b, "facts", r->facts, JSON_OBJECT);
 }
 

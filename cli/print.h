@@ -24,6 +24,8 @@ void line_cut_cell(struct line *line, struct str text, size_t width, enum color 
 void line_add(struct line *line, const char *text, enum color color);
 /* Ends it. */
 void line_end(struct line *line);
+/* Adds sentences and ends it: they go on in lines of their own behind `indent` blanks, as in print_prose(). */
+void line_prose(struct line *line, size_t indent, enum color color, struct str text);
 
 /*
  * Sentences, broken at blanks: `indent` blanks in front of each line, as wide as the terminal (80 at
@@ -41,12 +43,14 @@ size_t print_width(struct str text);
 enum color print_verdict_color(const char *verdict);
 /* "a@b, c@d" of the JSON array; not escaped. */
 void print_recipients(const struct journal_record *r, struct buf *out);
-/* The same without its end, for whoever has more members. */
-void print_record_open(struct buf *b, const struct journal_record *r);
 /*
  * One JSON object on one line. whole: with trace and answers. Texts of the record that should be
  * JSON and are none become empty ones.
  */
 void print_record_json(struct cli *cli, const struct journal_record *r, bool whole);
+/* ,"name":"text" */
+void print_member(struct buf *b, const char *name, struct str text);
+/* The same without its end, for whoever has more members. */
+void print_record_open(struct buf *b, const struct journal_record *r);
 
 #endif

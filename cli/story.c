@@ -32,6 +32,18 @@ story_heading(const struct tale *t, const char *text)
 	line_end(&line);
 }
 
+/* On a terminal it goes on below; whoever looks for something in a file looks for all of it. */
+static void
+last_cell(struct line *line, size_t indent, enum color color, struct str text)
+{
+	if (line->cli->width > 0) {
+		line_prose(line, indent, color, text);
+		return;
+	}
+	line_cell(line, text, 0, color);
+	line_end(line);
+}
+
 /* --- the head ----------------------------------------------------------------------------------- */
 
 /* "192.0.2.1 (mx.example.net)" */
@@ -146,6 +158,8 @@ head_rule(const struct tale *t)
 
 	buf_init(&b, 8192);
 	buf_add(&b, t->r->rule.n > 0 ? t->r->rule : STR("none"));
+	if (str_eq(t->r->rule, STR("backend")))
+		buf_add(&b, STR(": the mail server behind said so, word for word"));
 	if (decided)
 		buf_printf(&b, ": %.*s", STR_ARG(json_text(decided, "source")));
 	item(t, "rule", buf_str(&b));
@@ -257,8 +271,7 @@ tell_rule(const struct tale *t, const struct json *rule, bool decided)
 	line_cell(&line, json_text(rule, "rule"), 16, COLOR_DIM);
 	line_cell(&line, str_of(outcome(rule, decided)), 7,
 	    decided ? print_verdict_color(t->r->verdict) : COLOR_NONE);
-	line_cell(&line, json_text(rule, "source"), 0, decided ? COLOR_BOLD : COLOR_NONE);
-	line_end(&line);
+	last_cell(&line, 31, decided ? COLOR_BOLD : COLOR_NONE, json_text(rule, "source"));
 	rule_facts(t, json_get(rule, "facts"));
 }
 
@@ -311,8 +324,7 @@ story_facts(const struct tale *t)
 		tale_readable(f, &b);
 		line_add(&line, "    ", COLOR_NONE);
 		line_cell(&line, f->name, 30, COLOR_NONE);
-		line_cell(&line, buf_str(&b), 0, COLOR_NONE);
-		line_end(&line);
+		last_cell(&line, 36, COLOR_NONE, buf_str(&b));
 		buf_free(&b);
 	}
 }

@@ -25,8 +25,17 @@ dns_answer(const struct tale *t, struct line *line, const struct json *a)
 	if (json_yes(a, "secure"))
 		line_cell(line, STR("signed"), 0, COLOR_NONE);
 	line_end(line);
-	for (const struct json *rr = records ? records->first : NULL; rr; rr = rr->next)
-		print_prose(t->cli, &(struct prose){ NULL, 10, COLOR_NONE, COLOR_NONE }, rr->text);
+	for (const struct json *rr = records ? records->first : NULL; rr; rr = rr->next) {
+		if (t->cli->width > 0) {
+			print_prose(
+			    t->cli, &(struct prose){ NULL, 10, COLOR_NONE, COLOR_NONE }, rr->text);
+			continue;
+		}
+		/* Whoever looks for a record in a file looks for all of it. */
+		line_add(line, "          ", COLOR_NONE);
+		line_cell(line, rr->text, 0, COLOR_NONE);
+		line_end(line);
+	}
 }
 
 /* --- store -------------------------------------------------------------------------------------- */

@@ -151,13 +151,6 @@ story_changes(const struct tale *t)
 /* --- for a program ------------------------------------------------------------------------------ */
 
 static void
-member(struct buf *b, const char *name, struct str text)
-{
-	buf_printf(b, ",\"%s\":", name);
-	escape_json(b, text);
-}
-
-static void
 change_json(const struct tale *t, const struct change *c, struct buf *b)
 {
 	static const char *const kinds[] = { "fact", "score", "mark", "entry", "observe" };
@@ -166,17 +159,18 @@ change_json(const struct tale *t, const struct change *c, struct buf *b)
 	char when[WHEN_SIZE];
 
 	buf_printf(b, "{\"change\":\"%s\"", kinds[c->kind]);
-	member(b, "name", c->name);
+	print_member(b, "name", c->name);
 	if (c->kind == CHANGE_ENTRY) {
-		member(b, "list", list_name(c->list));
-		member(b, "entry", c->entry);
+		print_member(b, "list", list_name(c->list));
+		print_member(b, "entry", c->entry);
 	} else if (c->kind != CHANGE_OBSERVE) {
-		member(b, "would_be", c->words);
+		print_member(b, "would_be", c->words);
 	}
 	if (c->was.n > 0)
-		member(b, "was", c->was);
+		print_member(b, "was", c->was);
 	if (again > 0)
-		member(b, latest ? "at_the_latest" : "again", str_of(when_utc(again * 1000, when)));
+		print_member(
+		    b, latest ? "at_the_latest" : "again", str_of(when_utc(again * 1000, when)));
 	buf_addc(b, '}');
 }
 
@@ -194,8 +188,8 @@ story_changes_json(const struct tale *t, struct buf *b)
 		}
 		buf_addc(b, ']');
 		if (set->open) {
-			member(b, "then", set->rule);
-			member(b, "asks", set->fact);
+			print_member(b, "then", set->rule);
+			print_member(b, "asks", set->fact);
 		}
 		buf_addc(b, '}');
 	}

@@ -38,12 +38,9 @@ tell_json(const struct tale *t)
 	buf_init(&b, 64 << 20);
 	print_record_open(&b, t->r);
 	if (about) {
-		buf_add(&b, STR(",\"meaning\":"));
-		escape_json(&b, str_of(about->meaning));
-		buf_add(&b, STR(",\"sender_remedy\":"));
-		escape_json(&b, str_of(about->sender));
-		buf_add(&b, STR(",\"admin_remedy\":"));
-		escape_json(&b, str_of(about->admin));
+		print_member(&b, "meaning", str_of(about->meaning));
+		print_member(&b, "sender_remedy", str_of(about->sender));
+		print_member(&b, "admin_remedy", str_of(about->admin));
 	}
 	buf_add(&b, STR(",\"changes\":"));
 	story_changes_json(t, &b);

@@ -184,7 +184,7 @@ const struct code code_enhanced[] = {
 	    { "The session was found to be unsafe, or something was done too often.",
 		"Do what the text says.", RULE } },
 	{ "7.1", "not allowed",
-	    { "The rules of this server do not let this in. The text of the reply says why.",
+	    { "This server's rules do not let this in, or not now. The text of the reply says why.",
 		"Do what the text says. If it names a block list, ask at the site of that list to be "
 		"removed. If it speaks of greylisting or of too much, a mail server tries again by itself. "
 		"Else ask the postmaster of this server, and name the id in brackets.",

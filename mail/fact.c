@@ -274,17 +274,16 @@ fact_known(const struct session *session, const struct fact_call *call)
  * counted twice.
  */
 static const struct answer *
-ask_question(struct ask *ask, const struct question *q)
+ask_question(struct ask *ask, struct question *q)
 {
 	struct session *s = ask->session;
-	struct question asked = *q;
 
-	asked.asker = ask->asker;
+	q->asker = ask->asker;
 	if (ask->step < STEP_MAIL)
-		return answers_get(&s->answers, s->conn, &asked);
-	if (answers_holds(&s->answers, &asked))
-		return answers_peek(&s->answers, &asked);
-	return answers_get(&s->txn.answers, s->txn.arena, &asked);
+		return answers_get(&s->answers, s->conn, q);
+	if (answers_holds(&s->answers, q))
+		return answers_peek(&s->answers, q);
+	return answers_get(&s->txn.answers, s->txn.arena, q);
 }
 
 static void

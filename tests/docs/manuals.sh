@@ -53,9 +53,11 @@ if test -x "$postern"; then
 	done >"$found"
 	report "postern(1) has no option that is not there" "$found"
 	# The keys that a program relies on: as they stand in the source of the printer.
+	printers="cli/print.c cli/why.c cli/story_changes.c cli/for_sender.c cli/explain.c"
+	# shellcheck disable=SC2086
 	{
-		sed -n 's/.*_member(&b, "\([a-z_]*\)".*/\1/p' cli/print.c
-		grep -o '\\"[a-z_]*\\":' cli/print.c | tr -dc 'a-z_\n'
+		sed -n -e 's/.*_member(&*b, "\([a-z_]*\)".*/\1/p' -e 's/^	texts(&b, "\([a-z_]*\)".*/\1/p' $printers
+		grep -ho '\\"[a-z_]*\\":' $printers | tr -dc 'a-z_\n'
 	} | while read -r key; do
 		sed -n '/^\.Sh OUTPUT/,/^\.Sh ENV/p' docs/postern.1 | grep -qw "$key" || echo "$key"
 	done >"$found"

@@ -2,11 +2,15 @@
 the message pass is done for real, in the DNS or in the configuration, and then lets it pass."""
 
 import datetime
+import fcntl
 import json
 import os
+import pty
 import re
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -259,6 +263,41 @@ def letter():
             assert word not in text.lower().replace("[" + entry + "]", ""), (word, text)
         assert max(len(line) for line in text.splitlines()) <= 80, text
         assert why(postern, entry, "--for-sender")["seen"] == ["example.net TXT: v=spf1 ip4:198.51.100.0/24 -all"]
+
+
+def on_terminal(postern, environment, *words):
+    """What it prints on a terminal of 80 columns."""
+    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen([program, "-c", postern.conf, *words], stdout=theirs,
+                          env=dict(os.environ, **environment)) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 65536):
+                text += piece
+        except OSError:
+            pass  # the other end is closed
+        assert process.wait() == 0
+    os.close(ours)
+    return text.decode().replace("\r\n", "\n")
+
+
+@case
+def terminal():
+    "On a terminal of 80 columns no line is longer, nothing is cut, and colours are used unless NO_COLOR is set"
+    with World(strict()) as postern:
+        code, entry = attempt(postern)
+        plain = on_terminal(postern, {"NO_COLOR": "1"}, "why", entry)
+        assert "\033" not in plain
+        assert max(len(line) for line in plain.splitlines()) <= 80, plain
+        words = " ".join(plain.split())
+        for line in command(postern, "why", entry).splitlines():
+            assert " ".join(line.split()) in words, (line, plain)
+        coloured = on_terminal(postern, {"NO_COLOR": ""}, "why", entry)
+        assert "\033[31mRefused for good at mail: from a@example.net, by 127.0.0.1\033[0m\n" in coloured, coloured
+        assert re.sub("\033\\[[0-9]*m", "", coloured) == plain, (coloured, plain)
 
 
 @case
