@@ -419,7 +419,7 @@ candidates_collect(struct candidates *c)
 	struct arena *scratch = arena_new(SCRATCH_LIMIT);
 	struct session session = g->session;
 	struct ask ask = { .session = &session, .step = g->step, .arena = scratch };
-	const struct fact *fact[2];
+	const struct fact *fact[TEST_FACTS_MAX];
 	struct trace_entry entry = { .fact = fact };
 	/* What the step's own rules add to the score is in it. */
 	struct decision d = { .score = c->now.score - g->session.txn.score };

@@ -26,6 +26,7 @@ mark_check(struct check *check, const struct expr *e, const struct token *at)
 bool
 expr_check(struct check *check, struct expr *e)
 {
+	const struct operand *fact[TEST_FACTS_MAX];
 	bool ok = true;
 
 	check->n_nodes++;
@@ -44,7 +45,8 @@ expr_check(struct check *check, struct expr *e)
 	if (define_use(check, e, &ok))
 		return ok;
 	ok = test_check(check, e);
-	check->rule->n_calls += (e->left.kind == OPERAND_FACT) + (e->right.kind == OPERAND_FACT);
+	if (ok)
+		check->rule->n_calls += test_facts(e, fact);
 	return ok;
 }
 

@@ -26,6 +26,8 @@ struct check {
 /* "a number", "a text", ...: as in complaints. */
 const char *type_shown(enum value_type type);
 
+/* arith.c: a sum or product; false and complaints. */
+bool arith_check(struct check *check, struct operand *o);
 /* operand.c: a fact, `score` or `hostname`; false and a complaint. */
 bool operand_check(struct check *check, struct operand *o);
 /* Whether a word could be one of these. */

@@ -20,9 +20,10 @@ fact_on_right(struct check *check, struct expr *test, const char *wanted)
 	struct operand *right = &test->right;
 	enum value_type a = test->left.type, b;
 
-	if (right->at.kind != TOKEN_WORD || literal_numeric(right->at.text))
+	if (right->term == NULL &&
+	    (right->at.kind != TOKEN_WORD || literal_numeric(right->at.text)))
 		return wrong(check, test, wanted);
-	if (right->n_args == 0 && !operand_exists(check, right->at.text))
+	if (right->term == NULL && right->n_args == 0 && !operand_exists(check, right->at.text))
 		return wrong(check, test, wanted);
 	if (!operand_check(check, right))
 		return false;
@@ -53,7 +54,7 @@ number_on_right(struct check *check, struct expr *test)
 	struct operand *right = &test->right;
 	struct value v = { .type = VALUE_NUMBER };
 
-	if (right->at.kind == TOKEN_WORD && right->n_args == 0) {
+	if (right->at.kind == TOKEN_WORD && right->n_args == 0 && right->term == NULL) {
 		if (literal_number(right->at.text, &v.number) ||
 		    literal_size(right->at.text, &v.number))
 			return take_value(right, v);
@@ -71,7 +72,7 @@ duration_on_right(struct check *check, struct expr *test)
 	struct value v = { .type = VALUE_DURATION };
 	int64_t ms;
 
-	if (right->at.kind == TOKEN_WORD && right->n_args == 0 &&
+	if (right->at.kind == TOKEN_WORD && right->n_args == 0 && right->term == NULL &&
 	    literal_duration(right->at.text, &ms) && ms % 1000 == 0) {
 		v.number = ms / 1000;
 		return take_value(right, v);
@@ -95,7 +96,8 @@ ip_on_right(struct check *check, struct expr *test)
 	struct operand *right = &test->right;
 	struct value v = { .type = VALUE_IP };
 
-	if (right->at.kind == TOKEN_WORD && right->n_args == 0 && ip_parse(right->at.text, &v.ip))
+	if (right->at.kind == TOKEN_WORD && right->n_args == 0 && right->term == NULL &&
+	    ip_parse(right->at.text, &v.ip))
 		return take_value(right, v);
 	if (str_find(right->at.text, '/') != STR_NPOS)
 		return wrong(check, test, "one address, or write `in { NETWORK }`");
@@ -139,7 +141,7 @@ symbol_on_right(struct check *check, struct expr *test)
 {
 	struct value v;
 
-	if (test->right.n_args > 0)
+	if (test->right.n_args > 0 || test->right.term != NULL)
 		return fact_on_right(check, test, "one of its words");
 	return symbol_find(check, &test->left, &test->right.at, &v) && take_value(&test->right, v);
 }

@@ -34,6 +34,26 @@ score_of(struct evaluation *ev)
 	return &ev->score;
 }
 
+/* DONE, or PENDING: a fact of it is not there yet. Its facts go into the trace. */
+static enum progress
+compute(struct evaluation *ev, const struct operand *o, struct value *out)
+{
+	*out = (struct value){ .type = VALUE_NONE };
+	for (const struct term *t = o->term; t != NULL; t = t->next) {
+		const struct value *part;
+		struct value inner;
+
+		if (t->operand.kind == OPERAND_COMPUTED)
+			part = compute(ev, &t->operand, &inner) == DONE ? &inner : NULL;
+		else
+			part = evaluation_operand(ev, &t->operand);
+		if (part == NULL)
+			return PENDING;
+		*out = t == o->term ? *part : arith_apply(t->op, out, part);
+	}
+	return DONE;
+}
+
 const struct value *
 evaluation_value(struct evaluation *ev, const struct operand *o)
 {
@@ -75,6 +95,8 @@ noted(struct evaluation *ev, size_t slot)
 const struct value *
 evaluation_operand(struct evaluation *ev, const struct operand *o)
 {
+	if (o->kind == OPERAND_COMPUTED)
+		return compute(ev, o, &ev->computed[0]) == DONE ? &ev->computed[0] : NULL;
 	return o->kind == OPERAND_FACT ? noted(ev, o->slot) : evaluation_value(ev, o);
 }
 
@@ -82,7 +104,7 @@ static inline const struct value *
 left_of(struct evaluation *ev, const struct node *n)
 {
 	return n->left_kind == OPERAND_FACT ? noted(ev, n->left)
-					    : evaluation_value(ev, &n->expr->left);
+					    : evaluation_operand(ev, &n->expr->left);
 }
 
 static inline const struct value *
@@ -90,6 +112,9 @@ right_of(struct evaluation *ev, const struct node *n)
 {
 	if (n->right_kind == OPERAND_VALUE)
 		return &n->value;
+	if (n->right_kind == OPERAND_COMPUTED)
+		return compute(ev, &n->expr->right, &ev->computed[1]) == DONE ? &ev->computed[1]
+									      : NULL;
 	return n->right_kind == OPERAND_FACT ? noted(ev, n->right)
 					     : evaluation_value(ev, &n->expr->right);
 }

@@ -17,6 +17,7 @@ struct evaluation {
 	const struct fact **known; /* a slot each; NULL: not asked for yet */
 	struct decision *out;
 	struct value score;        /* as a value, for evaluation_value() */
+	struct value computed[2];  /* of the present test's sides */
 	struct trace_entry *entry; /* of the present rule */
 	const struct fact **fact;  /* room for the facts of all entries, one behind the other */
 	/* of the latest head of a block at each depth */

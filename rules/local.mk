@@ -1,5 +1,6 @@
 # rules/: sources and headers, appended by hand, sorted.
 libpostern_a_SOURCES += \
+	rules/arith.c \
 	rules/backends.c \
 	rules/blocks.c \
 	rules/case.h \

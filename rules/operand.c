@@ -175,6 +175,12 @@ unknown_fact(struct check *check, const struct token *t)
 	suggest(&near, STR("score"));
 	suggest(&near, STR("hostname"));
 	define_suggest(check->load, &near);
+	if (strpbrk(arena_dup(check->load->arena, t->text).p, "+*/") != NULL) {
+		COMPLAIN(check->load, t,
+		    "unknown fact %s; to compute, write blanks around `+`, `-`, `*` and `/`",
+		    SHOW(t));
+		return;
+	}
 	if (define_has(check->load, t->text)) {
 		COMPLAIN(check->load, t,
 		    "%s is a condition: it stands alone, or behind `not`, and is compared with nothing",
@@ -244,6 +250,9 @@ builtin_check(struct check *check, struct operand *o)
 void
 operand_used(struct check *check, const struct operand *o)
 {
+	if (o->kind == OPERAND_COMPUTED)
+		for (const struct term *t = o->term; t != NULL; t = t->next)
+			operand_used(check, &t->operand);
 	if (o->kind == OPERAND_FACT && check->defining == NULL)
 		check->rules->asked[check->rule->step][check->call[o->slot].entry->stage] = true;
 }
@@ -254,6 +263,8 @@ operand_check(struct check *check, struct operand *o)
 	struct fact_call call = { 0 };
 	struct err e = { 0 };
 
+	if (o->term != NULL)
+		return arith_check(check, o);
 	if (o->at.kind != TOKEN_WORD || literal_numeric(o->at.text)) {
 		COMPLAIN(
 		    check->load, &o->at, "the name of a fact belongs here, not %s", SHOW(&o->at));

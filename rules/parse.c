@@ -165,7 +165,7 @@ parse_is(struct cursor *c, struct expr *test)
 		return parse_set(c, test);
 	}
 	test->relation = RELATION_IS;
-	return operand_parse(c, &test->right);
+	return arith_parse(c, &test->right);
 }
 
 static bool
@@ -188,7 +188,7 @@ parse_symbol(struct cursor *c, struct expr *test)
 		if (cursor_kind(c, table[i].kind)) {
 			test->relation = table[i].relation;
 			test->negated = table[i].negated;
-			return operand_parse(c, &test->right);
+			return arith_parse(c, &test->right);
 		}
 	test->relation = RELATION_TRUTH;
 	return true;
@@ -213,15 +213,15 @@ parse_relation(struct cursor *c, struct expr *test)
 	}
 	if (cursor_word(c, "contains")) {
 		test->relation = RELATION_CONTAINS;
-		return operand_parse(c, &test->right);
+		return arith_parse(c, &test->right);
 	}
 	if (cursor_word(c, "starts")) {
 		test->relation = RELATION_STARTS;
-		return parse_with(c) && operand_parse(c, &test->right);
+		return parse_with(c) && arith_parse(c, &test->right);
 	}
 	if (cursor_word(c, "ends")) {
 		test->relation = RELATION_ENDS;
-		return parse_with(c) && operand_parse(c, &test->right);
+		return parse_with(c) && arith_parse(c, &test->right);
 	}
 	return parse_symbol(c, test);
 }
@@ -263,6 +263,27 @@ parse_parens(struct cursor *c, unsigned depth)
 	return NULL;
 }
 
+/* Whether the parentheses that open here hold a part of a sum, and no condition: seen by what is behind them. */
+static bool
+is_sum(const struct token *t)
+{
+	static const char *const relations[] = { "is", "in", "not", "matches", "contains", "starts",
+		"ends" };
+	size_t depth = 0;
+
+	do {
+		if (t->kind == TOKEN_END)
+			return false;
+		depth += t->kind == TOKEN_LEFT;
+		depth -= t->kind == TOKEN_RIGHT;
+		t++;
+	} while (depth > 0);
+	for (size_t i = 0; i < sizeof relations / sizeof relations[0]; i++)
+		if (token_is(t, relations[i]))
+			return true;
+	return arith_is_op(t) || (t->kind >= TOKEN_EQ && t->kind <= TOKEN_GE);
+}
+
 static struct expr *
 parse_term(struct cursor *c, unsigned depth)
 {
@@ -277,12 +298,12 @@ parse_term(struct cursor *c, unsigned depth)
 		e->child = parse_term(c, depth + 1);
 		return e->child ? e : NULL;
 	}
-	if (c->t->kind == TOKEN_LEFT)
+	if (c->t->kind == TOKEN_LEFT && !is_sum(c->t))
 		return parse_parens(c, depth);
 	if (cursor_word(c, "marked"))
 		return parse_marked(c);
 	e = expr_new(c, EXPR_TEST);
-	return operand_parse(c, &e->left) && parse_relation(c, e) ? e : NULL;
+	return arith_parse(c, &e->left) && parse_relation(c, e) ? e : NULL;
 }
 
 /* One or more of what `part` reads, joined by a word; a single one stands for itself. */

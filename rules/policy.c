@@ -15,15 +15,13 @@ struct policy_test {
 static const struct fact_def *
 def_of(const struct ruleset *rules, const struct operand *o)
 {
-	return o->kind == OPERAND_FACT ? rules->call[o->slot]->entry->def : NULL;
+	return rules->call[o->slot]->entry->def;
 }
 
 static bool
 is_recipients(const struct ruleset *rules, const struct operand *o)
 {
-	const struct fact_def *def = def_of(rules, o);
-
-	return def != NULL && def->life == LIFE_EACH_RECIPIENT;
+	return def_of(rules, o)->life == LIFE_EACH_RECIPIENT;
 }
 
 /* At rcpt it is what it will be at message. */
@@ -32,8 +30,6 @@ is_settled(const struct ruleset *rules, const struct operand *o)
 {
 	const struct fact_def *def = def_of(rules, o);
 
-	if (def == NULL)
-		return o->kind == OPERAND_VALUE;
 	return def->from <= STEP_RCPT && def->life != LIFE_RECIPIENT;
 }
 
@@ -42,25 +38,31 @@ struct collection {
 	size_t n;
 };
 
+/* A test whose other facts are settled is put itself; else each of the recipient's facts is compared. */
 static void
 add_test(const struct ruleset *rules, const struct rule *rule, const struct node *node,
     struct collection *out)
 {
+	const struct operand *fact[TEST_FACTS_MAX], *recipients[TEST_FACTS_MAX];
 	const struct expr *e = node->expr;
-	bool left = is_recipients(rules, &e->left);
-	bool right = relation_has_right(e->relation) && is_recipients(rules, &e->right);
+	size_t n = test_facts(e, fact), n_recipients = 0;
+	bool settled = !operand_changes(&e->left) &&
+	    (!relation_has_right(e->relation) || !operand_changes(&e->right));
 
-	if (!left && !right)
-		return;
-	if (out->test != NULL)
-		out->test[out->n] = (struct policy_test){
-			.rule = rule,
-			.node = node,
-			.fact = left ? &e->left : &e->right,
-			.by_value = relation_has_right(e->relation) &&
-			    !is_settled(rules, left ? &e->right : &e->left),
-		};
-	out->n++;
+	for (size_t i = 0; i < n; i++) {
+		if (is_recipients(rules, fact[i]))
+			recipients[n_recipients++] = fact[i];
+		else
+			settled = settled && is_settled(rules, fact[i]);
+	}
+	if (settled && n_recipients > 0)
+		n_recipients = 1;
+	for (size_t i = 0; i < n_recipients; i++, out->n++)
+		if (out->test != NULL)
+			out->test[out->n] = (struct policy_test){ .rule = rule,
+				.node = node,
+				.fact = recipients[i],
+				.by_value = !settled };
 }
 
 static void
@@ -129,7 +131,7 @@ put_tests(const struct ruleset *rules, struct ask *ask, struct arena *arena, str
 		.out = &none,
 		.known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls),
 		.entry = entry,
-		.fact = ARENA_ARRAY(arena, const struct fact *, 2 * n),
+		.fact = ARENA_ARRAY(arena, const struct fact *, TEST_FACTS_MAX *n),
 	};
 	enum progress progress = DONE;
 

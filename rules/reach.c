@@ -14,6 +14,12 @@ print_operand(const struct operand *o, struct buf *out)
 {
 	if (o->kind == OPERAND_FACT) {
 		buf_printf(out, "#%zu", o->slot);
+	} else if (o->kind == OPERAND_COMPUTED) {
+		for (const struct term *t = o->term; t != NULL; t = t->next) {
+			buf_printf(out, "%c", t == o->term ? '(' : t->op);
+			print_operand(&t->operand, out);
+		}
+		buf_addc(out, ')');
 	} else {
 		buf_printf(out, "%d:", (int)o->type);
 		value_json(&o->value, out);
@@ -47,7 +53,8 @@ print_expr(const struct expr *e, struct buf *out)
 		return false;
 	if (e->kind == EXPR_TEST) {
 		print_test(e, out);
-		return e->left.kind != OPERAND_SCORE && e->right.kind != OPERAND_SCORE;
+		return !operand_changes(&e->left) &&
+		    (!relation_has_right(e->relation) || !operand_changes(&e->right));
 	}
 	buf_printf(out, "(%s", names[e->kind]);
 	for (const struct expr *child = e->child; child != NULL; child = child->next) {

@@ -10,7 +10,9 @@
 #include "rules/load.h"
 #include "rules/ruleset.h"
 
-#define NESTING_MAX 64     /* parentheses and `not` in one condition */
+#define NESTING_MAX 64  /* parentheses and `not` in one condition */
+#define OPERANDS_MAX 16 /* values that are computed with, on one side of a comparison */
+#define TEST_FACTS_MAX (2 * OPERANDS_MAX)
 #define CONDITION_MAX 4096 /* tests of one condition, names replaced */
 #define TEXT_MAX 400       /* octets of a text as written in a rule */
 #define EXPANSION_MAX 200  /* octets that one ${fact} may give */
@@ -21,9 +23,12 @@ enum operand_kind {
 	OPERAND_FACT,
 	OPERAND_SCORE, /* of the transaction, this step's so far included */
 	OPERAND_VALUE, /* written in the rule */
+	OPERAND_COMPUTED,
 };
 
-/* A fact with its arguments, `score`, or a value. */
+struct term;
+
+/* A fact with its arguments, `score`, a value, or what is computed of these. */
 struct operand {
 	struct token at;
 	const struct token *arg;
@@ -33,6 +38,14 @@ struct operand {
 	enum value_type type;
 	size_t slot; /* FACT: which of the ruleset's calls */
 	struct value value;
+	struct term *term; /* COMPUTED: two at least */
+};
+
+/* `+ 5`: one part of a sum or a product. */
+struct term {
+	char op; /* + - * /; of the first: nothing */
+	struct operand operand;
+	struct term *next;
 };
 
 enum relation {
@@ -186,6 +199,17 @@ bool is_reserved(const struct token *t);
 struct expr *condition_parse(struct cursor *c);
 /* A fact with its arguments, or a value: what stands on either side of a comparison. */
 bool operand_parse(struct cursor *c, struct operand *out);
+
+/* arith.c. An operand, or a sum of them. */
+bool arith_parse(struct cursor *c, struct operand *out);
+bool arith_is_op(const struct token *t);
+/* VALUE_NONE when there is no result. */
+struct value arith_apply(char op, const struct value *a, const struct value *b);
+/* The facts of an operand behind the n that are there; of a test. How many there are then. */
+size_t operand_facts(const struct operand *o, const struct operand **fact, size_t n);
+size_t test_facts(const struct expr *test, const struct operand *fact[TEST_FACTS_MAX]);
+/* Whether it can be another one at the next rule. */
+bool operand_changes(const struct operand *o);
 
 /* text.c. NULL and a complaint; what a text may not hold is said too. */
 struct piece *text_parse(struct load *load, const struct token *text);

@@ -5,6 +5,7 @@ tests_rules_test_complaints_SOURCES = tests/rules/test_complaints.c $(rules_fake
 tests_rules_test_config_SOURCES = tests/rules/test_config.c $(rules_fake)
 tests_rules_test_ruleset_SOURCES = tests/rules/test_ruleset.c $(rules_fake)
 EXTRA_DIST += \
+	tests/rules/complaints/arith.txt \
 	tests/rules/complaints/blocks.txt \
 	tests/rules/complaints/define.txt \
 	tests/rules/complaints/digest.txt \

@@ -254,6 +254,64 @@ test_regexes(void **state)
 	    "dkim.domains=a.example, b.example", "-+a", NULL);
 }
 
+static void
+test_arithmetic(void **state)
+{
+	static const struct {
+		const char *condition, *facts;
+		bool yes;
+	} cases[] = {
+		{ "message.size + 1 > 5", "message.size=5", true },
+		{ "message.size - 1 > 5", "message.size=6", false },
+		{ "message.size > 2 * from.count + 1", "message.size=8; from.count=3", true },
+		{ "message.size > 2 * (from.count + 1)", "message.size=8; from.count=3", false },
+		{ "(message.size + from.count) * 2 = 10", "message.size=2; from.count=3", true },
+		{ "((message.size)) + 1 = 3 and (from.count = 1)", "message.size=2; from.count=1",
+		    true },
+		{ "2 * message.size = 10M", "message.size=5242880", true },
+		{ "10 - message.size - 3 = 5", "message.size=2", true },
+		{ "100 / message.size / 5 = 2", "message.size=10", true },
+		{ "message.size / 2 = 2.5", "message.size=5", true },
+		{ "surge(client) * 2 >= 5", "surge(client)=2.5", true },
+		{ "surge(client) * 2 is message.size", "surge(client)=2.5; message.size=5", true },
+		{ "score * 2 = 0", "", true },
+		/* durations */
+		{ "greylist.wait + 5m > 10m", "greylist.wait=301", true },
+		{ "greylist.wait * 2 = 10m", "greylist.wait=300", true },
+		{ "2 * greylist.wait = 10m", "greylist.wait=300", true },
+		{ "greylist.wait / 2 = 2m", "greylist.wait=241", true },
+		{ "greylist.wait / quota.free > 0.5", "greylist.wait=4; quota.free=7", true },
+		{ "greylist.wait * 1.5 = 3m", "greylist.wait=120", true },
+		/* nothing comes of it, and nothing compares with that */
+		{ "message.size / from.count > 0", "message.size=5; from.count=0", false },
+		{ "message.size / from.count is not 7", "message.size=5; from.count=0", false },
+		{ "message.size / from.count is unknown", "message.size=5; from.count=0", true },
+		{ "message.size / from.count * 0 is unknown", "message.size=5; from.count=0",
+		    true },
+		{ "message.size + from.count is unknown", "message.size=5", true },
+		{ "message.size + 1 is unknown", "message.size=9223372036854775807", true },
+		{ "0 - message.size - 2 is unknown", "message.size=9223372036854775807", true },
+		{ "message.size * 2 is unknown", "message.size=4611686018427387904", true },
+		{ "message.size - 1 is known", "message.size=-9223372036854775807", true },
+		{ "greylist.wait / surge(client) is unknown", "greylist.wait=5; surge(client)=0",
+		    true },
+		{ "greylist.wait * surge(client) is unknown",
+		    "greylist.wait=9000000000000000000; surge(client)=9", true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[300];
+
+		snprintf(text, sizeof text, "at message { mark a if %s }", cases[i].condition);
+		check(STEP_MESSAGE, text, cases[i].facts, cases[i].yes ? "-+a" : "-", NULL);
+	}
+	check(STEP_MESSAGE,
+	    "at message { mark a if (message.size + from.count) * 2 > message.size }",
+	    "message.size=2; from.count=3", "-+a", "r.conf:1 mark hit message.size=2 from.count=3");
+	check(STEP_MESSAGE, "at message { mark a if message.size + from.count > 5 }",
+	    "message.size=2; from.count=PENDING", "pending", "");
+}
+
 /* --- programs made by chance -------------------------------------------------------------------- */
 
 /* What is made, and what has to come of it. */
@@ -408,6 +466,7 @@ main(void)
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_regexes),
+		cmocka_unit_test(test_arithmetic),
 		cmocka_unit_test(test_made),
 	};
 

@@ -213,6 +213,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		FILE_TEST("settings"),
 		FILE_TEST("tokens"),
+		FILE_TEST("arith"),
 		FILE_TEST("blocks"),
 		FILE_TEST("define"),
 		FILE_TEST("digest"),
