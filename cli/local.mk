@@ -1,14 +1,20 @@
 # cli/: all but main.c goes into the library, so that tests can link it.
 libpostern_a_SOURCES += \
+	cli/allow.c \
 	cli/backends.c \
 	cli/cases.c cli/cases.h \
 	cli/check.c \
 	cli/cli.c cli/cli.h \
 	cli/digest.c \
+	cli/evidence.c cli/evidence.h \
+	cli/exceptions.c cli/exceptions.h \
 	cli/explain.c \
 	cli/for_sender.c cli/for_sender.h \
 	cli/greylisting.c \
+	cli/impact.c cli/impact.h \
+	cli/lists.c \
 	cli/log.c \
+	cli/narrowest.c cli/narrowest.h \
 	cli/print.c cli/print.h \
 	cli/propose.c cli/propose.h \
 	cli/quota.c \

@@ -211,17 +211,18 @@ static const struct cli_option rows[] = {
 static bool
 fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 {
-	static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left" };
+	static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left",
+		"change" };
 	uint64_t last = 0;
 	struct err e;
 	struct cidr network;
 	bool known = o->verdict == NULL;
 
-	for (size_t i = 0; i < 3 && !known; i++)
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]) && !known; i++)
 		known = strcmp(o->verdict, verdicts[i]) == 0;
 	if (!known)
 		return cli_fail(cli,
-			   "--verdict: \"%s\" is none; write accept, tempfail, reject, defer or left",
+			   "--verdict: \"%s\" is none; write accept, tempfail, reject, defer, left or change",
 			   ESC(str_of(o->verdict))) == CLI_FOUND;
 	if (o->last && (!str_to_u64(str_of(o->last), 1000000000, &last) || last == 0))
 		return cli_fail(cli, "--last: \"%s\" is no number of entries",

@@ -100,6 +100,20 @@ when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e)
 	    ESC(text));
 }
 
+bool
+when_ahead(struct str text, int64_t now_ms, int64_t *ms, struct err *e)
+{
+	if (ago(text, now_ms, ms))
+		*ms = now_ms + (now_ms - *ms);
+	else if (!date(text, ms))
+		return err_set(e, ERR_SYNTAX,
+		    "\"%s\" is no time to come; write 12h, 7d, 2026-01-31 or \"2026-01-31 12:00\"",
+		    ESC(text));
+	if (*ms > now_ms)
+		return true;
+	return err_set(e, ERR_SYNTAX, "\"%s\" is no time to come", ESC(text));
+}
+
 const char *
 when_local(int64_t ms, char out[WHEN_SIZE])
 {

@@ -14,6 +14,9 @@
  */
 bool when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e);
 
+/* The same moments, but "2h" and "7d" are so long after now, and the moment has to lie ahead. */
+bool when_ahead(struct str text, int64_t now_ms, int64_t *ms, struct err *e);
+
 #define WHEN_SIZE 40
 /* "2026-01-31 12:00:59", local. Returns out. */
 const char *when_local(int64_t ms, char out[WHEN_SIZE]);

@@ -73,7 +73,7 @@ word(struct str text)
 {
 	static const char *const words[] = { "proxy", "milter", "connect", "helo", "mail", "rcpt",
 		"message", "accept", "tempfail", "reject", "defer", "left", "postern", "change",
-		"quota", "forget", "journal", "" };
+		"quota", "forget", "journal", "allow", "block", "lists", "" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (str_eq(text, str_of(words[i])))

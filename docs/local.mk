@@ -2,6 +2,7 @@
 # the links between them hold.
 nobase_dist_doc_DATA = \
 	docs/adding-a-stage.md \
+	docs/allow.md \
 	docs/architecture.md \
 	docs/digest.md \
 	docs/extensions.md \

@@ -197,7 +197,8 @@ static const struct explanation blocked = {
 	"DKIM proves.",
 	"Ask the recipient to tell the administrator, by another way than mail from the same sender. Sending "
 	"again will not help.",
-	"The rule of the entry, `postern why ID`, has the number of the exception that it is.",
+	"`postern lists` shows whom it is about, until when and why; `postern lists remove NUMBER`, with the "
+	"number in the rule of the entry, undoes it.",
 };
 static const struct explanation dns = {
 	"The DNS did not answer, and rules that need it were not to be passed over.",

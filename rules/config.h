@@ -197,6 +197,8 @@ struct config {
 	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
 	struct config_resolver resolver;
 	const struct list *trusted; /* of `trust`; never NULL */
+	const struct list **lists;  /* those with a name, `trusted` among them */
+	size_t n_lists;
 	struct plans plans;
 	struct fact_table facts; /* of all parts */
 	/* the vocabulary's parts and the loaded ones: stage index = index here */

@@ -288,6 +288,12 @@ list_take(struct cursor *c)
 void
 lists_finish(struct load *load)
 {
-	for (struct named_list *l = load->lists; l != NULL; l = l->next)
+	struct config *config = load->config;
+	size_t n = 0;
+
+	for (struct named_list *l = load->lists; l != NULL; l = l->next, n++)
 		list_finish(l->list);
+	config->lists = ARENA_ARRAY(load->arena, const struct list *, n + 1);
+	for (struct named_list *l = load->lists; l != NULL; l = l->next)
+		config->lists[n - ++config->n_lists] = l->list;
 }

@@ -1,5 +1,6 @@
 # A test that is one file needs one line.
 check_PROGRAMS += \
+	tests/cli/test_allow \
 	tests/cli/test_backends \
 	tests/cli/test_cases \
 	tests/cli/test_cli \
@@ -13,6 +14,7 @@ check_PROGRAMS += \
 	tests/cli/test_when \
 	tests/cli/test_why
 cli_run = tests/cli/run.c tests/cli/run.h tests/db/folder.c tests/db/folder.h
+tests_cli_test_allow_SOURCES = tests/cli/test_allow.c $(cli_run)
 tests_cli_test_backends_SOURCES = tests/cli/test_backends.c $(cli_run)
 tests_cli_test_cases_SOURCES = tests/cli/test_cases.c $(cli_run)
 tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)

@@ -28,7 +28,7 @@ static const struct wrong wrongs[] = {
 	    "postern: --since: \"soon\" is no time; write 30m, 2h, 7d, today, "
 	    "2026-01-31 or \"2026-01-31 12:00\"\n" },
 	{ "log --verdict deny",
-	    "postern: --verdict: \"deny\" is none; write accept, tempfail, reject, defer or left\n" },
+	    "postern: --verdict: \"deny\" is none; write accept, tempfail, reject, defer, left or change\n" },
 	{ "log --last 0", "postern: --last: \"0\" is no number of entries\n" },
 	{ "log --last many", "postern: --last: \"many\" is no number of entries\n" },
 	{ "log today", "postern: log takes no \"today\"; see `postern log --help`\n" },

@@ -1,6 +1,7 @@
 # tests/e2e: posternd between real servers. In Python; each .py of e2e_tests is a test.
 e2e_tests = \
 	tests/e2e/desync_postfix.py \
+	tests/e2e/allow.py \
 	tests/e2e/fronts.py \
 	tests/e2e/clients.py \
 	tests/e2e/dmarc.py \
