@@ -420,5 +420,33 @@ notify {
     other.stop()
 
 
+@case
+def digest():
+    "beside a running posternd, what it refused is mailed to the postmaster and to those it was meant for, and to nobody twice"
+    postern = os.path.join(os.environ.get("builddir", "."), "postern")
+    rules = """list ours { "example.org" }
+digest { recipients in ours }
+at rcpt { reject 550 5.7.1 "Not you: ${sender}"  if sender.domain is "bad.example" }
+"""
+    with World("notify { mail via 127.0.0.1 port %(sink)d }\n", rules) as w:
+        c = w.client(None)
+        for sender, rcpt in (("x", "alice"), ("x", "alice"), ("y", "`reboot`"), ("good", "alice")):
+            c.say("MAIL FROM:<%s@%s.example>" % (sender, "good" if sender == "good" else "bad"), 250)
+            c.say("RCPT TO:<%s@example.org>" % rcpt, 250 if sender == "good" else 550)
+            c.say("RSET", 250)
+        c.close()
+        if not os.access(postern, os.X_OK):
+            return
+        ran = subprocess.run([postern, "-c", w.postern.conf, "digest", "--send"], capture_output=True, text=True)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "3 of 3 letters were sent\n", ""), ran
+        to = {t.rcpts[0].decode()[9:-1]: m for t, m in zip(w.sink.taken, letters(w.sink))}
+        assert sorted(to) == ["`reboot`@example.org", "alice@example.org", "postmaster@example.org"], to
+        assert to["postmaster@example.org"]["Subject"] == "3 refused by mx.example.org"
+        text, all_of_it = (to[a + "@example.org"].get_content().replace("\r\n", "\n") for a in ("alice", "postmaster"))
+        assert ", 2 times since " in text and "Reason: 550 5.7.1 Not you: x@bad.example\n" in text, text
+        assert " --for '`reboot`@example.org' --until 7d\n" in all_of_it, all_of_it
+        assert "alice" not in to["`reboot`@example.org"].get_content()
+
+
 if __name__ == "__main__":
     play.main(CASES, FOLDER)
