@@ -1,6 +1,9 @@
 #include "base/escape.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/die.h"
 
 /*
  * Reads one character of UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
@@ -142,6 +145,25 @@ const char *
 escape_terminal(struct str s, char *out, size_t size)
 {
 	return escape_utf8(s, false, out, size);
+}
+
+bool
+escape_csv(struct buf *b, struct str s)
+{
+	/* \xHH for an octet is the most; and room for dots that are never needed */
+	size_t size = 4 * s.n + 8;
+	char *text = xmalloc(size);
+
+	buf_addc(b, '"');
+	if (s.n > 0 && strchr("=+-@", s.p[0]))
+		buf_addc(b, '\'');
+	for (const char *p = escape_terminal(s, text, size); *p; p++) {
+		if (*p == '"')
+			buf_addc(b, '"');
+		buf_addc(b, *p);
+	}
+	free(text);
+	return buf_addc(b, '"');
 }
 
 const char *

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -41,6 +42,8 @@ static const struct cli_option common[] = {
 	{ "database", OPTION_TEXT, offsetof(struct cli, database), "FOLDER",
 	    "where journal.db and store.db are; default: as configured" },
 	{ "json", OPTION_SWITCH, offsetof(struct cli, json), NULL, "for a program to read" },
+	{ "utc", OPTION_SWITCH, offsetof(struct cli, utc), NULL,
+	    "read and show times in UTC, not in the local zone" },
 };
 
 #define N_COMMON (sizeof(common) / sizeof(common[0]))
@@ -237,6 +240,11 @@ cli_options(struct cli *cli, const struct command *command, void *into, char **a
 			argv[(*n)++] = argument;
 	}
 	cli->code = a.code;
+	if (cli->utc) {
+		/* For this process alone, which lives as long as the command. */
+		setenv("TZ", "UTC", 1);
+		tzset();
+	}
 	return !a.end;
 }
 

@@ -26,6 +26,7 @@ struct cli {
 	const char *config;   /* the file */
 	const char *database; /* the folder; NULL: the configuration's */
 	bool json;
+	bool utc;     /* times are read and shown in UTC, not in the local zone */
 	bool color;   /* out is a terminal, and NO_COLOR is not set */
 	size_t width; /* of the terminal; 0: out is none, lines are as long as they get */
 	int code;     /* to end with, when cli_options() says so */

@@ -15,6 +15,8 @@ libpostern_a_SOURCES += \
 	cli/lists.c \
 	cli/log.c \
 	cli/narrowest.c cli/narrowest.h \
+	cli/networks.c cli/networks.h \
+	cli/pager.c cli/pager.h \
 	cli/print.c cli/print.h \
 	cli/propose.c cli/propose.h \
 	cli/quota.c \

@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/pager.h"
 #include "cli/print.h"
 #include "cli/verify.h"
 #include "cli/when.h"
@@ -22,8 +23,14 @@
 
 struct options {
 	const char *since, *until, *verdict, *from, *to, *ip, *rule, *text, *last;
-	bool follow, verify;
+	bool follow, verify, group, csv, no_pager;
 };
+
+/* Entries that --group keeps in memory. */
+#define GROUPED_MOST 100000
+
+static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left", "change" };
+#define N_VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
 
 struct listing {
 	struct cli *cli;
@@ -32,6 +39,11 @@ struct listing {
 	bool measured;
 	size_t client, sender, recipients; /* widths */
 	int64_t shown, serial;             /* how many; the newest of them */
+	int64_t verdicts[N_VERDICTS], first_ms, last_ms;
+	bool csv;
+	bool group;
+	struct journal_record **kept; /* group: all, in their order */
+	size_t n_kept, cap;
 };
 
 /* --- one entry a line --------------------------------------------------------------------------- */
@@ -54,9 +66,9 @@ recipients_of(const struct journal_record *r, struct buf *b)
 }
 
 static void
-print_entry(struct listing *l, const struct journal_record *r)
+print_entry_on(struct line *on, struct listing *l, const struct journal_record *r)
 {
-	struct line line = { l->cli };
+	struct line line = *on;
 	char code[16], times[40], time[WHEN_SIZE];
 	struct buf recipients;
 
@@ -83,7 +95,16 @@ print_entry(struct listing *l, const struct journal_record *r)
 		line_cell(&line, r->observed, 0, COLOR_DIM);
 	}
 	line_end(&line);
+	*on = line;
 	buf_free(&recipients);
+}
+
+static void
+print_entry(struct listing *l, const struct journal_record *r)
+{
+	struct line line = { l->cli };
+
+	print_entry_on(&line, l, r);
 }
 
 static void
@@ -95,19 +116,25 @@ widen(size_t *width, struct str text, size_t most)
 	*width = n > *width ? n : *width;
 }
 
+static void
+measure(struct listing *l, struct journal_record *const *record, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct buf recipients;
+
+		buf_init(&recipients, 1 << 16);
+		widen(&l->client, record[i]->client_ip, IP_TEXT_SIZE);
+		widen(&l->sender, sender_of(record[i]), WIDEST);
+		widen(&l->recipients, recipients_of(record[i], &recipients), WIDEST);
+		buf_free(&recipients);
+	}
+}
+
 /* Prints what was held back for the widths. */
 static void
 print_first(struct listing *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		struct buf recipients;
-
-		buf_init(&recipients, 1 << 16);
-		widen(&l->client, l->first[i]->client_ip, IP_TEXT_SIZE);
-		widen(&l->sender, sender_of(l->first[i]), WIDEST);
-		widen(&l->recipients, recipients_of(l->first[i], &recipients), WIDEST);
-		buf_free(&recipients);
-	}
+	measure(l, l->first, l->n);
 	for (size_t i = 0; i < l->n; i++) {
 		print_entry(l, l->first[i]);
 		free(l->first[i]);
@@ -116,15 +143,42 @@ print_first(struct listing *l)
 	l->measured = true;
 }
 
+static void
+count(struct listing *l, const struct journal_record *r)
+{
+	l->shown++;
+	l->serial = r->serial;
+	l->first_ms = l->first_ms ? l->first_ms : r->time_ms;
+	l->last_ms = r->time_ms;
+	for (size_t i = 0; i < N_VERDICTS; i++)
+		l->verdicts[i] +=
+		    strcmp(r->verdict, verdicts[i]) == 0 ? (r->times > 1 ? r->times : 1) : 0;
+}
+
+static void
+keep(struct listing *l, const struct journal_record *r)
+{
+	if (l->n_kept == l->cap) {
+		l->cap = l->cap ? 2 * l->cap : 256;
+		l->kept = xrealloc(l->kept, l->cap * sizeof(*l->kept));
+	}
+	l->kept[l->n_kept++] = journal_record_copy(r);
+}
+
 static bool
 show(void *owner, const struct journal_record *r)
 {
 	struct listing *l = owner;
 
-	l->shown++;
-	l->serial = r->serial;
-	if (l->cli->json) {
+	if (l->group && l->n_kept == GROUPED_MOST)
+		return false;
+	count(l, r);
+	if (l->group) {
+		keep(l, r);
+	} else if (l->cli->json) {
 		print_record_json(l->cli, r, false);
+	} else if (l->csv) {
+		print_record_csv(l->cli, r);
 	} else if (l->measured) {
 		print_entry(l, r);
 	} else {
@@ -133,6 +187,116 @@ show(void *owner, const struct journal_record *r)
 			print_first(l);
 	}
 	return !ferror(l->cli->out);
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+/* Those of one session stand together, where its first stands. */
+static int
+by_session(const void *a, const void *b)
+{
+	const struct journal_record *const *x = a, *const *y = b;
+	int order = str_cmp((*x)->session, (*y)->session);
+
+	return order ? order : ((*x)->serial > (*y)->serial) - ((*x)->serial < (*y)->serial);
+}
+
+struct group {
+	struct journal_record **entry;
+	size_t n;
+};
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	return ((*x->entry)->serial > (*y->entry)->serial) -
+	    ((*x->entry)->serial < (*y->entry)->serial);
+}
+
+static void
+print_session(struct listing *l, const struct group *group)
+{
+	const struct journal_record *first = group->entry[0];
+	struct line line = { l->cli };
+	char text[64], time[WHEN_SIZE];
+
+	line_cell(&line, str_of(when_local(first->time_ms, time)), 19, COLOR_BOLD);
+	line_cell(&line, first->client_ip, 0, COLOR_BOLD);
+	if (first->client_name.n > 0)
+		line_cell(&line, first->client_name, 0, COLOR_NONE);
+	if (first->helo.n > 0) {
+		line_add(&line, "helo ", COLOR_DIM);
+		line_cell(&line, first->helo, 0, COLOR_NONE);
+	}
+	snprintf(text, sizeof(text), "%zu entr%s", group->n, group->n == 1 ? "y" : "ies");
+	line_cell(&line, str_of(text), 0, COLOR_DIM);
+	if (first->session.n > 0) {
+		line_add(&line, "session ", COLOR_DIM);
+		line_cell(&line, first->session, 0, COLOR_DIM);
+	}
+	line_end(&line);
+	for (size_t i = 0; i < group->n; i++) {
+		line_add(&line, "  ", COLOR_NONE);
+		print_entry_on(&line, l, group->entry[i]);
+	}
+}
+
+static void
+print_groups(struct listing *l)
+{
+	struct group *group = xcalloc(l->n_kept + 1, sizeof(*group));
+	size_t n = 0;
+
+	if (l->n_kept == 0) {
+		free(group);
+		return;
+	}
+	measure(l, l->kept, l->n_kept);
+	qsort(l->kept, l->n_kept, sizeof(*l->kept), by_session);
+	for (size_t i = 0; i < l->n_kept; i++) {
+		/* Floods that were counted belong to no session. */
+		bool same = n > 0 && l->kept[i]->session.n > 0 &&
+		    str_eq(l->kept[i]->session, group[n - 1].entry[0]->session);
+
+		if (!same)
+			group[n++].entry = &l->kept[i];
+		group[n - 1].n++;
+	}
+	qsort(group, n, sizeof(*group), by_first);
+	for (size_t i = 0; i < n; i++)
+		print_session(l, &group[i]);
+	if (l->n_kept == GROUPED_MOST)
+		cli_fail(l->cli,
+		    "only the first %d entries are shown: narrow it with --since, or --last",
+		    GROUPED_MOST);
+	for (size_t i = 0; i < l->n_kept; i++)
+		free(l->kept[i]);
+	free(l->kept);
+	free(group);
+}
+
+/* One line about all, for a person who looks at it. */
+static void
+print_summary(struct listing *l)
+{
+	struct line line = { l->cli };
+	char text[64], since[WHEN_SIZE], until[WHEN_SIZE];
+
+	snprintf(text, sizeof(text), "%" PRId64 " entr%s:", l->shown, l->shown == 1 ? "y" : "ies");
+	line_cell(&line, str_of(text), 0, COLOR_BOLD);
+	for (size_t i = 0; i < N_VERDICTS; i++) {
+		if (l->verdicts[i] == 0)
+			continue;
+		snprintf(text, sizeof(text), "%" PRId64 " %s", l->verdicts[i], verdicts[i]);
+		line_cell(&line, str_of(text), 0, print_verdict_color(verdicts[i]));
+	}
+	line_add(&line, "from ", COLOR_DIM);
+	line_add(&line, when_local(l->first_ms, since), COLOR_DIM);
+	line_add(&line, " to ", COLOR_DIM);
+	line_add(&line, when_local(l->last_ms, until), COLOR_DIM);
+	line_end(&line);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
@@ -192,7 +356,7 @@ static const struct cli_option rows[] = {
 	    "from then on: 30m, 2h, 7d (ago), today, 2026-01-31, \"2026-01-31 12:00\"" },
 	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME", "before then" },
 	{ "verdict", OPTION_TEXT, offsetof(struct options, verdict), "VERDICT",
-	    "accept, tempfail or reject" },
+	    "accept, tempfail, reject, defer or left" },
 	{ "from", OPTION_TEXT, offsetof(struct options, from), "TEXT", "in the sender's address" },
 	{ "to", OPTION_TEXT, offsetof(struct options, to), "TEXT", "in a recipient's address" },
 	{ "ip", OPTION_TEXT, offsetof(struct options, ip), "CLIENT",
@@ -204,6 +368,12 @@ static const struct cli_option rows[] = {
 	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N" },
 	{ "follow", OPTION_SWITCH, offsetof(struct options, follow), NULL,
 	    "go on with what comes; begins with the last 10 if nothing else is said" },
+	{ "group", OPTION_SWITCH, offsetof(struct options, group), NULL,
+	    "those of one session together" },
+	{ "csv", OPTION_SWITCH, offsetof(struct options, csv), NULL,
+	    "as a table for a spreadsheet, its first line the names of the columns" },
+	{ "no-pager", OPTION_SWITCH, offsetof(struct options, no_pager), NULL,
+	    "a terminal gets all at once, not a screen at a time" },
 	{ "verify", OPTION_SWITCH, offsetof(struct options, verify), NULL,
 	    "lists nothing: walks the chain and tells what is missing or was altered" },
 };
@@ -211,14 +381,12 @@ static const struct cli_option rows[] = {
 static bool
 fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 {
-	static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left",
-		"change" };
 	uint64_t last = 0;
 	struct err e;
 	struct cidr network;
 	bool known = o->verdict == NULL;
 
-	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]) && !known; i++)
+	for (size_t i = 0; i < N_VERDICTS && !known; i++)
 		known = strcmp(o->verdict, verdicts[i]) == 0;
 	if (!known)
 		return cli_fail(cli,
@@ -244,14 +412,55 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	    cli_time(cli, "until", o->until, &f->until_ms);
 }
 
+static bool
+fits_together(struct cli *cli, const struct options *o)
+{
+	if (o->csv && cli->json)
+		return cli_fail(cli, "--csv and --json: one of them") == CLI_FOUND;
+	if (o->group && (o->csv || cli->json || o->follow))
+		return cli_fail(cli, "--group is for people, and for what is there: not with %s",
+			   o->follow    ? "--follow"
+			       : o->csv ? "--csv"
+					: "--json") == CLI_FOUND;
+	return true;
+}
+
+static int
+list(struct cli *cli, const struct options *o, struct journal **journal,
+    struct journal_filter *filter)
+{
+	struct listing *listing = xcalloc(1, sizeof(*listing));
+	bool people = !cli->json && !o->csv && !o->follow, ok;
+	struct pager pager = { 0 };
+	int code;
+
+	listing->cli = cli;
+	listing->csv = o->csv;
+	listing->group = o->group;
+	if (people && !o->no_pager)
+		pager_begin(&pager, cli);
+	if (o->csv)
+		print_csv_head(cli);
+	ok = read_once(listing, *journal, filter);
+	if (ok && o->follow) {
+		filter->after_serial = listing->serial;
+		ok = follow(listing, journal, filter);
+	}
+	print_groups(listing);
+	if (people && cli->width > 0 && listing->shown > 0)
+		print_summary(listing);
+	pager_end(&pager, cli);
+	code = listing->shown > 0 ? CLI_FOUND : CLI_NOTHING;
+	free(listing);
+	return ok ? code : CLI_ERROR;
+}
+
 static int
 run(struct cli *cli, int argc, char **argv)
 {
 	struct options options = { 0 };
-	struct listing *listing;
 	struct journal_filter filter;
 	struct journal *journal;
-	bool ok;
 	int n, code;
 
 	if (!cli_options(cli, &command_log, &options, argv, &n))
@@ -259,24 +468,17 @@ run(struct cli *cli, int argc, char **argv)
 	if (n > 0)
 		return cli_fail(
 		    cli, "log takes no \"%s\"; see `postern log --help`", ESC(str_of(argv[0])));
-	if (!fill_filter(cli, &options, &filter) || (journal = cli_journal(cli)) == NULL)
+	if (!fits_together(cli, &options) || !fill_filter(cli, &options, &filter) ||
+	    (journal = cli_journal(cli)) == NULL)
 		return CLI_ERROR;
 	if (options.verify) {
 		code = verify_journal(cli, journal, filter.since_ms);
 		journal_close(&journal);
 		return code;
 	}
-	listing = xcalloc(1, sizeof(*listing));
-	listing->cli = cli;
-	ok = read_once(listing, journal, &filter);
-	if (ok && options.follow) {
-		filter.after_serial = listing->serial;
-		ok = follow(listing, &journal, &filter);
-	}
-	code = listing->shown > 0 ? CLI_FOUND : CLI_NOTHING;
-	free(listing);
+	code = list(cli, &options, &journal, &filter);
 	journal_close(&journal);
-	return ok ? code : CLI_ERROR;
+	return code;
 }
 
 const struct command command_log = {
@@ -286,8 +488,8 @@ const struct command command_log = {
 	.help =
 	    "Shows the entries of the journal, oldest first: time, id, verdict, code, step, client, sender,\n"
 	    "recipients, text and rule. Conditions are joined by \"and\"; texts are looked for\n"
-	    "without case. Times are local. On a terminal lines are cut to its width.\n"
-	    "With --json: one object a line. `postern why ID` tells all about one entry.\n"
+	    "without case. On a terminal lines are cut to its width, shown a screen at a time ($PAGER), and\n"
+	    "summed up in a last line. With --json: one object a line. `postern why ID` tells all about one.\n"
 	    "With --verify it ends with 0 when the journal is whole, with 1 when something is missing or was\n"
 	    "altered; besides that only --since counts. Note the newest link elsewhere and compare it later.\n",
 	.options = rows,

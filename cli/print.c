@@ -302,3 +302,57 @@ print_record_json(struct cli *cli, const struct journal_record *r, bool whole)
 	fwrite(b.p, 1, b.n, cli->out);
 	buf_free(&b);
 }
+
+/* --- CSV ---------------------------------------------------------------------------------------- */
+
+/* The names are those of the JSON. */
+static const struct {
+	const char *name;
+	size_t offset;
+} csv_texts[] = {
+	{ "client_ip", offsetof(struct journal_record, client_ip) },
+	{ "client_name", offsetof(struct journal_record, client_name) },
+	{ "helo", offsetof(struct journal_record, helo) },
+	{ "account", offsetof(struct journal_record, account) },
+	{ "sender", offsetof(struct journal_record, sender) },
+	{ "enhanced", offsetof(struct journal_record, enhanced) },
+	{ "text", offsetof(struct journal_record, text) },
+	{ "rule", offsetof(struct journal_record, rule) },
+	{ "observed", offsetof(struct journal_record, observed) },
+	{ "queue_id", offsetof(struct journal_record, queue_id) },
+	{ "session", offsetof(struct journal_record, session) },
+};
+
+#define N_CSV_TEXTS (sizeof(csv_texts) / sizeof(csv_texts[0]))
+
+void
+print_csv_head(struct cli *cli)
+{
+	fputs("id,time,front,step,verdict,code,size,times,recipients", cli->out);
+	for (size_t i = 0; i < N_CSV_TEXTS; i++)
+		fprintf(cli->out, ",%s", csv_texts[i].name);
+	fputs("\r\n", cli->out);
+}
+
+void
+print_record_csv(struct cli *cli, const struct journal_record *r)
+{
+	char time[WHEN_SIZE];
+	struct buf b, recipients;
+
+	buf_init(&b, 16 << 20);
+	buf_init(&recipients, 1 << 20);
+	print_recipients(r, &recipients);
+	buf_printf(&b, "%s,%s,%s,%s,%s,%d,%" PRId64 ",%" PRId64 ",", r->id,
+	    when_utc(r->time_ms, time), r->front, r->step, r->verdict, r->code, r->size,
+	    r->times > 0 ? r->times : 1);
+	escape_csv(&b, buf_str(&recipients));
+	for (size_t i = 0; i < N_CSV_TEXTS; i++) {
+		buf_addc(&b, ',');
+		escape_csv(&b, *(const struct str *)((const char *)r + csv_texts[i].offset));
+	}
+	buf_add(&b, STR("\r\n"));
+	fwrite(b.p, 1, b.n, cli->out);
+	buf_free(&recipients);
+	buf_free(&b);
+}

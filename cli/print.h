@@ -52,5 +52,8 @@ void print_record_json(struct cli *cli, const struct journal_record *r, bool who
 void print_member(struct buf *b, const char *name, struct str text);
 /* The same without its end, for whoever has more members. */
 void print_record_open(struct buf *b, const struct journal_record *r);
+/* The names of the columns of CSV, and a record in them: one line, but for what is in quotes. */
+void print_csv_head(struct cli *cli);
+void print_record_csv(struct cli *cli, const struct journal_record *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/networks.h"
 #include "cli/print.h"
 #include "cli/waits.h"
 #include "cli/when.h"
@@ -13,6 +14,9 @@
 #define DAY_MS (24 * 3600 * 1000LL)
 #define BAR 40
 #define TOP 10
+/* Of a row in a list; a letter each. */
+#define PART 20
+#define BARS "####################"
 
 struct options {
 	const char *since, *until, *top;
@@ -28,7 +32,8 @@ struct summary {
 	struct hour *hours;
 	size_t n_hours, cap;
 	int64_t total[JOURNAL_VERDICTS], busiest;
-	bool first; /* of the rows of a list */
+	bool first;   /* of the rows of a list */
+	int64_t most; /* the first row's, which is the longest bar */
 };
 
 static const char *const verdicts[JOURNAL_VERDICTS] = { "accept", "tempfail", "reject", "defer",
@@ -40,6 +45,7 @@ static const struct {
 } tops[] = {
 	{ "sender", "refused senders", "senders" },
 	{ "client_ip", "refused clients", "clients" },
+	{ NULL, "networks of refused clients", "networks" },
 	{ "rule", "rules that refused", "rules" },
 	{ "text", "texts of refusals", "texts" },
 };
@@ -135,9 +141,11 @@ print_top(void *owner, const struct journal_sum *sum)
 {
 	struct summary *s = owner;
 	struct line line = { s->cli };
-	char text[32];
+	char text[64];
 
-	snprintf(text, sizeof(text), "%10" PRId64 "  ", sum->n);
+	s->most = s->most ? s->most : sum->n;
+	snprintf(text, sizeof(text), "%10" PRId64 "  %-*.*s  ", sum->n, PART,
+	    (int)((sum->n * PART + s->most - 1) / s->most), BARS);
 	line_add(&line, text, COLOR_NONE);
 	line_cell(&line, sum->key.n > 0 ? sum->key : STR("(none)"), 0, COLOR_NONE);
 	line_end(&line);
@@ -195,6 +203,7 @@ print_tops(struct summary *s, struct journal *journal, size_t most, struct err *
 		struct line line = { s->cli };
 
 		s->first = true;
+		s->most = 0;
 		if (s->cli->json) {
 			fprintf(out, ",\"%s\":[", tops[i].key);
 		} else {
@@ -202,7 +211,8 @@ print_tops(struct summary *s, struct journal *journal, size_t most, struct err *
 			line_add(&line, tops[i].title, COLOR_BOLD);
 			line_end(&line);
 		}
-		if (!journal_top(journal, &ranking, s->cli->json ? json_top : print_top, s, e))
+		if (!(tops[i].column ? journal_top : networks_top)(
+			journal, &ranking, s->cli->json ? json_top : print_top, s, e))
 			return false;
 		if (s->cli->json)
 			fputc(']', out);

@@ -48,6 +48,49 @@ mark(const struct waits *w, int64_t percent)
 	return w->wait[i].seconds;
 }
 
+/* How many waited so long at most, each beyond the one before. */
+static const struct {
+	int64_t seconds;
+	const char *name;
+} steps[] = {
+	{ 300, "5m" },
+	{ 600, "10m" },
+	{ 1200, "20m" },
+	{ 1800, "30m" },
+	{ 3600, "1h" },
+	{ 14400, "4h" },
+	{ INT64_MAX, "longer" },
+};
+
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
+#define BAR 40
+#define BARS "########################################"
+
+static void
+print_chart(struct cli *cli, const struct waits *w)
+{
+	int64_t n[N_STEPS] = { 0 }, most = 1, before = 0;
+	struct line line = { cli };
+	size_t k = 0;
+	char text[128];
+
+	for (size_t i = 0; i < w->rows; i++) {
+		while (w->wait[i].seconds > steps[k].seconds)
+			k++;
+		n[k] += w->wait[i].up_to - before;
+		before = w->wait[i].up_to;
+		most = n[k] > most ? n[k] : most;
+	}
+	for (size_t i = 0; i < N_STEPS; i++) {
+		if (n[i] == 0)
+			continue;
+		snprintf(text, sizeof(text), "%10" PRId64 "  %-6s  %.*s", n[i], steps[i].name,
+		    (int)((n[i] * BAR + most - 1) / most), BARS);
+		line_add(&line, text, COLOR_NONE);
+		line_end(&line);
+	}
+}
+
 static void
 print_line(struct cli *cli, const struct waits *w)
 {
@@ -71,6 +114,7 @@ print_line(struct cli *cli, const struct waits *w)
 	line_add(&line, b.p, COLOR_NONE);
 	line_end(&line);
 	buf_free(&b);
+	print_chart(cli, w);
 }
 
 static void

@@ -145,6 +145,38 @@ test_shell(void **state)
 	}
 }
 
+static void
+test_csv(void **state)
+{
+	static const struct {
+		struct str in;
+		const char *out;
+	} cases[] = {
+		{ { "", 0 }, "\"\"" },
+		{ { "a,b", 3 }, "\"a,b\"" },
+		{ { "a\"b", 3 }, "\"a\"\"b\"" },
+		{ { "=1+1", 4 }, "\"'=1+1\"" },
+		{ { "@x", 2 }, "\"'@x\"" },
+		{ { "+x", 2 }, "\"'+x\"" },
+		{ { "-x", 2 }, "\"'-x\"" },
+		{ { "\t=x", 3 }, "\"\\x09=x\"" },
+		{ { "a\r\nb", 4 }, "\"a\\x0d\\x0ab\"" },
+		{ { "m\xc3\xbc\xff", 4 }, "\"m\xc3\xbc\\xff\"" },
+	};
+	struct buf b;
+
+	buf_init(&b, 100);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		buf_clear(&b);
+		assert_true(escape_csv(&b, cases[i].in));
+		assert_string_equal(b.p, cases[i].out);
+	}
+	buf_free(&b);
+	buf_init(&b, 4);
+	assert_false(escape_csv(&b, STR("abc")));
+	buf_free(&b);
+}
+
 /* Whatever octets come in: printable out, NUL-terminated, inside its memory. */
 static void
 test_random_octets(void **state)
@@ -179,6 +211,7 @@ main(void)
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_shell),
+		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_random_octets),
 	};
 

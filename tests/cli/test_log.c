@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +232,7 @@ test_terminal(void **state)
 
 	fill(r);
 	unsetenv("NO_COLOR");
+	setenv("PAGER", "cat", 1);
 	on_terminal(r, 200, shown, sizeof(shown));
 	assert_non_null(strstr(shown, "\033[31mreject\033[0m"));
 	assert_non_null(strstr(shown, "\033[33mtempfail\033[0m"));
@@ -242,7 +244,95 @@ test_terminal(void **state)
 	assert_null(strchr(shown, '\033'));
 	for (char *l = strtok_r(shown, "\r\n", &rest); l; l = strtok_r(NULL, "\r\n", &rest))
 		assert_in_range(strlen(l), 40, 60);
+	/* All of it goes through the pager, and what it says stands at the end. */
+	setenv("PAGER", "sed 's/^/| /'; echo left", 1);
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_memory_equal(shown, "| 2026-01-31 12:00:00  aaaaaa  ", 31);
+	assert_non_null(strstr(shown,
+	    "\r\n| 3 entries:  1 accept  1 tempfail  1 reject  from 2026-01-31 12:00:00 to "
+	    "2026-01-31 14:00:00\r\nleft\r\n"));
+	unsetenv("PAGER");
 	unsetenv("NO_COLOR");
+}
+
+/* Those of one session together, where its first stands. */
+static void
+test_groups(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+	static const char *const sessions[] = { "one", "two", "one", "", "" };
+
+	for (size_t i = 0; i < 5; i++) {
+		char id[8] = { (char)('a' + i), 'b', 'c', 'd', 'e', 'f', '\0' };
+
+		memcpy(record.id, id, sizeof(id));
+		record.serial = 0;
+		record.session = str_of(sessions[i]);
+		record.time_ms += 60000;
+		run_append(r, &record);
+	}
+	run_cli(r, "log --group");
+	run_is(r, 0,
+	    "2026-01-31 12:01:00  192.0.2.1  mx.example.net  helo helo.example.net  2 entries  session one\n"
+	    "  2026-01-31 12:01:00  abcdef  reject    550  mail     192.0.2.1  a@example.net  -  SPF: not permitted  postern.conf:12\n"
+	    "  2026-01-31 12:03:00  cbcdef  reject    550  mail     192.0.2.1  a@example.net  -  SPF: not permitted  postern.conf:12\n"
+	    "2026-01-31 12:02:00  192.0.2.1  mx.example.net  helo helo.example.net  1 entry  session two\n"
+	    "  2026-01-31 12:02:00  bbcdef  reject    550  mail     192.0.2.1  a@example.net  -  SPF: not permitted  postern.conf:12\n"
+	    "2026-01-31 12:04:00  192.0.2.1  mx.example.net  helo helo.example.net  1 entry\n"
+	    "  2026-01-31 12:04:00  dbcdef  reject    550  mail     192.0.2.1  a@example.net  -  SPF: not permitted  postern.conf:12\n"
+	    "2026-01-31 12:05:00  192.0.2.1  mx.example.net  helo helo.example.net  1 entry\n"
+	    "  2026-01-31 12:05:00  ebcdef  reject    550  mail     192.0.2.1  a@example.net  -  SPF: not permitted  postern.conf:12\n",
+	    "");
+	run_cli(r, "log --group --json");
+	run_is(
+	    r, 2, "", "postern: --group is for people, and for what is there: not with --json\n");
+	run_cli(r, "log --group --verdict accept");
+	run_is(r, 1, "", "");
+}
+
+static void
+test_csv(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+
+	memcpy(record.id, "aaaaaa", 7);
+	record.helo = STR("=cmd|' /C calc'!A0");
+	record.text = STR("say \"no\",\r\ntwice");
+	record.recipients = STR("[\"x@example.org\",\"y@example.com\"]");
+	run_append(r, &record);
+	run_cli(r, "log --csv");
+	run_is(r, 0,
+	    "id,time,front,step,verdict,code,size,times,recipients,client_ip,client_name,helo,account,sender,"
+	    "enhanced,text,rule,observed,queue_id,session\r\n"
+	    "aaaaaa,2026-01-31T12:00:00.123Z,proxy,mail,reject,550,0,1,\"x@example.org, y@example.com\","
+	    "\"192.0.2.1\",\"mx.example.net\",\"'=cmd|' /C calc'!A0\",\"\",\"a@example.net\",\"5.7.23\","
+	    "\"say \"\"no\"\",\\x0d\\x0atwice\",\"postern.conf:12\",\"\",\"\",\"s7\"\r\n",
+	    "");
+	run_cli(r, "log --csv --json");
+	run_is(r, 2, "", "postern: --csv and --json: one of them\n");
+}
+
+/* Times as they are here, or as they are everywhere. */
+static void
+test_utc(void **state)
+{
+	struct run *r = *state;
+
+	fill(r);
+	setenv("TZ", "EST5", 1);
+	tzset();
+	run_cli(r, "log --last 1");
+	run_has(r, "2026-01-31 09:00:00  cccccc");
+	run_cli(r, "log --since '2026-01-31 09:00'");
+	run_has(r, "cccccc");
+	assert_null(strstr(r->out, "bbbbbb"));
+	run_cli(r, "log --utc --last 1");
+	run_has(r, "2026-01-31 14:00:00  cccccc");
+	run_cli(r, "log --utc --since '2026-01-31 14:00'");
+	run_has(r, "cccccc");
+	assert_null(strstr(r->out, "bbbbbb"));
 }
 
 /* --- texts of strangers ------------------------------------------------------------------------- */
@@ -414,6 +504,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_verify, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_groups, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_csv, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_utc, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_follow, run_setup, run_teardown),

@@ -47,20 +47,23 @@ test_text(void **state)
 	    "         1  clients that gave up during a delay\n"
 	    "\n"
 	    "refused senders\n"
-	    "         4  a@example.net\n"
-	    "         1  (none)\n"
+	    "         4  ####################  a@example.net\n"
+	    "         1  #####                 (none)\n"
 	    "\n"
 	    "refused clients\n"
-	    "         5  192.0.2.1\n"
+	    "         5  ####################  192.0.2.1\n"
+	    "\n"
+	    "networks of refused clients\n"
+	    "         5  ####################  192.0.2.0/24\n"
 	    "\n"
 	    "rules that refused\n"
-	    "         5  postern.conf:12\n"
+	    "         5  ####################  postern.conf:12\n"
 	    "\n"
 	    "texts of refusals\n"
-	    "         5  SPF: not permitted\n",
+	    "         5  ####################  SPF: not permitted\n",
 	    "");
 	run_cli(r, "stats --since 2026-01-31 --until '2026-01-31 14:00' --top 1");
-	run_has(r, "refused senders\n         3  a@example.net\n\n");
+	run_has(r, "refused senders\n         3  ####################  a@example.net\n\n");
 }
 
 #define SEEN(key, flag, state, first) \
@@ -96,7 +99,10 @@ test_delays(void **state)
 	run_cli(r, "stats --since 2026-01-31 --until 2026-02-01");
 	run_has(r,
 	    "\ndelayed by greylisting, of what was accepted\n"
-	    "         3  p50 30m, p95 1h, p99 1h, longest 1h\n");
+	    "         3  p50 30m, p95 1h, p99 1h, longest 1h\n"
+	    "         1  5m      ########################################\n"
+	    "         1  30m     ########################################\n"
+	    "         1  1h      ########################################\n");
 	run_cli(r, "stats --json --since 2026-01-31 --until 2026-02-01");
 	run_has(
 	    r, ",\"delayed\":{\"n\":3,\"p50\":1800,\"p95\":3600,\"p99\":3600,\"longest\":3600},");
@@ -118,6 +124,7 @@ test_json(void **state)
 	    "\"all\":{\"accept\":8,\"tempfail\":1,\"reject\":4,\"defer\":2,\"left\":1},"
 	    "\"senders\":[{\"key\":\"a@example.net\",\"n\":4},{\"key\":\"\",\"n\":1}],"
 	    "\"clients\":[{\"key\":\"192.0.2.1\",\"n\":5}],"
+	    "\"networks\":[{\"key\":\"192.0.2.0/24\",\"n\":5}],"
 	    "\"rules\":[{\"key\":\"postern.conf:12\",\"n\":5}],"
 	    "\"texts\":[{\"key\":\"SPF: not permitted\",\"n\":5}],\"delayed\":{\"n\":0},\"dns\":null}\n",
 	    "");
