@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
 	&command_backends,
 	&command_check,
 	&command_test,
+	&command_replay,
 	&command_allow,
 	&command_block,
 	&command_lists,

@@ -20,6 +20,8 @@ libpostern_a_SOURCES += \
 	cli/print.c cli/print.h \
 	cli/propose.c cli/propose.h \
 	cli/quota.c \
+	cli/ranking.c cli/ranking.h \
+	cli/replay.c \
 	cli/refusals.c cli/refusals.h \
 	cli/stats.c \
 	cli/story.c cli/story.h \

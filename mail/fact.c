@@ -111,6 +111,16 @@ value_dup(struct arena *arena, const struct value *v)
 	return copy;
 }
 
+static void
+facts_append(struct facts *facts, struct fact *f)
+{
+	/* A list that was born zeroed has no end yet. */
+	if (facts->first == NULL)
+		facts->end = &facts->first;
+	*facts->end = f;
+	facts->end = &f->next;
+}
+
 static struct fact *
 facts_add(struct facts *facts, const struct ask *ask, const struct fact_call *call,
     const struct value *value)
@@ -123,11 +133,7 @@ facts_add(struct facts *facts, const struct ask *ask, const struct fact_call *ca
 		f->call.arg[i] = value_dup(ask->arena, &call->arg[i]);
 	f->value = *value;
 	f->step = ask->step;
-	/* A list that was born zeroed has no end yet. */
-	if (facts->first == NULL)
-		facts->end = &facts->first;
-	*facts->end = f;
-	facts->end = &f->next;
+	facts_append(facts, f);
 	return f;
 }
 
@@ -183,6 +189,31 @@ fact_ask(const struct ask *ask, const struct fact_entry *entry)
 	return inner;
 }
 
+void
+fact_put(
+    struct ask *ask, const struct fact_call *call, const struct value *value, unsigned failures)
+{
+	struct ask inner = fact_ask(ask, call->entry);
+	struct facts *facts = facts_of(ask, call->entry->def);
+	struct fact *f = ARENA_NEW(inner.arena, struct fact);
+
+	*f = (struct fact){
+		.call = *call, .value = *value, .failures = failures, .step = ask->step
+	};
+	facts_append(facts, f);
+}
+
+/* It waits for what does not come. */
+static enum progress
+missing(const struct ask *ask, const struct fact_call *call)
+{
+	struct replayed *replayed = ask->session->replayed;
+
+	if (replayed != NULL && replayed->missing == NULL)
+		replayed->missing = call;
+	return PENDING;
+}
+
 enum progress
 fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 {
@@ -205,12 +236,15 @@ fact_get(struct ask *ask, const struct fact_call *call, struct value *out)
 		ask->waits = call;
 		return PENDING;
 	}
+	if (ask->session->replayed != NULL &&
+	    ask->session->replayed->lacks(ask->session->replayed, call))
+		return missing(ask, call);
 	inner = fact_ask(ask, call->entry);
 	began = clock_mono_us();
 	switch (call->entry->def->compute(&inner, call, &value)) {
 	case PENDING:
 		ask->waits = call;
-		return PENDING;
+		return missing(ask, call);
 	case FAILED:
 		panic("fact %s failed", call->entry->def->name);
 	case DONE:

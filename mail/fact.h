@@ -139,6 +139,15 @@ struct ask {
 };
 
 /*
+ * A session of which only what was kept is left (rules/replay.h): some facts cannot be computed any more. Asking for one that was
+ * not put in place (fact_put) is PENDING, and so is one whose questions have no answer.
+ */
+struct replayed {
+	bool (*lacks)(const struct replayed *replayed, const struct fact_call *call);
+	const struct fact_call *missing; /* the first that was asked for in vain; to be cleared */
+};
+
+/*
  * DONE with *out, or PENDING. Facts of a step to come, or an unknown name, are a fault of ours:
  * panic.
  */
@@ -150,6 +159,9 @@ enum progress fact_get(struct ask *ask, const struct fact_call *call, struct val
 enum progress fact_get_named(struct ask *ask, const char *name, struct value *out);
 /* As if it had been computed just now to be this; its texts are copied. For who plays a session with facts of his own. */
 void fact_give(struct ask *ask, const struct fact_call *call, const struct value *value);
+/* Puts one in place that was computed before, where fact_get() finds it at ask->step. Nothing is copied. */
+void fact_put(
+    struct ask *ask, const struct fact_call *call, const struct value *value, unsigned failures);
 /* The fact if it was computed already; NULL. */
 const struct fact *fact_known(const struct session *session, const struct fact_call *call);
 

@@ -58,6 +58,28 @@ answers_row(const struct answers *a, const struct question *q)
 }
 
 static void
+answers_append(struct answers *a, struct answer *row)
+{
+	/* A table that was born zeroed has no end yet. */
+	if (a->first == NULL)
+		a->end = &a->first;
+	*a->end = row;
+	a->end = &row->next;
+	a->total++;
+}
+
+void
+answers_put(struct answers *a, struct arena *arena, const struct answer *answer)
+{
+	struct answer *row = ARENA_NEW(arena, struct answer);
+
+	*row = *answer;
+	row->state = ANSWER_HERE;
+	row->next = NULL;
+	answers_append(a, row);
+}
+
+static void
 answers_note(struct answers *a, struct arena *arena, const struct question *q)
 {
 	struct answer *row = ARENA_NEW(arena, struct answer);
@@ -67,13 +89,8 @@ answers_note(struct answers *a, struct arena *arena, const struct question *q)
 	if (q->hashes.n > 0)
 		row->question.hashes = arena_dup(arena, q->hashes);
 	row->state = ANSWER_NOTED;
-	/* A table that was born zeroed has no end yet. */
-	if (a->first == NULL)
-		a->end = &a->first;
-	*a->end = row;
-	a->end = &row->next;
+	answers_append(a, row);
 	a->noted++;
-	a->total++;
 }
 
 const struct answer *

@@ -127,7 +127,8 @@ struct session {
 	const struct plans *plans; /* the configuration's, or NULL */
 	/* those in force, while a decision is made; NULL: none */
 	const struct exceptions *exceptions;
-	struct held *held; /* of connect and helo */
+	struct held *held;         /* of connect and helo */
+	struct replayed *replayed; /* it is decided again, from what was kept of it; NULL */
 	struct transaction txn;
 	/* errors and refusals so far, for limits and facts */
 	unsigned n_errors, n_refused, n_messages;

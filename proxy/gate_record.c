@@ -241,10 +241,13 @@ gate_story_add(
 
 	buf_init(&b, RECORD_TEXT_MAX);
 	record_step(story->config, &ask, d, step == STEP_MESSAGE, &b);
-	if (b.n > 0 && step < STEP_MAIL)
+	if (b.n > 0 && step < STEP_MAIL) {
 		replace(step == STEP_CONNECT ? &story->connect : &story->helo, step, s->conn,
 		    buf_str(&b));
-	else if (step >= STEP_MAIL && (b.n > 0 || s->txn.current))
+		story->helo.told.helo = s->helo;
+		story->helo.told.esmtp = s->esmtp;
+		story->helo.told.tls = s->tls.on;
+	} else if (step >= STEP_MAIL && (b.n > 0 || s->txn.current))
 		append(story, s, step, buf_str(&b));
 	buf_free(&b);
 }

@@ -37,6 +37,10 @@ libpostern_a_SOURCES += \
 	rules/record.c rules/record.h \
 	rules/record_expand.c \
 	rules/record_trace.c \
+	rules/record_value.c \
+	rules/replay.c rules/replay.h \
+	rules/replay_answers.c \
+	rules/replay_session.c rules/replay_session.h \
 	rules/rule.h \
 	rules/routes.c \
 	rules/ruleset.c rules/ruleset.h \

@@ -2,74 +2,10 @@
 
 #include <stdlib.h>
 
-#include "db/json.h"
 #include "rules/eval.h"
+#include "rules/record.h"
 
 #define SCRATCH_LIMIT (1024 * 1024)
-
-/* --- values ------------------------------------------------------------------------------------- */
-
-static bool
-read_list(struct arena *arena, const struct json *json, struct value *out)
-{
-	struct str *item;
-	size_t n = 0;
-
-	if (json->type != JSON_ARRAY)
-		return false;
-	for (const struct json *i = json->first; i; i = i->next)
-		n++;
-	item = ARENA_ARRAY(arena, struct str, n + 1);
-	n = 0;
-	for (const struct json *i = json->first; i; i = i->next)
-		item[n++] = i->text;
-	*out = (struct value){ .type = VALUE_LIST, .list = { item, n } };
-	return true;
-}
-
-static bool
-read_number(enum value_type type, const struct json *json, struct value *out)
-{
-	char text[64];
-
-	if (json->type != JSON_NUMBER || !str_copy(json->text, text, sizeof(text)))
-		return false;
-	if (type == VALUE_REAL)
-		*out = (struct value){ .type = type, .real = strtod(text, NULL) };
-	else
-		*out = (struct value){ .type = type, .number = strtoll(text, NULL, 10) };
-	return true;
-}
-
-/* Of the type that the fact has now; false: it is none. */
-static bool
-read_value(struct arena *arena, enum value_type type, const struct json *json, struct value *out)
-{
-	*out = (struct value){ .type = VALUE_NONE };
-	if (json->type == JSON_NULL)
-		return true;
-	switch (type) {
-	case VALUE_BOOL:
-		*out = value_bool(json->yes);
-		return json->type == JSON_BOOL;
-	case VALUE_NUMBER:
-	case VALUE_REAL:
-	case VALUE_DURATION:
-		return read_number(type, json, out);
-	case VALUE_LIST:
-		return read_list(arena, json, out);
-	case VALUE_IP:
-		out->type = VALUE_IP;
-		return json->type == JSON_STRING && ip_parse(json->text, &out->ip);
-	case VALUE_TEXT:
-	case VALUE_SYMBOL:
-		*out = (struct value){ .type = type, .text = json->text };
-		return json->type == JSON_STRING;
-	case VALUE_NONE:
-		break;
-	}
-	return false;
-}
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
@@ -94,7 +30,7 @@ know(struct past *p, size_t slot, const struct json *json)
 
 	fact->call = *call;
 	fact->step = p->step;
-	if (read_value(p->arena, call->entry->def->type, json, &fact->value))
+	if (record_value(p->arena, call->entry->def->type, json, &fact->value))
 		p->known[slot] = fact;
 }
 

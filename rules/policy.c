@@ -204,8 +204,7 @@ policy_decide(const struct ruleset *rules, struct ask *ask, struct arena *arena,
 {
 	struct session *s = ask->session;
 	size_t n = rules->n_policy, differs = 0;
-	static const struct trace_rule alike = { STR(POLICY_RULE),
-		STR("rules of message tell recipients apart"), "defer" };
+	static const struct trace_rule alike = { STR(POLICY_RULE), STR(POLICY_ALIKE), "defer" };
 	struct trace_entry entry = { .rule = &alike, .observed = rules->observe };
 	struct trace_rule *shown;
 	struct str *found;

@@ -17,6 +17,8 @@
 
 /* In the place of the rule, in verdict, journal and trace. */
 #define POLICY_RULE "policy"
+/* In the place of its text, of recipients that are alike. */
+#define POLICY_ALIKE "rules of message tell recipients apart"
 
 /*
  * Behind ruleset_decide() of the step rcpt, with its decision and its arena: turns an accept into the

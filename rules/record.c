@@ -194,16 +194,30 @@ limits_json(struct buf *b, const struct take_limits *limit)
 			buf_printf(b, ",\"limit_%s\":%" PRId64, window[i], most[i]);
 }
 
+const char *
+record_take_what(enum take_what what)
+{
+	static const char *const names[] = {
+		[TAKE_HOLD] = "hold",
+		[TAKE_KEEP] = "keep",
+		[TAKE_SETTLE] = "settle",
+		[TAKE_FREE] = "free",
+		[TAKE_LOOK] = "look",
+		[TAKE_ALLOW] = "allow",
+		[TAKE_RESET] = "reset",
+	};
+
+	return names[what];
+}
+
 static void
 take_json(struct buf *b, const struct answer *a)
 {
-	static const char *const what[] = { "hold", "keep", "settle", "free", "look", "allow",
-		"reset" };
 	const struct take_answer *t = &a->take;
 
 	counts_json(b, a, "take");
 	buf_addc(b, ',');
-	pair(b, "what", str_of(what[a->question.take.what]));
+	pair(b, "what", str_of(record_take_what(a->question.take.what)));
 	if (a->failed)
 		return;
 	buf_printf(b, ",\"granted\":%s,\"held\":%" PRId64 ",\"free\":%" PRId64,

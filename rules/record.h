@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "db/json.h"
 #include "rules/config.h"
 #include "rules/ruleset.h"
 
@@ -27,6 +28,9 @@ struct record_told {
 	enum step step;
 	const struct recipient *recipient; /* of RCPT */
 	struct str text;                   /* record_step() */
+	/* of HELO: what it said then, when another one came that no rule was asked about; p NULL: not told */
+	struct str helo;
+	bool esmtp, tls;
 	const struct record_told *next;
 };
 
@@ -70,7 +74,15 @@ void record_decision(enum step step, const struct decision *d, struct buf *out);
  */
 void record_answers(const struct session *s, struct buf *out);
 
+/* A fact's value out of its JSON, of the type that it has; false: it is none of this type. Its texts may lie in v. */
+bool record_value(
+    struct arena *arena, enum value_type type, const struct json *v, struct value *out);
+/* A number as written: the whole of it. */
+int64_t record_whole(struct str digits);
+
 /* "first", "early", ...: as in the answers' "state". */
 const char *record_seen_state(enum seen_state state);
+/* "hold", "keep", ...: as in the answers' "what". */
+const char *record_take_what(enum take_what what);
 
 #endif

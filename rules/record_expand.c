@@ -3,6 +3,7 @@
 
 #include "base/escape.h"
 #include "db/json.h"
+#include "rules/policy.h"
 #include "rules/record.h"
 
 /* What an expanded trace may come to. */
@@ -135,20 +136,46 @@ tried(struct expansion *x)
 }
 
 static void
+slots(struct expansion *x, const struct json *list)
+{
+	for (const struct json *s = list ? list->first : NULL; s; s = s->next) {
+		uint64_t number;
+
+		if (str_to_u64(s->text, 100000, &number))
+			fact(x, (size_t)number, s == list->first);
+	}
+}
+
+static void
+alike(struct expansion *x)
+{
+	static struct json action = {
+		.type = JSON_STRING, .name = STR("action"), .text = STR("defer")
+	};
+	static struct json source = { .type = JSON_STRING,
+		.name = STR("source"),
+		.text = STR(POLICY_ALIKE),
+		.next = &action };
+	static struct json name = {
+		.type = JSON_STRING, .name = STR("rule"), .text = STR(POLICY_RULE), .next = &source
+	};
+	static const struct json policy = { .type = JSON_OBJECT, .first = &name };
+
+	if (json_get(x->step, "alike") == NULL)
+		return;
+	rule(x, &policy, false);
+	slots(x, json_get(x->step, "alike"));
+	rule_end(x, false);
+}
+
+static void
 also(struct expansion *x)
 {
 	const struct json *list = json_get(x->step, "also");
 
 	for (const struct json *e = list ? list->first : NULL; e; e = e->next) {
-		const struct json *slots = json_get(e, "facts");
-
 		rule(x, e, json_yes(e, "hit"));
-		for (const struct json *s = slots ? slots->first : NULL; s; s = s->next) {
-			uint64_t number;
-
-			if (str_to_u64(s->text, 100000, &number))
-				fact(x, (size_t)number, s == slots->first);
-		}
+		slots(x, json_get(e, "facts"));
 		rule_end(x, json_yes(e, "gave_up"));
 	}
 }
@@ -180,6 +207,7 @@ record_expand(struct arena *arena, struct str configuration, struct str facts, s
 		if (json_get(x.step, "cut"))
 			cut(&x);
 		tried(&x);
+		alike(&x);
 		also(&x);
 	}
 	buf_addc(&x.out, ']');

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/escape.h"
+#include "rules/policy.h"
 #include "rules/record.h"
 #include "rules/rule.h"
 #include "rules/series.h"
@@ -229,10 +230,29 @@ tried(
 	buf_addc(b, '"');
 }
 
+/* Each recipient has one of these where rules of message tell some apart: it is told in fewer words. */
+static bool
+is_alike(const struct trace_entry *e)
+{
+	return !e->hit && !e->observed && str_eq(e->rule->source, STR(POLICY_ALIKE));
+}
+
+static void
+slots(struct buf *b, const struct ruleset *rules, const struct trace_entry *e)
+{
+	for (unsigned k = 0; k < e->n_facts; k++)
+		buf_printf(b, k > 0 ? ",%zu" : "[%zu", slot_of(rules, e->fact[k]));
+	buf_add(b, e->n_facts > 0 ? STR("]") : STR("[]"));
+}
+
 /* What stands in the trace without being a rule: `when ... unavailable`, the policy of recipients. */
 static void
 also(struct buf *b, const struct ruleset *rules, const struct trace *trace, size_t from)
 {
+	if (from < trace->n && is_alike(&trace->entry[from])) {
+		member(b, "alike");
+		slots(b, rules, &trace->entry[from++]);
+	}
 	if (from == trace->n)
 		return;
 	member(b, "also");
@@ -247,9 +267,8 @@ also(struct buf *b, const struct ruleset *rules, const struct trace *trace, size
 		yes(b, "observed", e->observed);
 		yes(b, "gave_up", e->gave_up);
 		member(b, "facts");
-		for (unsigned k = 0; k < e->n_facts; k++)
-			buf_printf(b, k > 0 ? ",%zu" : "[%zu", slot_of(rules, e->fact[k]));
-		buf_add(b, e->n_facts > 0 ? STR("]}") : STR("[]}"));
+		slots(b, rules, e);
+		buf_addc(b, '}');
 	}
 	buf_addc(b, ']');
 }
@@ -343,16 +362,36 @@ session(struct buf *b, const struct session *s, enum step step)
 	buf_addc(b, '}');
 }
 
+/* An entry's recipients are those it let in, or the one that it is about. */
+static bool
+is_listed(const struct session *s, const struct recipient *r)
+{
+	return s->txn.current ? r == s->txn.current : r->state == RECIPIENT_ACCEPTED;
+}
+
+/* The HELO that the session has now. */
+static bool
+is_latest(const struct session *s, const struct record_told *t)
+{
+	return str_eq(s->helo, t->helo) && s->esmtp == t->esmtp && s->tls.on == t->tls;
+}
+
 /* Whom it was about is told of those only who are not among the entry's recipients. */
 static void
-step_json(struct buf *b, const struct record_told *t)
+step_json(struct buf *b, const struct session *s, const struct record_told *t)
 {
 	static const char *const states[] = { "asked", "accepted", "refused", "unknown" };
 
 	buf_printf(b, "{\"at\":\"%s\"", step_name(t->step));
-	if (t->recipient && t->recipient->state != RECIPIENT_ACCEPTED) {
+	if (t->recipient && !is_listed(s, t->recipient))
 		text(b, "to", t->recipient->mailbox.address);
+	if (t->recipient && t->recipient->state != RECIPIENT_ACCEPTED)
 		text(b, "state", str_of(states[t->recipient->state]));
+	if (t->helo.p && !is_latest(s, t)) {
+		member(b, "helo");
+		escape_json(b, t->helo);
+		yes(b, "esmtp", t->esmtp);
+		yes(b, "tls", t->tls);
 	}
 	if (t->text.n > 0) {
 		buf_addc(b, ',');
@@ -362,14 +401,13 @@ step_json(struct buf *b, const struct record_told *t)
 }
 
 static void
-steps(struct series *series, const struct record_told *t)
+steps(struct series *series, const struct session *s, const struct record_told *t)
 {
 	for (; t; t = t->next) {
 		/* One that is not told of is not needed either, when it went as the recipients say. */
-		if (t->text.n == 0 &&
-		    (t->recipient == NULL || t->recipient->state == RECIPIENT_ACCEPTED))
+		if (t->text.n == 0 && (t->recipient == NULL || is_listed(s, t->recipient)))
 			continue;
-		step_json(&series->element, t);
+		step_json(&series->element, s, t);
 		series_next(series);
 	}
 }
@@ -383,8 +421,8 @@ record_trace(const struct session *s, enum step step, const struct record_told *
 	series_open(&series, out, '[');
 	session(&series.element, s, step);
 	series_next(&series);
-	steps(&series, connection);
-	steps(&series, transaction);
+	steps(&series, s, connection);
+	steps(&series, s, transaction);
 	series_close(&series);
 }
 

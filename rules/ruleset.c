@@ -16,7 +16,8 @@ fill_verdict(struct evaluation *ev, const struct rule *rule, struct verdict *out
 	};
 	enum progress progress = DONE;
 
-	if (rule->text != NULL)
+	/* What is decided again is told to nobody, and its text may ask for what nobody asked for then. */
+	if (rule->text != NULL && ev->ask->session->replayed == NULL)
 		progress = text_expand(ev, rule->text, &v.text);
 	memcpy(v.enhanced, rule->enhanced, sizeof v.enhanced);
 	if (progress == DONE)
@@ -30,6 +31,8 @@ add_field(struct evaluation *ev, const struct rule *rule)
 	struct added_field **end = &ev->out->added;
 	struct str value;
 
+	if (ev->ask->session->replayed != NULL)
+		return DONE;
 	if (text_expand(ev, rule->text, &value) != DONE)
 		return PENDING;
 	while (*end != NULL)

@@ -9,6 +9,8 @@ check_PROGRAMS += \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
 	tests/cli/test_quota \
+	tests/cli/test_ranking \
+	tests/cli/test_replay \
 	tests/cli/test_stats \
 	tests/cli/test_trial \
 	tests/cli/test_when \
@@ -23,6 +25,7 @@ tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_quota_SOURCES = tests/cli/test_quota.c $(cli_run)
+tests_cli_test_replay_SOURCES = tests/cli/test_replay.c $(cli_run)
 tests_cli_test_stats_SOURCES = tests/cli/test_stats.c $(cli_run)
 tests_cli_test_trial_SOURCES = tests/cli/test_trial.c $(cli_run)
 tests_cli_test_why_SOURCES = tests/cli/test_why.c $(cli_run)

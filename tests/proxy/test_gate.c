@@ -4,9 +4,7 @@
  */
 #include "proxy/gate.h"
 
-#include <arpa/inet.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,14 +22,13 @@
 #include "filters/vocabulary.h"
 #include "mail/exception.h"
 #include "rules/record.h"
+#include "tests/proxy/names.h"
 
 #define LIMIT_S 20 /* for a loop to get where it should */
 
 struct fixture {
 	struct event_base *base;
-	int dns;
-	struct event *dns_readable;
-	unsigned asked; /* questions that reached the name server */
+	struct names names;
 	char folder[64];
 	struct db *db;
 	struct gate *gate;
@@ -39,80 +36,6 @@ struct fixture {
 	unsigned resumed;
 	bool inside; /* a call into the gate is going on */
 };
-
-/* ---- a name server: the first label of a name says what it answers ---- */
-
-static void
-put_u16(struct buf *b, size_t value)
-{
-	buf_addc(b, (char)(value >> 8));
-	buf_addc(b, (char)value);
-}
-
-static void
-put_txt(struct buf *b, struct str text)
-{
-	put_u16(b, 0xc00c);
-	put_u16(b, DNS_TXT);
-	put_u16(b, 1);
-	put_u16(b, 0);
-	put_u16(b, 300);
-	put_u16(b, text.n + 1);
-	buf_addc(b, (char)text.n);
-	buf_add(b, text);
-}
-
-static void
-serve(evutil_socket_t fd, short what, void *arg)
-{
-	struct fixture *f = arg;
-	struct sockaddr_in peer;
-	socklen_t peer_size = sizeof(peer);
-	char question[512];
-	ssize_t n =
-	    recvfrom(fd, question, sizeof(question), 0, (struct sockaddr *)&peer, &peer_size);
-	struct str packet = { question, n > 0 ? (size_t)n : 0 }, label;
-	size_t end;
-	struct buf b;
-	bool broken;
-
-	if (packet.n < 17)
-		return;
-	f->asked++;
-	label = str_sub(packet, 13, 13 + (size_t)packet.p[12]);
-	if (str_starts(label, STR("silent")))
-		return;
-	broken = str_starts(label, STR("broken"));
-	end = 12 + strlen(packet.p + 12) + 5;
-	buf_init(&b, 1024);
-	buf_add(&b, str_sub(packet, 0, 2));
-	put_u16(&b, broken ? 0x8582 : 0x8580);
-	put_u16(&b, 1);
-	put_u16(&b, !broken);
-	put_u16(&b, 0);
-	put_u16(&b, 0);
-	buf_add(&b, str_sub(packet, 12, end));
-	if (!broken)
-		put_txt(
-		    &b, str_starts(label, STR("fail")) ? STR("v=spf1 -all") : STR("v=spf1 +all"));
-	sendto(fd, b.p, b.n, 0, (struct sockaddr *)&peer, peer_size);
-	buf_free(&b);
-}
-
-static uint16_t
-start_name_server(struct fixture *f)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t size = sizeof(sin);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	f->dns = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(f->dns, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(getsockname(f->dns, (struct sockaddr *)&sin, &size), 0);
-	f->dns_readable = event_new(f->base, f->dns, EV_READ | EV_PERSIST, serve, f);
-	event_add(f->dns_readable, NULL);
-	return ntohs(sin.sin_port);
-}
 
 /* ---- the fixture ---- */
 
@@ -190,7 +113,7 @@ set_up(void **state)
 	snprintf(f->folder, sizeof(f->folder), "/tmp/postern-gate-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	f->base = event_base_new();
-	config = load(f, start_name_server(f));
+	config = load(f, names_start(&f->names, f->base));
 	f->db = db_start(&settings, &e);
 	assert_non_null(f->db);
 	f->gate = gate_new(f->base, f->db, config, &e);
@@ -212,8 +135,7 @@ tear_down(void **state)
 	gate_free(&f->gate);
 	if (f->db)
 		db_stop(&f->db);
-	event_free(f->dns_readable);
-	close(f->dns);
+	names_stop(&f->names);
 	event_base_free(f->base);
 	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
 	assert_int_equal(system(command), 0);
@@ -346,7 +268,7 @@ test_accepts_without_waiting(void **state)
 
 	assert_int_equal(decide(f, STEP_CONNECT, &v), 0);
 	assert_int_equal(v.kind, VERDICT_ACCEPT);
-	assert_int_equal(f->asked, 0);
+	assert_int_equal(f->names.asked, 0);
 	assert_int_equal(journal(f).n, 0);
 }
 
@@ -397,7 +319,7 @@ test_asks_the_dns_and_is_resumed(void **state)
 	assert_int_equal(decide(f, STEP_MAIL, &v), 2); /* the answer, then the journal */
 	assert_int_equal(v.kind, VERDICT_REJECT);
 	assert_string_equal(v.enhanced, "5.7.23");
-	assert_true(f->asked >= 1);
+	assert_true(f->names.asked >= 1);
 	assert_non_null(strstr(journal(f).trace, "\"spf\""));
 	/* A second transaction finds the answer in the cache, and waits for the journal only. */
 	begin_mail(f, "<b@fail.test>");
@@ -437,7 +359,7 @@ test_rules_are_over_for_the_trusted(void **state)
 	begin_mail(f, "<a@fail.test>");
 	assert_int_equal(decide(f, STEP_MAIL, &v), 0);
 	assert_true(v.kind == VERDICT_ACCEPT || v.kind == VERDICT_ACCEPT_SESSION);
-	assert_int_equal(f->asked, 0);
+	assert_int_equal(f->names.asked, 0);
 }
 
 static void

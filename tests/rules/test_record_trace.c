@@ -190,8 +190,8 @@ test_tells_of_a_refusal(void **state)
 	w->session.n_errors = 3;
 	step(w, STEP_RCPT, "box.limit=6; surge(client)=2", true);
 	same(w, expanded(w, STEP_RCPT));
-	assert_non_null(strstr(
-	    w->out.p, "\"to\":\"b@example.org\",\"state\":\"asked\",\"after\":5,\"errors\":3"));
+	assert_non_null(
+	    strstr(w->out.p, "\"at\":\"rcpt\",\"state\":\"asked\",\"after\":5,\"errors\":3"));
 	assert_null(strstr(w->out.p, "\"own\":{\"box"));
 }
 
@@ -201,6 +201,7 @@ test_tells_no_more(void **state)
 {
 	struct world *w = *state;
 	const struct mailbox sender = { .null = true };
+	struct recipient *to;
 
 	w->session.rules_over = true;
 	step(w, STEP_CONNECT, "", false);
@@ -208,12 +209,14 @@ test_tells_no_more(void **state)
 	step(w, STEP_MAIL, "", false);
 	begin_rcpt(w, "b@example.org");
 	step(w, STEP_RCPT, "", false);
-	w->session.txn.current->state = RECIPIENT_ACCEPTED;
+	to = w->session.txn.current;
+	to->state = RECIPIENT_ACCEPTED;
+	w->session.txn.current = NULL;
 	record_trace(&w->session, STEP_MESSAGE, &w->told[STEP_RCPT], NULL, &w->out);
 	assert_string_equal(
 	    w->out.p, "[{\"format\":2,\"began\":1700000000900,\"port\":4711,\"txn\":1}]");
 	buf_clear(&w->out);
-	w->session.txn.current->state = RECIPIENT_UNKNOWN;
+	to->state = RECIPIENT_UNKNOWN;
 	record_trace(&w->session, STEP_MESSAGE, &w->told[STEP_RCPT], NULL, &w->out);
 	assert_string_equal(w->out.p,
 	    "[{\"format\":2,\"began\":1700000000900,\"port\":4711,\"txn\":1},"
@@ -271,8 +274,9 @@ test_cut(void **state)
 	struct record_told told[30] = { 0 };
 
 	for (size_t i = 0; i < 30; i++)
-		told[i] = (struct record_told){ STEP_RCPT, NULL, STR("\"tried\":\"0 1*\""),
-			i < 29 ? &told[i + 1] : NULL };
+		told[i] = (struct record_told){ .step = STEP_RCPT,
+			.text = STR("\"tried\":\"0 1*\""),
+			.next = i < 29 ? &told[i + 1] : NULL };
 	for (size_t max = 42; max < 3000; max += 7) {
 		struct buf b;
 

@@ -1,0 +1,56 @@
+/*
+ * replay: decides again, under other rules, what the journal keeps of sessions: from the facts and answers of each entry alone,
+ * with no network, no store and no mail. "What would have become of this mail, had these rules been in force?"
+ *
+ * A session is rebuilt from the entry, and the steps that led to it are decided one after the other by the same evaluator
+ * that posternd has. A fact that was gathered then stands; but where its stage has other settings now, it is computed again from the answers
+ * that are kept. What the rules ask for beyond that is not known, and the verdict is unknown then, with the fact named:
+ * nothing is guessed. Under the very rules of the time every verdict is the same again.
+ *
+ * Owns what it reads of one entry until the next. One thread at a time; memory does not grow with the number of entries.
+ */
+#ifndef POSTERN_RULES_REPLAY_H
+#define POSTERN_RULES_REPLAY_H
+
+#include "db/journal.h"
+#include "rules/config.h"
+#include "rules/ruleset.h"
+
+struct replay;
+
+enum replay_state {
+	REPLAY_DECIDED,
+	REPLAY_UNKNOWN, /* for want of a fact */
+	REPLAY_ASIDE, /* no verdict about a session's mail: a sum of refusals, a step let through, an administrator's act */
+	REPLAY_TOO_OLD, /* from before entries held what it takes */
+	REPLAY_STATES,
+};
+
+struct replay_result {
+	enum replay_state state;
+	const char *verdict; /* accept, tempfail, reject, defer, left: as in the journal; static */
+	enum step step;      /* at which it is given */
+	struct str rule;     /* that gives it; "": none */
+	struct str needs;    /* UNKNOWN: the fact */
+	/* recipients of a message that was let in; how many of them are refused now */
+	unsigned recipients, refused;
+	bool observed; /* a rule that is only observed would refuse it */
+};
+
+/* The configuration must outlive it. */
+struct replay *replay_new(const struct config *config);
+void replay_free(struct replay **replay);
+/*
+ * The configuration that the next entries with that revision were decided under, as the journal keeps it (rules/record.h); an
+ * empty text: it is not there.
+ */
+void replay_configuration(struct replay *replay, struct str revision, struct str text);
+/* False: replay_configuration() has not been told of it yet. */
+bool replay_knows(const struct replay *replay, struct str revision);
+/* How the rule reads that a result names; "": it is none. */
+struct str replay_source(const struct replay *replay, struct str rule);
+/* Texts of the result are valid until the next. */
+void replay_entry(
+    struct replay *replay, const struct journal_record *record, struct replay_result *out);
+
+#endif

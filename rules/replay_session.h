@@ -1,0 +1,77 @@
+/*
+ * replay_session: what the journal holds of an entry, made into what the evaluator reads: facts and answers are put in
+ * their places in a session. Private to replay*.c.
+ */
+#ifndef POSTERN_RULES_REPLAY_SESSION_H
+#define POSTERN_RULES_REPLAY_SESSION_H
+
+#include "db/json.h"
+#include "rules/intern.h"
+#include "rules/replay.h"
+
+/* A name of a fact as the journal has it, and what it is under the rules of today. */
+struct replay_name {
+	struct fact_call call; /* entry NULL: there is no such fact */
+};
+
+/* A configuration that entries were decided under, against that of today. */
+struct replay_era {
+	char revision[16];
+	bool same;    /* all of it */
+	bool plans;   /* what plans say, and our own name */
+	bool *stages; /* per part: its settings */
+};
+
+struct replay_record {
+	const struct journal_record *record;
+	const struct replay_era *era;
+	enum step step;
+	const struct json *head;  /* of the trace: the session */
+	const struct json *steps; /* its first step; NULL: none */
+	const struct json *facts;
+	const struct json *recipients;
+	bool trusted; /* the client is, or is not, as it was then */
+	bool differs; /* recipients that were let in are not now, or the other way round */
+	bool answers; /* they are in place */
+	struct exceptions *exceptions; /* that did something then; NULL: none */
+};
+
+struct replay {
+	struct replayed replayed; /* must be first */
+	const struct config *config;
+	struct session session;
+	struct arena *text;    /* of the entry: what was read */
+	struct arena *scratch; /* of one pass of the rules */
+	struct arena *names_arena;
+	struct intern names;
+	struct replay_name *name; /* by number of names */
+	size_t cap_names;
+	struct replay_era *era;
+	size_t n_eras, cap_eras;
+	uint64_t *hash; /* per part */
+	struct replay_record entry;
+	struct buf needs;
+};
+
+/* Reads the entry's texts. False: it is from before they held what it takes. */
+bool replay_read(struct replay *r, const struct journal_record *record);
+/* The session as it began. */
+void replay_begin(struct replay *r);
+/* Facts that lived so long, of the entry, or the step's own (NULL: it has none), are put in place for the step. */
+void replay_facts(struct replay *r, enum step step, const struct json *facts,
+    const struct json *lost, unsigned lives);
+/* The answers of the entry are put in place. */
+void replay_answers(struct replay *r);
+/* Names it, for the next. */
+struct replay_name *replay_name(struct replay *r, struct str name);
+
+#define LIVES(life) (1U << (life))
+#define LIVES_RECIPIENT (LIVES(LIFE_RECIPIENT) | LIVES(LIFE_EACH_RECIPIENT))
+#define LIVES_ALL 0x7fU
+/* Facts that can be asked for from this step on, and live longer: what could not be put in place before. */
+#define LIVES_NEW 0x80U
+
+/* A whole number of a member; 0: there is none. Faster than json_number(). */
+int64_t replay_number(const struct json *object, const char *name);
+
+#endif

@@ -1,0 +1,484 @@
+/*
+ * 10,000 random sessions go through the real gate, with the stages, both databases and a name server on loopback; then the journal
+ * is replayed. Under the same rules nothing changes; under rules that differ in one place, what changes is what was counted while
+ * the sessions went on.
+ */
+#include "rules/replay.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/die.h"
+#include "db/journal_config.h"
+#include "filters/vocabulary.h"
+#include "proxy/gate.h"
+#include "tests/proxy/names.h"
+
+#define SESSIONS 10000
+#define SHARE(percent) (chance(w) % 100 < (percent))
+
+struct world {
+	struct event_base *base;
+	struct names names;
+	char folder[64];
+	uint16_t port;
+	struct db *db;
+	struct gate *gate;
+	struct gate_session *gs;
+	uint64_t random;
+	/* what is to come of other rules */
+	unsigned n_sessions, at_connect, of_score_2, of_trap_2;
+};
+
+static const char settings[] =
+    "trust 10.0.0.0/8\n"
+    "greylist { delay 1s; longest 3s }\n"
+    "list traps { \"trap@example.org\" }\n"
+    "plan house { 400 messages per hour; 3 recipients per message; for clients in { 192.0.2.5 } }\n";
+
+/* The first line is number 8. */
+static const char rules[] =
+    "at connect {\n"
+    "  accept session if client in trusted\n"
+    "  reject 554 5.7.1 \"No ${client.ip}\" if client is 192.0.2.66\n"
+    "}\n"
+    "at helo {\n"
+    "  accept session if helo is \"friend.test\"\n"
+    "  reject 550 5.7.1 \"Bad\" if helo is \"bad.test\" and not tls\n"
+    "}\n"
+    "at mail {\n"
+    "  observe reject 550 5.7.1 \"Not yet\" if sender.local is \"watched\"\n"
+    "  mark clumsy if errors > 1\n"
+    "  score 1 if marked clumsy or sender.null\n"
+    "  reject 550 5.7.23 \"SPF: ${spf.explanation}\" if spf is fail and helo is not \"lenient.test\"\n"
+    "  tempfail 451 4.4.3 \"DNS\" if spf is temperror\n"
+    "  tempfail 450 4.7.1 \"Slow\" if rate(client, messages, 1h) > 1500 and surge(client) < 1\n"
+    "}\n"
+    "at rcpt {\n"
+    "  tempfail 451 4.7.1 \"In ${greylist.wait}\" if recipient is \"grey@example.org\" and greylist is waiting\n"
+    "  reject 550 5.7.1 \"Used up\" if quota is over\n"
+    "  score 1 if recipient in traps\n"
+    "  mark trapped if recipient in traps\n"
+    "  tempfail 452 4.5.3 \"Many\" if recipients > 3\n"
+    "  tempfail 450 4.7.1 \"Guessing\" if unknown_share(client, 1h) > 90 and recipients.unknown > 2\n"
+    "}\n"
+    "at message {\n"
+    "  reject 550 5.7.9 \"Score\" if score >= 3\n"
+    "  reject 550 5.7.9 \"Strict\" if recipient is \"strict@example.org\" and sender.domain is \"x.test\"\n"
+    "  reject 550 5.7.9 \"From\" if from.count > 1 or from.domain contains \"evil.test\"\n"
+    "  observe tempfail 451 4.7.1 \"Trap\" if marked trapped and dkim is none\n"
+    "  tempfail 451 4.7.1 \"Huge\" if message.size > 900 and header.count < 2\n"
+    "}\n";
+
+/* ---- chance ---- */
+
+static unsigned
+chance(struct world *w)
+{
+	w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(w->random >> 33);
+}
+
+#define ONE_OF(list) ((list)[chance(w) % (sizeof(list) / sizeof((list)[0]))])
+
+/* ---- the gate ---- */
+
+static struct config *
+load(struct world *w, const char *text)
+{
+	struct complaints complaints = { 0 };
+	struct arena *arena = arena_new(1 << 16);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct config *config;
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/postern.conf", w->folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file,
+	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
+	    "listen proxy 127.0.0.1 port 2500; resolver forward 127.0.0.1 port %u\n%s%s",
+	    w->folder, (unsigned)w->port, settings, text);
+	fclose(file);
+	config = config_load(path, &vocabulary, &complaints);
+	for (size_t i = 0; i < complaints.n; i++)
+		print_message("%u: %s\n", complaints.item[i].line, complaints.item[i].text);
+	assert_non_null(config);
+	complaints_free(&complaints);
+	arena_free(&arena);
+	return config;
+}
+
+static void
+resume(void *owner)
+{
+	event_base_loopbreak(((struct world *)owner)->base);
+}
+
+static int
+set_up(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct db_settings db = { .folder = w->folder };
+	struct config *config;
+	struct err e;
+
+	w->random = 1;
+	str_copy(str_of("/tmp/postern-replay-XXXXXX"), w->folder, sizeof(w->folder));
+	assert_non_null(mkdtemp(w->folder));
+	w->base = event_base_new();
+	w->port = names_start(&w->names, w->base);
+	config = load(w, rules);
+	w->db = db_start(&db, &e);
+	assert_non_null(w->db);
+	w->gate = gate_new(w->base, w->db, config, &e);
+	assert_non_null(w->gate);
+	config_release(&config);
+	*state = w;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct world *w = *state;
+	char command[96];
+
+	gate_free(&w->gate);
+	if (w->db)
+		db_stop(&w->db);
+	names_stop(&w->names);
+	event_base_free(w->base);
+	snprintf(command, sizeof(command), "rm -rf %s", w->folder);
+	assert_int_equal(system(command), 0);
+	free(w);
+	return 0;
+}
+
+/* True: the step lets it pass. */
+static bool
+decide(struct world *w, enum step step)
+{
+	struct verdict v;
+
+	while (gate_decide(w->gs, step, &v) != DONE)
+		event_base_dispatch(w->base);
+	return v.kind != VERDICT_TEMPFAIL && v.kind != VERDICT_REJECT;
+}
+
+/* ---- a session ---- */
+
+static void
+mailbox_of(const char *path, struct mailbox *out)
+{
+	struct str rest = str_of(path);
+
+	assert_true(mailbox_take(&rest, true, true, out, NULL));
+}
+
+static void
+play_recipient(struct world *w)
+{
+	static const char *const paths[] = { "<a@example.org>", "<b@example.org>",
+		"<grey@example.org>", "<trap@example.org>", "<strict@example.org>",
+		"<unknown@example.org>", "<away@example.org>" };
+	struct session *s = gate_session(w->gs);
+	struct mailbox mailbox;
+	struct recipient *to;
+
+	mailbox_of(ONE_OF(paths), &mailbox);
+	to = session_rcpt(s, &mailbox);
+	if (!decide(w, STEP_RCPT)) {
+		to->state = RECIPIENT_REFUSED;
+	} else if (str_eq(mailbox.local, STR("unknown"))) {
+		to->state = RECIPIENT_UNKNOWN;
+		s->txn.n_unknown++;
+		gate_event(w->gs, EVENT_RCPT_UNKNOWN);
+		gate_backend_refused(w->gs, STEP_RCPT, 550, STR("nobody"));
+	} else if (str_eq(mailbox.local, STR("away"))) {
+		gate_backend_refused(w->gs, STEP_RCPT, 451, STR("away"));
+		to->state = RECIPIENT_REFUSED;
+	} else {
+		to->state = RECIPIENT_ACCEPTED;
+		s->txn.n_accepted++;
+		gate_event(w->gs, EVENT_RCPT_TAKEN);
+	}
+	s->txn.current = NULL;
+}
+
+static struct str
+message_at(void *owner, uint64_t offset)
+{
+	return str_sub(*(struct str *)owner, (size_t)offset, SIZE_MAX);
+}
+
+static void
+play_message(struct world *w)
+{
+	static struct str messages[] = {
+		{ "From: a@good.test\r\nSubject: x\r\n\r\nHello\r\n", 40 },
+		{ "From: a@evil.test\r\n\r\nHello\r\n", 28 },
+		{ "From: a@good.test\r\nFrom: b@good.test\r\n\r\nHello\r\n", 47 },
+	};
+	struct session *s = gate_session(w->gs);
+	struct message *m = &s->txn.message;
+	struct str *text = &messages[SHARE(80) ? 0 : chance(w) % 3];
+	bool too_many;
+	size_t body;
+
+	*m = (struct message){ .at = message_at, .owner = text, .size = text->n };
+	header_split(s->txn.arena, *text, true, &m->header, &body, &too_many);
+	m->body = body;
+	m->complete = true;
+	gate_event(w->gs, EVENT_HEADER);
+	gate_event(w->gs, EVENT_BODY);
+	if (!decide(w, STEP_MESSAGE))
+		return;
+	if (SHARE(5)) {
+		gate_backend_refused(w->gs, STEP_MESSAGE, 451, STR("full"));
+		return;
+	}
+	w->of_score_2 += !s->rules_over && s->txn.score == 2;
+	gate_accepted(w->gs, STR("2.0.0 Ok"));
+}
+
+static void
+play_transaction(struct world *w)
+{
+	static const char *const paths[] = { "<a@good.test>", "<watched@good.test>", "<>",
+		"<a@x.test>", "<a@fail.test>", "<a@broken.test>", "<b@ours.test>" };
+	struct session *s = gate_session(w->gs);
+	struct mailbox sender;
+
+	mailbox_of(ONE_OF(paths), &sender);
+	gate_reset(w->gs);
+	session_mail(s, &sender);
+	s->txn.size_declared = chance(w) % 1000;
+	if (!decide(w, STEP_MAIL))
+		return;
+	s->txn.open = true;
+	for (unsigned n = 1 + chance(w) % 4; n > 0; n--)
+		play_recipient(w);
+	s->n_errors += SHARE(10);
+	if (s->txn.n_accepted > 0 && SHARE(95))
+		play_message(w);
+}
+
+static void
+play_session(struct world *w)
+{
+	static const char *const clients[] = { "192.0.2.1", "192.0.2.5", "192.0.2.66", "10.1.2.3",
+		"198.51.100.7", "2001:db8::1" };
+	static const char *const names[] = { "mx.test", "lenient.test", "friend.test", "bad.test" };
+	static const struct session_tls tls = { .on = true };
+	struct session *s;
+	const char *client = ONE_OF(clients);
+	bool passes;
+
+	w->gs = gate_open(w->gate, SHARE(80) ? FRONT_PROXY : FRONT_MILTER, resume, w);
+	s = gate_session(w->gs);
+	assert_true(ip_parse(str_of(client), &s->client_ip));
+	s->client_port = (uint16_t)chance(w);
+	s->client_name = SHARE(30) ? STR("mx.client.test") : STR("");
+	s->trusted = str_starts(str_of(client), STR("10."));
+	s->n_errors = chance(w) % 4;
+	passes = decide(w, STEP_CONNECT);
+	w->at_connect += !passes;
+	if (passes && SHARE(30))
+		session_secure(s, &tls);
+	for (unsigned n = chance(w) % 3; passes && n > 0; n--) {
+		session_helo(s, str_of(ONE_OF(names)), SHARE(80));
+		passes = decide(w, STEP_HELO);
+	}
+	if (passes && SHARE(10))
+		session_authenticate(s, STR("anna"), STR("PLAIN"));
+	for (unsigned n = 1 + chance(w) % 2; passes && n > 0; n--)
+		play_transaction(w);
+	gate_close(&w->gs);
+}
+
+/* ---- replaying ---- */
+
+struct tally {
+	struct journal *journal;
+	struct replay *replay;
+	unsigned n[REPLAY_STATES], changed, accept_reject, reject_accept, of_verdict[3];
+	bool told;
+};
+
+static bool
+row(void *owner, const struct journal_record *r)
+{
+	struct tally *t = owner;
+	struct replay_result now;
+	struct arena *arena;
+	struct str text;
+
+	if (!replay_knows(t->replay, r->config)) {
+		arena = arena_new(1 << 20);
+		assert_true(journal_configuration(t->journal, arena, r->config, &text, NULL));
+		assert_true(text.n > 0);
+		replay_configuration(t->replay, r->config, text);
+		arena_free(&arena);
+	}
+	replay_entry(t->replay, r, &now);
+	if (now.state == REPLAY_UNKNOWN && t->n[REPLAY_UNKNOWN] == 0)
+		print_message("first unknown: %s at %s by \"%.*s\", needs %.*s at %s\n%.*s\n%.*s\n",
+		    r->verdict, r->step, STR_ARG(r->rule), STR_ARG(now.needs), step_name(now.step),
+		    STR_ARG(r->trace), STR_ARG(r->facts));
+	t->n[now.state]++;
+	if (now.state != REPLAY_DECIDED)
+		return true;
+	t->of_verdict[0] += strcmp(r->verdict, "accept") == 0;
+	t->of_verdict[1] += strcmp(r->verdict, "tempfail") == 0;
+	t->of_verdict[2] += strcmp(r->verdict, "reject") == 0;
+	if (strcmp(now.verdict, r->verdict) == 0)
+		return true;
+	t->changed++;
+	t->accept_reject += strcmp(r->verdict, "accept") == 0 && strcmp(now.verdict, "reject") == 0;
+	t->reject_accept += strcmp(r->verdict, "reject") == 0 && strcmp(now.verdict, "accept") == 0;
+	if (!t->told)
+		print_message(
+		    "first of the changed: %s at %s by \"%.*s\", now %s at %s by \"%.*s\"\n%.*s\n%.*s\n",
+		    r->verdict, r->step, STR_ARG(r->rule), now.verdict, step_name(now.step),
+		    STR_ARG(now.rule), STR_ARG(r->trace), STR_ARG(r->facts));
+	t->told = true;
+	return true;
+}
+
+static struct tally
+replay(struct world *w, const char *text)
+{
+	struct config *config = load(w, text);
+	struct tally t = { .replay = replay_new(config) };
+	struct journal_filter all = { 0 };
+	char path[96];
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/journal.db", w->folder);
+	t.journal = journal_open_read(path, &e);
+	assert_non_null(t.journal);
+	assert_true(journal_read(t.journal, &all, row, &t, &e));
+	journal_close(&t.journal);
+	replay_free(&t.replay);
+	config_release(&config);
+	return t;
+}
+
+/* The rules with one place of them put otherwise. */
+static char *
+changed(const char *before, const char *after)
+{
+	const char *at = strstr(rules, before);
+	size_t size = sizeof(rules) + strlen(after) + 1;
+	char *text = xmalloc(size);
+
+	assert_non_null(at);
+	snprintf(text, size, "%.*s%s%s", (int)(at - rules), rules, after, at + strlen(before));
+	return text;
+}
+
+static void
+test_sessions(void **state)
+{
+	struct world *w = *state;
+
+	for (; w->n_sessions < SESSIONS; w->n_sessions++)
+		play_session(w);
+	/* What nobody waits for is written too. */
+	gate_free(&w->gate);
+	db_stop(&w->db);
+}
+
+static void
+test_same_rules_change_nothing(void **state)
+{
+	struct world *w = *state;
+	struct tally t = replay(w, rules);
+
+	print_message("%u decided, %u aside: %u accept, %u tempfail, %u reject\n",
+	    t.n[REPLAY_DECIDED], t.n[REPLAY_ASIDE], t.of_verdict[0], t.of_verdict[1],
+	    t.of_verdict[2]);
+	assert_int_equal(t.changed, 0);
+	assert_int_equal(t.n[REPLAY_UNKNOWN], 0);
+	assert_int_equal(t.n[REPLAY_TOO_OLD], 0);
+	/* Of all kinds there are enough. */
+	assert_true(t.n[REPLAY_ASIDE] > SESSIONS / 50);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(t.of_verdict[i] > SESSIONS / 10);
+}
+
+/* Not the same text, so that facts are computed again where that can be, but the same in effect. */
+static void
+test_the_same_in_other_words(void **state)
+{
+	struct world *w = *state;
+	char *text = changed("score >= 3", "not score < 3");
+	struct tally t = replay(w, text);
+
+	assert_int_equal(t.changed, 0);
+	assert_int_equal(t.n[REPLAY_UNKNOWN], 0);
+	free(text);
+}
+
+static void
+test_a_lower_score(void **state)
+{
+	struct world *w = *state;
+	char *text = changed("score >= 3", "score >= 2");
+	struct tally t = replay(w, text);
+
+	assert_true(w->of_score_2 > 10);
+	assert_int_equal(t.accept_reject, w->of_score_2);
+	assert_int_equal(t.reject_accept, 0);
+	free(text);
+}
+
+static void
+test_a_rule_less(void **state)
+{
+	struct world *w = *state;
+	char *text =
+	    changed("  reject 554 5.7.1 \"No ${client.ip}\" if client is 192.0.2.66\n", "");
+	struct tally t = replay(w, text);
+
+	assert_true(w->at_connect > SESSIONS / 10);
+	assert_int_equal(t.reject_accept, w->at_connect);
+	assert_int_equal(t.changed, w->at_connect);
+	free(text);
+}
+
+static void
+test_what_was_not_asked_is_unknown(void **state)
+{
+	struct world *w = *state;
+	char *text =
+	    changed("at rcpt {\n", "at rcpt {\n  reject 550 5.7.1 \"x\" if listed(\"zen.test\")\n");
+	struct tally t = replay(w, text);
+
+	assert_int_equal(t.accept_reject, 0);
+	assert_true(t.n[REPLAY_UNKNOWN] > SESSIONS / 10);
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_same_rules_change_nothing),
+		cmocka_unit_test(test_the_same_in_other_words),
+		cmocka_unit_test(test_a_lower_score),
+		cmocka_unit_test(test_a_rule_less),
+		cmocka_unit_test(test_what_was_not_asked_is_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
