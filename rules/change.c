@@ -233,12 +233,12 @@ take_words(struct search *s, size_t first, size_t n, enum found wanted)
 }
 
 static void
-try_singles(struct search *s)
+try_singles(struct search *s, size_t from, size_t to)
 {
 	struct candidates *c = &s->candidates;
 	size_t n;
 
-	for (size_t i = 0; i < c->n; i += n) {
+	for (size_t i = from; i < to; i += n) {
 		struct change_set set = { .n = 1, .change = { c->change[i] } };
 
 		n = words_of(c, i);
@@ -336,7 +336,9 @@ changes_find(const struct past *g, struct changes *out)
 		s->candidates.now = out->now;
 		s->out = out;
 		candidates_collect(&s->candidates);
-		try_singles(s);
+		try_singles(s, 0, s->candidates.first);
+		if (out->n + s->n_open == 0)
+			try_singles(s, s->candidates.first, s->candidates.n);
 		if (out->n + s->n_open == 0)
 			try_pairs(s);
 		add_open(s);

@@ -165,6 +165,9 @@ flip_order(const struct flip *t)
 	} else {
 		v.type = t->left->type == VALUE_NONE ? v.type : t->left->type;
 		v.number += step;
+		/* Of what is counted there is not less than nothing. */
+		if (v.number < 0 && t->left->number >= 0)
+			return;
 	}
 	add_fact(
 	    t->c, t->node->left, v, bound_words(t->c->g->arena, &v, goes_up(relation, t->want)));
@@ -175,12 +178,15 @@ flip_score(const struct flip *t)
 {
 	struct arena *arena = t->c->g->arena;
 	unsigned relation = t->node->relation;
-	int64_t now = t->c->now.score, to;
+	int64_t now = t->c->now.score, before = t->c->g->session.txn.score, to;
 	struct value v;
 
 	if (t->right == NULL || t->right->type != VALUE_NUMBER || relation == RELATION_IS)
 		return;
 	to = t->right->number + beyond(relation, t->want);
+	/* What the steps before gave can be less, but not less than nothing. */
+	if (before == 0 || before + to - now < 0)
+		return;
 	v = value_number(to);
 	add(t->c,
 	    &(struct change){
@@ -412,6 +418,38 @@ flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 		flip_fact(&t);
 }
 
+/* The texts that a test names, and the whole numbers around the one it names. */
+static void
+add_near(struct candidates *c, const struct node *n)
+{
+	const struct value *was = &c->g->known[n->left]->value;
+	struct value v = n->value;
+
+	if (was->type == VALUE_TEXT && v.type == VALUE_TEXT && v.text.n > 0)
+		add_fact(c, n->left, v, shown(c->g->arena, &v));
+	if ((was->type != VALUE_NUMBER && was->type != VALUE_DURATION) || v.type != was->type)
+		return;
+	for (v.number--; v.number <= n->value.number + 1; v.number++)
+		if (v.number >= 0)
+			add_fact(c, n->left, v, shown(c->g->arena, &v));
+}
+
+/* Such a value may please several tests at once, where what turns one of them round displeases another. */
+static void
+add_named(struct candidates *c)
+{
+	const struct past *g = c->g;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct node *node = g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size; k++)
+			if (node[k].kind == EXPR_TEST && node[k].left_kind == OPERAND_FACT &&
+			    node[k].right_kind == OPERAND_VALUE && g->known[node[k].left])
+				add_near(c, &node[k]);
+	}
+}
+
 void
 candidates_collect(struct candidates *c)
 {
@@ -438,6 +476,8 @@ candidates_collect(struct candidates *c)
 			if (node[k].kind == EXPR_TEST || node[k].kind == EXPR_MARKED)
 				flip_test(&ev, c, &node[k]);
 	}
+	c->first = c->n;
+	add_named(c);
 	regex_memory_free(&ev.regex);
 	arena_free(&scratch);
 }

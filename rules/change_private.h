@@ -13,6 +13,8 @@ struct candidates {
 	struct past_result now;
 	struct change change[CANDIDATES_MAX];
 	size_t n;
+	size_t
+	    first; /* those before it turn one test round; the others are tried when none of them does it */
 };
 
 /*

@@ -215,11 +215,12 @@ holds(const struct past *p, const struct changes *all)
 	assert_int_equal(past_decide(p).outcome, all->now.outcome);
 }
 
+/* NULL: it cannot be used; the first complaint is in *why. */
 static struct config *
-config_of(const char *rules)
+try_config(const char *rules, char why[256])
 {
 	struct complaints complaints = { 0 };
-	char text[1024];
+	char text[8192];
 	struct config *config;
 
 	snprintf(text, sizeof(text),
@@ -227,9 +228,21 @@ config_of(const char *rules)
 	    "backend 127.0.0.1 port 26\ndatabase \"/tmp\"\n",
 	    rules);
 	config = config_load_text("/r.conf", str_of(text), &fake_vocabulary, &complaints);
-	for (size_t i = 0; i < complaints.n; i++)
-		fail_msg("%s: %s", rules, complaints.item[i].text);
+	why[0] = '\0';
+	if (complaints.n > 0)
+		str_copy(str_of(complaints.item[0].text), why, 256);
 	complaints_free(&complaints);
+	return config;
+}
+
+static struct config *
+config_of(const char *rules)
+{
+	char why[256];
+	struct config *config = try_config(rules, why);
+
+	if (config == NULL || why[0] != '\0')
+		fail_msg("%s: %s", rules, why);
 	return config;
 }
 
@@ -259,6 +272,288 @@ test_what_would_have_let_it_pass(void **state)
 		arena_free(&arena);
 		config_release(&config);
 	}
+}
+
+/* --- any rules, any facts ------------------------------------------------------------------------ */
+
+#define ROUNDS 1500
+#define RULES_MOST 6
+
+/* Numbers that are the same in every run. */
+struct dice {
+	uint64_t state;
+};
+
+static unsigned
+roll(struct dice *d, unsigned sides)
+{
+	d->state = d->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(d->state >> 33) % sides;
+}
+
+static const char *
+one_of(struct dice *d, const char *const *words)
+{
+	unsigned n = 0;
+
+	while (words[n])
+		n++;
+	return words[roll(d, n)];
+}
+
+static void
+add_test(struct dice *d, struct buf *b)
+{
+	static const char *const spf[] = { "pass", "fail", "softfail", "none", NULL };
+	static const char *const order[] = { ">", ">=", "<", "<=", "is", NULL };
+	static const char *const text[] = { "\"\"", "\"a.test\"", "\"b.test\"", NULL };
+	static const char *const part[] = { "starts with \"a\"", "ends with \"test\"",
+		"contains \".\"", NULL };
+
+	if (roll(d, 4) == 0)
+		buf_add(b, STR("not "));
+	switch (roll(d, 7)) {
+	case 0:
+		buf_printf(b, "spf is %s%s", roll(d, 2) ? "not " : "", one_of(d, spf));
+		return;
+	case 1:
+		buf_printf(b, "spf.helo in { %s, permerror }", one_of(d, spf));
+		return;
+	case 2:
+		buf_printf(b, "rate(client, messages, 1h) %s %u", one_of(d, order), roll(d, 5));
+		return;
+	case 3:
+		buf_printf(b, "surge(client) > %u.5", roll(d, 5));
+		return;
+	case 4:
+		buf_printf(b, "client.name is %s", one_of(d, text));
+		return;
+	case 5:
+		buf_printf(b, "helo %s", one_of(d, part));
+		return;
+	default:
+		buf_add(b, STR("listed(\"zen.test\")"));
+	}
+}
+
+static void
+add_rule(struct dice *d, struct buf *b)
+{
+	static const char *const actions[] = { "accept", "reject 550 5.7.1 \"x\"",
+		"tempfail 450 4.7.1 \"x\"", "reject 550 5.7.1 \"x\"", "score 3", "score 2",
+		"observe reject 550 5.7.1 \"x\"", NULL };
+	unsigned n = 1 + roll(d, 3);
+	const char *join = roll(d, 2) ? " and " : " or ";
+
+	if (roll(d, 6) == 0) {
+		buf_printf(b, " reject 550 5.7.1 \"points\" if score >= %u\n", 1 + roll(d, 6));
+		return;
+	}
+	buf_printf(b, " %s if ", one_of(d, actions));
+	for (unsigned i = 0; i < n; i++) {
+		buf_add(b, i > 0 ? str_of(join) : STR(""));
+		add_test(d, b);
+	}
+	buf_addc(b, '\n');
+}
+
+/* Facts as the fake vocabulary is told them, and as an entry has them. */
+static void
+add_facts(struct dice *d, struct buf *fake, struct buf *json)
+{
+	static const char *const spf[] = { "pass", "fail", "softfail", "none", NULL };
+	static const char *const text[] = { "", "a.test", "b.test", "c.example", NULL };
+	const char *const a = one_of(d, spf), *const b = one_of(d, spf);
+	const char *const name = one_of(d, text), *const helo = one_of(d, text);
+	unsigned rate = roll(d, 6), surge = roll(d, 6), listed = roll(d, 2);
+
+	buf_printf(fake,
+	    "spf=%s; spf.helo=%s; rate(client, messages, 1h)=%u; surge(client)=%u.0; client.name=%s; "
+	    "helo=%s; listed(\"zen.test\")=%u",
+	    a, b, rate, surge, name, helo, listed);
+	buf_printf(json,
+	    "{\"spf\":\"%s\",\"spf.helo\":\"%s\",\"rate(client, messages, 1h)\":%u,\"surge(client)\":%u.0,"
+	    "\"client.name\":\"%s\",\"helo\":\"%s\",\"listed(\\\"zen.test\\\")\":%s}",
+	    a, b, rate, surge, name, helo, listed ? "true" : "false");
+}
+
+/* As posternd decides, which knows nothing of the past. */
+static bool
+passes(const struct config *config, const char *facts)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct mailbox sender = { .null = true };
+	struct session session;
+	struct decision d;
+	struct ask ask;
+
+	session_init(&session, FRONT_PROXY, &config->facts, config->n_parts);
+	session_mail(&session, &sender);
+	fake_facts(facts);
+	ask = session_ask(&session, STEP_MAIL, 0);
+	assert_int_equal(ruleset_decide(config->ruleset, &ask, arena, &d), DONE);
+	session_free(&session);
+	arena_free(&arena);
+	return d.verdict.kind == VERDICT_ACCEPT;
+}
+
+/* The facts with the changes in front, where they are found first. */
+static void
+change_facts(struct buf *out, const struct change_set *set, const char *facts)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct value *v = &set->change[i].value;
+
+		buf_printf(out, "%.*s=", STR_ARG(set->change[i].name));
+		if (v->type == VALUE_BOOL)
+			buf_printf(out, "%d", (int)v->number);
+		else
+			value_print(v, out);
+		buf_add(out, STR("; "));
+	}
+	buf_add(out, str_of(facts));
+}
+
+/* The rules with `observe` in the line. */
+static struct config *
+observed(const char *rules, struct str name)
+{
+	struct str rest = str_of(rules), line;
+	struct config *config;
+	char why[256];
+	uint64_t n;
+	struct buf b;
+
+	assert_true(str_to_u64(str_sub(name, str_find(name, ':') + 1, name.n), 100, &n));
+	buf_init(&b, 8192);
+	for (uint64_t i = 1; str_pop(&rest, '\n', &line); i++) {
+		buf_add(&b, i == n ? STR(" observe") : STR(""));
+		buf_add(&b, line);
+		buf_addc(&b, '\n');
+	}
+	config = try_config(b.p, why);
+	buf_free(&b);
+	return config;
+}
+
+static void
+does(
+    const struct config *config, const char *rules, const char *facts, const struct change_set *set)
+{
+	struct config *other = NULL;
+	struct buf changed;
+
+	assert_false(set->open);
+	buf_init(&changed, 8192);
+	if (set->change[0].kind == CHANGE_OBSERVE) {
+		other = observed(rules, set->change[0].name);
+		assert_true(other == NULL || passes(other, facts));
+		config_release(&other);
+	} else {
+		change_facts(&changed, set, facts);
+		if (!passes(config, changed.p))
+			fail_msg("%s%s", rules, changed.p);
+	}
+	buf_free(&changed);
+}
+
+/* Every value that these rules can tell from another. */
+static const struct domain {
+	const char *name, *values[10];
+} domains[] = {
+	{ "spf", { "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror" } },
+	{ "spf.helo", { "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror" } },
+	{ "rate(client, messages, 1h)", { "0", "1", "2", "3", "4", "5" } },
+	{ "surge(client)", { "0", "1", "2", "3", "4", "5" } },
+	{ "client.name", { "", "a.test", "b.test", "c" } },
+	{ "helo", { "", "a", "a.test", "test", "c.x", "c", "a.x", "c.test" } },
+	{ "listed(\"zen.test\")", { "0", "1" } },
+};
+#define N_DOMAINS (sizeof(domains) / sizeof(domains[0]))
+
+/* Whether any value of one fact lets it pass; with a second one, of two. */
+static bool
+any_passes(const struct config *config, const char *facts, size_t from, bool second)
+{
+	for (size_t i = from; i < N_DOMAINS; i++) {
+		for (size_t k = 0; k < 10 && domains[i].values[k]; k++) {
+			char changed[2048];
+
+			snprintf(changed, sizeof(changed), "%s=%s; %s", domains[i].name,
+			    domains[i].values[k], facts);
+			if (second ? any_passes(config, changed, i + 1, false)
+				   : passes(config, changed))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What was found is as small as can be, and nothing was found only where there is nothing of two facts. */
+static void
+is_smallest(
+    const struct config *config, const char *rules, const char *facts, const struct changes *all)
+{
+	size_t smallest = 3;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->set[i].change[0].kind == CHANGE_FACT && all->set[i].n < smallest)
+			smallest = all->set[i].n;
+	if (smallest > 1 && any_passes(config, facts, 0, false))
+		fail_msg("one fact is enough: %s%s", rules, facts);
+	if (smallest > 2 && any_passes(config, facts, 0, true))
+		fail_msg("two facts are enough: %s%s", rules, facts);
+}
+
+static void
+test_any_rules_any_facts(void **state)
+{
+	struct dice dice = { 1 };
+	size_t refused = 0, found = 0, pairs = 0;
+
+	for (size_t round = 0; round < ROUNDS; round++) {
+		struct arena *arena = arena_new(4 << 20);
+		struct buf rules, facts, json;
+		struct config *config;
+		struct changes all;
+		struct past *p;
+		char why[256];
+
+		buf_init(&rules, 8192);
+		buf_init(&facts, 1024);
+		buf_init(&json, 1024);
+		buf_add(&rules, STR("at mail {\n"));
+		for (unsigned n = 1 + roll(&dice, RULES_MOST); n > 0; n--)
+			add_rule(&dice, &rules);
+		buf_add(&rules, STR("}"));
+		add_facts(&dice, &facts, &json);
+		/* Rules that can never be reached are none. */
+		config = try_config(rules.p, why);
+		if (config) {
+			p = past_read(arena, config,
+			    &(struct past_record){ buf_str(&json), STR("[]"), STEP_MAIL });
+			changes_find(p, &all);
+			assert_int_equal(all.now.outcome == PAST_PASSES, passes(config, facts.p));
+			refused += all.now.outcome == PAST_REFUSED;
+			for (size_t i = 0; i < all.n; i++) {
+				does(config, rules.p, facts.p, &all.set[i]);
+				pairs += all.set[i].n == 2;
+			}
+			if (all.now.outcome == PAST_REFUSED)
+				is_smallest(config, rules.p, facts.p, &all);
+			found += all.n > 0 && all.set[0].change[0].kind == CHANGE_FACT;
+			config_release(&config);
+		}
+		buf_free(&rules);
+		buf_free(&facts);
+		buf_free(&json);
+		arena_free(&arena);
+	}
+	print_message("%zu refused, for %zu a change was found, %zu pairs among them\n", refused,
+	    found, pairs);
+	assert_true(refused > ROUNDS / 4);
+	assert_true(found > refused / 2);
+	assert_true(pairs > 20);
 }
 
 /* At rcpt a trace has the rules once for each recipient; what the last one was told counts. */
@@ -298,6 +593,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_would_have_let_it_pass),
+		cmocka_unit_test(test_any_rules_any_facts),
 		cmocka_unit_test(test_of_several_recipients_the_last_counts),
 	};
 
