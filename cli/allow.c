@@ -11,6 +11,7 @@
 #include "cli/exceptions.h"
 #include "cli/impact.h"
 #include "cli/narrowest.h"
+#include "cli/signed.h"
 #include "cli/when.h"
 
 #define ARENA_LIMIT (1 << 24)
@@ -19,7 +20,7 @@
 
 struct options {
 	struct cli_texts recipients;
-	const char *until, *note, *by, *rule, *undo;
+	const char *until, *note, *by, *rule, *undo, *ticket;
 	bool any_rule, yes, dry_run;
 };
 
@@ -211,6 +212,27 @@ take_until(struct errand *x)
 		return false;
 	}
 	x->x.expires = (ms + 999) / 1000;
+	return true;
+}
+
+/* --- signed --------------------------------------------------------------------------------------- */
+
+/* Who has a ticket may do what stands in it, and no more. */
+static bool
+take_ticket(struct errand *x, struct ticket *out)
+{
+	struct options *o = &x->options;
+
+	if (o->recipients.n > 0 || o->until || o->by || o->rule || o->any_rule || o->undo) {
+		cli_fail(
+		    x->cli, "--signed says for whom and until when; nothing else goes with it");
+		return false;
+	}
+	if (!signed_read(x->cli, x->config, o->ticket, x->arena, out))
+		return false;
+	if (out->recipient.n > 0)
+		o->recipients = (struct cli_texts){ { out->recipient.p }, 1 };
+	o->yes = true;
 	return true;
 }
 
@@ -411,6 +433,13 @@ undo(struct errand *x)
 static int
 act(struct errand *x, char **argv, int n)
 {
+	struct ticket ticket = { .until = 0 };
+	const char *who = argv[0];
+
+	if (x->options.ticket && !take_ticket(x, &ticket))
+		return CLI_ERROR;
+	if (x->options.ticket)
+		who = ticket.id.p;
 	if (!exceptions_read(x->cli, x->arena, x->now_ms, &x->rows))
 		return CLI_ERROR;
 	if (x->options.undo)
@@ -421,16 +450,18 @@ act(struct errand *x, char **argv, int n)
 	if (x->reader.journal == NULL)
 		return CLI_ERROR;
 	x->x.kind = x->kind;
-	if (take_who(x, argv[0])) {
+	if (!x->options.ticket && take_who(x, who)) {
 		if (!take_named(x))
 			return CLI_ERROR;
 	} else {
 		x->x = (struct exception){ .kind = x->kind };
-		if (!take_entry(x, argv[0]))
+		if (!take_entry(x, who))
 			return CLI_ERROR;
 	}
 	if (!take_rule(x) || !take_for(x) || !take_until(x))
 		return CLI_ERROR;
+	if (x->options.ticket)
+		x->x.expires = ticket.until;
 	return make(x);
 }
 
@@ -442,12 +473,13 @@ run_either(struct cli *cli, const struct command *command, enum exception_kind k
 
 	if (!cli_options(cli, command, &x.options, argv, &n))
 		return cli->code;
-	if (n != 1 && !x.options.undo)
+	if (n != (x.options.ticket ? 0 : 1) && !x.options.undo)
 		return cli_fail(cli, "%s takes one id, or whom; see `postern %s --help`",
 		    command->name, command->name);
 	x.arena = arena_new(ARENA_LIMIT);
 	if (cli->database == NULL || access(cli->config, R_OK) == 0)
-		x.config = cli_config(cli, cli->config);
+		x.config = x.options.ticket ? cli_config_whole(cli, cli->config)
+					    : cli_config(cli, cli->config);
 	code = act(&x, argv, n);
 	evidence_reader_free(&x.reader);
 	journal_close(&x.reader.journal);
@@ -487,6 +519,8 @@ static const struct cli_option allow_rows[] = {
 	    "for this one (an address or domain) or several; any: for all; default: the entry's"),
 	ROW("rule", OPTION_TEXT, rule, "FILE:LINE", "past this rule; default: the entry's"),
 	ROW("any-rule", OPTION_SWITCH, any_rule, NULL, "past whatever rule refuses"),
+	ROW("signed", OPTION_TEXT, ticket, "TICKET",
+	    "what a link of `postern digest` lets in, without asking"),
 	COMMON_ROWS,
 };
 
@@ -498,7 +532,7 @@ static const struct cli_option block_rows[] = {
 
 const struct command command_allow = {
 	.name = "allow",
-	.arguments = "ID | WHO | --undo WHICH",
+	.arguments = "ID | WHO | --signed TICKET | --undo WHICH",
 	.summary = "let in a sender whom a rule has refused",
 	.help =
 	    "Makes the narrowest exception that turns the verdict with this id: for the sender as far as the\n"

@@ -161,6 +161,17 @@ add_link(struct digest *d, struct buf *out, const struct refusal *r)
 	buf_free(&text);
 }
 
+/* FILE:LINE. What a limit, a failure or the mail server gave no exception undoes. */
+static bool
+by_rule(const struct refusal *r)
+{
+	size_t colon = str_rfind(r->rule, ':');
+	uint64_t line;
+
+	return colon != STR_NPOS &&
+	    str_to_u64(str_sub(r->rule, colon + 1, r->rule.n), UINT32_MAX, &line);
+}
+
 static void
 add_refusal(struct digest *d, struct buf *out, const struct refusal *r, bool to_postmaster)
 {
@@ -177,6 +188,8 @@ add_refusal(struct digest *d, struct buf *out, const struct refusal *r, bool to_
 	add_line(d, out, "Reason:", r->reason);
 	if (to_postmaster)
 		add_line(d, out, "Rule:", r->rule);
+	if (!by_rule(r))
+		return;
 	if (d->config->digest.link[0])
 		add_link(d, out, r);
 	if (to_postmaster || !d->config->digest.link[0])

@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	cli/ranking.c cli/ranking.h \
 	cli/replay.c \
 	cli/refusals.c cli/refusals.h \
+	cli/signed.c cli/signed.h \
 	cli/stats.c \
 	cli/story.c cli/story.h \
 	cli/story_answers.c \

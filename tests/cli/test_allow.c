@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "db/store_sqlite.h"
+#include "mail/ticket.h"
 #include "tests/cli/run.h"
 
 static const char config[] =
@@ -352,6 +353,81 @@ test_escapes(void **state)
 	assert_null(strchr(r->out, '\x1b'));
 }
 
+/* --- what a digest's link lets in ------------------------------------------------------------------ */
+
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static char *
+ticket_for(const char *id, const char *recipient, int64_t after, const char *key)
+{
+	const struct ticket t = { str_of(id), str_of(recipient), time(NULL) + after };
+	struct buf b;
+	char *text;
+
+	buf_init(&b, TICKET_MAX);
+	assert_true(ticket_write(&t, str_of(key), &b));
+	text = strdup(b.p);
+	buf_free(&b);
+	return text;
+}
+
+static void
+signed_run(struct run *r, char *ticket, const char *more)
+{
+	char all[1500];
+
+	snprintf(all, sizeof(all), "allow --signed %s%s", ticket, more);
+	cli(r, all);
+	free(ticket);
+}
+
+static void
+test_signed(void **state)
+{
+	static const struct entry entry = { "reject", "mail", SPF_RULE, "192.0.2.1",
+		"a@example.net", "[\"b@example.org\"]", "{\"spf\":\"fail\"}" };
+	static const char more[] = "digest { link \"https://example.org/\"; key \"key\" }\n";
+	struct run *r = *state;
+	char with_key[2000], id[8];
+
+	/* no key, no ticket */
+	signed_run(r, ticket_for("zzzzzzz", "b@example.org", 3600, KEY), "");
+	assert_int_equal(r->code, CLI_ERROR);
+	assert_non_null(strstr(r->err, "there is no key to check it with"));
+	snprintf(with_key, sizeof(with_key), "%s%s", config, more);
+	folder_write(&r->folder, "postern.conf", with_key, strlen(with_key));
+	folder_write(&r->folder, "key", KEY, strlen(KEY));
+	load(r);
+	snprintf(id, sizeof(id), "%s", append(r, &entry));
+	signed_run(r, ticket_for(id, "b@example.org", 3600, KEY), " --dry-run");
+	run_is(r, CLI_FOUND, NULL, "");
+	run_has(
+	    r, "allow client 192.0.2.1, from example.net, for b@example.org, past postern.conf:4");
+	cli(r, "lists");
+	assert_null(strstr(r->out, "b@example.org"));
+	signed_run(r, ticket_for(id, "b@example.org", 3600, KEY), "");
+	run_is(r, CLI_FOUND, NULL, "");
+	run_has(r, "in force within a second");
+	cli(r, "lists");
+	run_has(r, "b@example.org");
+	/* neither forged, nor late, nor more than it says */
+	signed_run(
+	    r, ticket_for(id, "b@example.org", 3600, "another key, another key, another"), "");
+	run_is(r, CLI_ERROR, "",
+	    "postern: --signed: it is not signed with the key of this configuration\n");
+	signed_run(r, ticket_for(id, "b@example.org", -1, KEY), "");
+	assert_non_null(strstr(r->err, "--signed: this link could be used until 2"));
+	signed_run(r, strdup("xyz"), "");
+	assert_non_null(strstr(r->err, "this is no ticket"));
+	signed_run(r, ticket_for(id, "b@example.org", 3600, KEY), " --for any");
+	run_is(r, CLI_ERROR, "",
+	    "postern: --signed says for whom and until when; nothing else goes with it\n");
+	signed_run(r, ticket_for(id, "b@example.org", 3600, KEY), " --any-rule");
+	assert_int_equal(r->code, CLI_ERROR);
+	signed_run(r, ticket_for("zzzzzzz", "b@example.org", 3600, KEY), "");
+	assert_int_equal(r->code, CLI_ERROR);
+}
+
 int
 main(void)
 {
@@ -362,6 +438,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_block_of_an_entry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_escapes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

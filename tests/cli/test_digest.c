@@ -95,6 +95,15 @@ test_postmaster(void **state)
 	run_has(r, " --for alice@example.org --until 7d\n");
 	assert_int_equal(letters_to(r, "postmaster@example.org"), 1);
 	assert_int_equal(letters_to(r, "alice@example.org"), 0);
+	/* what no rule gave, nobody can allow */
+	other = run_record();
+	other.rule = STR("limit: errors");
+	other.time_ms += 86400000;
+	run_append(r, &other);
+	digest(r, "--since '2026-02-01 00:00' --until '2026-02-02 00:00'");
+	run_has(r, "   Rule:   limit: errors\n");
+	assert_null(strstr(r->out, "Allow:"));
+	other = run_record();
 	/* nothing, nobody */
 	digest(r, "--since '2026-03-01 00:00' --until '2026-03-02 00:00'");
 	run_is(r, CLI_NOTHING, "", "");
