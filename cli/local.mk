@@ -19,7 +19,8 @@ libpostern_a_SOURCES += \
 	cli/pager.c cli/pager.h \
 	cli/print.c cli/print.h \
 	cli/propose.c cli/propose.h \
-	cli/quota.c \
+	cli/quota.c cli/quota.h \
+	cli/quota_show.c \
 	cli/ranking.c cli/ranking.h \
 	cli/replay.c \
 	cli/refusals.c cli/refusals.h \

@@ -85,28 +85,6 @@ to_postmaster(const struct ask *ask)
 
 /* ---- what a limit says ---- */
 
-static int64_t
-less_reserve(const struct plan *plan, int64_t most, bool all)
-{
-	return all ? most : most - (most / 100 * plan->reserve + most % 100 * plan->reserve / 100);
-}
-
-/* all: what is reserved, too. */
-static struct take_limits
-limits_of(const struct plan *plan, enum plan_what what, bool all)
-{
-	struct take_limits limits = { 0 };
-	int64_t *const place[] = { &limits.minute, &limits.hour, &limits.day };
-
-	for (size_t i = 0; i < plan->n_limits; i++) {
-		int64_t most = less_reserve(plan, plan->limit[i].most, all);
-
-		if (plan->limit[i].what == what)
-			*place[plan->limit[i].window] = most > 0 ? most : 1;
-	}
-	return limits;
-}
-
 static void
 use_limit(struct use *use, int64_t used, int64_t adds, int64_t limit)
 {
@@ -130,13 +108,19 @@ use_limit(struct use *use, int64_t used, int64_t adds, int64_t limit)
 	use->counted = true;
 }
 
+static bool
+has_limits(const struct take_limits *limit)
+{
+	return (limit->burst | limit->minute | limit->hour | limit->day) != 0;
+}
+
 static enum progress
 use_counter(struct ask *ask, struct use *use, const struct hold_bid *bid)
 {
 	struct tally *tally = volume_tally(ask);
 	struct hold_room room;
 
-	if ((bid->limit.minute | bid->limit.hour | bid->limit.day) == 0 || tally == NULL)
+	if (!has_limits(&bid->limit) || tally == NULL)
 		return DONE;
 	if (holds_bid(ask, &tally->holds, bid, &room) == PENDING)
 		return PENDING;
@@ -144,6 +128,10 @@ use_counter(struct ask *ask, struct use *use, const struct hold_bid *bid)
 		use->failed = true;
 		return DONE;
 	}
+	/* Nobody is warned of a burst: it is over before the warning is read. */
+	if (room.counts->burst + room.take->held > room.take->limit.burst - bid->n)
+		use_limit(
+		    use, room.counts->burst + room.take->held, bid->n, room.take->limit.burst);
 	use_limit(use, room.counts->minute + room.take->held, bid->n, room.take->limit.minute);
 	use_limit(use, room.counts->hour + room.take->held, bid->n, room.take->limit.hour);
 	use_limit(use, room.counts->day + room.take->held, bid->n, room.take->limit.day);
@@ -160,12 +148,14 @@ use_plan(struct ask *ask, struct use *use, struct str messages, struct str recip
 {
 	const struct plan *plan = use->plan;
 	int64_t most = plan->recipients_per_message;
+	const struct session *s = ask->session;
 	bool all = to_postmaster(ask);
+	int less = all ? 0 : plan_reserved(plan, s->account, &s->client_ip);
 	struct hold_bid bid = { .key = messages,
 		.n = 1,
 		.most = 1,
 		.serial = all,
-		.limit = limits_of(plan, PLAN_MESSAGES, all) };
+		.limit = plan_limits(plan, PLAN_MESSAGES, less) };
 	enum progress progress;
 
 	use->quota = QUOTA_OK;
@@ -178,7 +168,7 @@ use_plan(struct ask *ask, struct use *use, struct str messages, struct str recip
 	bid.key = recipients;
 	bid.n = recipients_now(ask);
 	bid.most = most > 0 ? most : INT64_MAX;
-	bid.limit = limits_of(plan, PLAN_RECIPIENTS, all);
+	bid.limit = plan_limits(plan, PLAN_RECIPIENTS, less);
 	if (use_counter(ask, use, &bid) == PENDING || progress == PENDING)
 		return PENDING;
 	if (use->quota == QUOTA_OK && use->warning > 0)
@@ -389,7 +379,9 @@ struct collecting {
 static void
 collect(struct collecting *c, const struct quota_counter *one)
 {
-	struct take_limits limit = limits_of(one->plan, one->what, false);
+	static const struct ip nobody;
+	struct take_limits limit =
+	    plan_limits(one->plan, one->what, plan_reserved(one->plan, STR(""), &nobody));
 
 	if (c->n == QUOTA_COUNTERS || (limit.minute | limit.hour | limit.day) == 0)
 		return;

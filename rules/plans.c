@@ -8,8 +8,8 @@
 static const char *
 plan_grammar(void)
 {
-	return "a plan says `1000 messages per day`, `100 recipients per message`, `warn at 80%, 95%`, "
-	       "`for accounts in LIST`, `for clients in LIST` or `for everyone`";
+	return "a plan says `1000 messages per day`, `100 recipients per message`, `burst 20 messages`, "
+	       "`warn at 80%, 95%`, `for accounts in LIST`, `for clients in LIST` or `for everyone`";
 }
 
 static bool
@@ -78,6 +78,24 @@ read_limit(struct cursor *c, struct plan *plan)
 		add_limit(c, plan, &limit, at);
 }
 
+/* burst 20 messages */
+static void
+read_burst(struct cursor *c, struct plan *plan)
+{
+	const struct token *at = c->t;
+	struct plan_limit limit = { .window = PLAN_BURST };
+
+	if (!literal_number(c->t->text, &limit.most) || limit.most < 1) {
+		COMPLAIN(c->load, at,
+		    "`burst` is written `burst 20 messages`, with a whole number from 1 on, not %s",
+		    SHOW(at));
+		return;
+	}
+	c->t++;
+	if (take_what(c, &limit.what) && cursor_end(c))
+		add_limit(c, plan, &limit, at);
+}
+
 static bool
 take_percent(struct cursor *c, int *out)
 {
@@ -116,17 +134,63 @@ read_warn(struct cursor *c, struct plan *plan)
 	cursor_end(c);
 }
 
-/* reserve 5% for postmaster */
+static int
+reserved(const struct plan *plan)
+{
+	int percent = plan->reserve;
+
+	for (size_t i = 0; i < plan->n_classes; i++)
+		percent += plan->class[i].percent;
+	return percent;
+}
+
+/* accounts in LIST, clients in LIST */
+static bool
+take_class(struct cursor *c, struct plan *plan, int percent)
+{
+	struct plan_reserve *class = &plan->class[plan->n_classes];
+	const struct list **list = token_is(c->t, "clients") ? &class->clients : &class->accounts;
+
+	if (plan->n_classes == PLAN_RESERVES) {
+		COMPLAIN(
+		    c->load, c->t, "an upstream has up to %d `reserve ... in LIST`", PLAN_RESERVES);
+		return false;
+	}
+	*class = (struct plan_reserve){ .percent = percent };
+	c->t++;
+	if (!cursor_word(c, "in")) {
+		COMPLAIN(c->load, c->t, "`in` belongs here, not %s", SHOW(c->t));
+		return false;
+	}
+	*list = list_take(c);
+	plan->n_classes += *list != NULL;
+	return *list != NULL;
+}
+
+/* reserve 5% for postmaster; reserve 20% for accounts in LIST */
 static void
 read_reserve(struct cursor *c, struct plan *plan)
 {
-	if (!take_percent(c, &plan->reserve) || plan->reserve > 99 || !cursor_word(c, "for") ||
-	    !cursor_word(c, "postmaster")) {
+	const struct token *at = c->t;
+	int percent = 0;
+	bool ok = take_percent(c, &percent) && cursor_word(c, "for");
+
+	if (ok && (token_is(c->t, "accounts") || token_is(c->t, "clients"))) {
+		if (!take_class(c, plan, percent))
+			return;
+	} else if (ok && cursor_word(c, "postmaster")) {
+		plan->reserve = percent;
+	} else {
 		COMPLAIN(c->load, c->t,
-		    "`reserve` is written `reserve 5%% for postmaster`, from 1%% to 99%%");
+		    "`reserve` is written `reserve 5%% for postmaster` or `reserve 20%% for accounts "
+		    "in LIST`, from 1%% to 99%%");
 		return;
 	}
-	cursor_end(c);
+	if (reserved(plan) > 99)
+		COMPLAIN(
+		    c->load, at, "more than 99%% are reserved: nothing is left for the others");
+	else
+		cursor_end(c);
 }
 
 static void
@@ -163,6 +227,8 @@ read_line(struct cursor *c, struct plan *plan)
 {
 	if (c->t->kind == TOKEN_WORD && literal_numeric(c->t->text))
 		read_limit(c, plan);
+	else if (cursor_word(c, "burst"))
+		read_burst(c, plan);
 	else if (cursor_word(c, "warn"))
 		read_warn(c, plan);
 	else if (plan->upstream && cursor_word(c, "reserve"))
@@ -172,7 +238,7 @@ read_line(struct cursor *c, struct plan *plan)
 	else if (plan->upstream)
 		COMPLAIN(c->load, c->t,
 		    "an upstream says `1000 messages per day`, `100 recipients per message`, "
-		    "`warn at 80%%, 95%%` or `reserve 5%% for postmaster`, not %s",
+		    "`burst 20 messages`, `warn at 80%%, 95%%` or `reserve 5%% for postmaster`, not %s",
 		    SHOW(c->t));
 	else
 		COMPLAIN(c->load, c->t, "%s, not %s", plan_grammar(), SHOW(c->t));

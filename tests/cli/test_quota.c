@@ -22,7 +22,7 @@ setup(void **state)
 	    "hostname \"mx.example.org\"\n"
 	    "database \"/tmp\"\n"
 	    "plan home { 1000 messages per day; 50 messages per hour; 2000 recipients per day\n"
-	    "for accounts in { \"alice\" } }\n"
+	    "burst 20 messages; for accounts in { \"alice\" } }\n"
 	    "plan nets { 10 messages per hour; for clients in { 192.0.2.0/24 } }\n"
 	    "upstream \"isp\" { 500 messages per day }\n";
 	struct run *r;
@@ -134,6 +134,47 @@ test_set_and_unset(void **state)
 }
 
 static void
+test_raise(void **state)
+{
+	struct run *r = *state;
+	const char *key = "rate:messages:account:alice";
+
+	quota(r, "raise alice 500 messages per day 5 messages per burst --until 2099-12-31");
+	assert_int_equal(r->code, 0);
+	run_has(r, "alice: 500 more messages per day 5 more messages per burst until 2099-12-31");
+	run_has(r, "  0 of 1500 messages per day used, 0%; set until 2099-12-31 00:00:00\n");
+	run_has(r, "  0 of 25 messages per burst used, 0%; set until 2099-12-31 00:00:00\n");
+	/* on top of what is in force */
+	quota(r, "raise alice 100 messages per day --until 2099-12-31");
+	assert_int_equal(limit(key, 0), 1600);
+	run_has(r, "  0 of 25 messages per burst used");
+	run_cli(r, "log");
+	run_has(r, "alice: 100 more messages per day until 2099-12-31");
+}
+
+static void
+test_list(void **state)
+{
+	struct run *r = *state;
+
+	quota(r, "");
+	run_is(r, 1, "nobody has sent anything yet that is counted\n", "");
+	sent("rate:messages:account:alice", 810, -7200);
+	sent("rate:messages:account:bob", 3, -100);
+	sent("rate:messages:upstream:isp", 250, -7200);
+	sent("rate:messages:client:192.0.2.7", 5, -100);
+	quota(r, "");
+	run_is(r, 0,
+	    "alice                    home         810 of 1000 messages per day used, 81%\n"
+	    "bob                      -            3 messages in the last day\n"
+	    "upstream:isp             isp          250 of 500 messages per day used, 50%\n",
+	    "");
+	quota(r, "list --json");
+	run_has(r, "{\"who\":\"alice\",\"plan\":\"home\",\"limits\":[{\"what\":\"messages\",");
+	run_has(r, "{\"who\":\"bob\",\"plan\":null,\"limits\":[{");
+}
+
+static void
 test_reset(void **state)
 {
 	struct run *r = *state;
@@ -196,12 +237,18 @@ test_wrong_use(void **state)
 	static const struct {
 		const char *words, *says;
 	} cases[] = {
-		{ "",
-		    "postern: quota takes show, propose, set, unset or reset, and whom; see `postern quota "
-		    "--help`\n" },
+		{ "show",
+		    "postern: quota takes list, or show, propose, set, raise, unset or reset, and "
+		    "whom; see `postern quota --help`\n" },
+		{ "list alice",
+		    "postern: quota takes list, or show, propose, set, raise, unset or reset, and "
+		    "whom; see `postern quota --help`\n" },
 		{ "raise alice",
-		    "postern: quota takes show, propose, set, unset or reset, and whom; see "
-		    "`postern quota --help`\n" },
+		    "postern: quota raise: which limit? As in 2000 messages per day\n" },
+		{ "raise alice 5 messages per day",
+		    "postern: quota raise: until when? As in --until 2026-12-31\n" },
+		{ "raise alice 5 messages per minute --until 2099-12-31",
+		    "postern: alice has no limit of messages per minute, so there is none to raise\n" },
 		{ "show alice bob", "postern: quota show takes one: whom?\n" },
 		{ "set bob 5 messages per day",
 		    "postern: bob has no plan, so there are no limits to set\n" },
@@ -227,6 +274,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_show, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_and_unset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_raise, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_propose, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_use, setup, teardown),

@@ -357,6 +357,106 @@ test_upstream(void **state)
 	assert_fact(w, STEP_MAIL, "upstream.used(\"isp\")", "9");
 }
 
+static const struct list *
+accounts(struct world *w, const char *name)
+{
+	struct list *l = list_new(w->arena, STR("some"));
+	struct err e;
+
+	if (!list_add_text(l, str_of(name), &e))
+		fail_msg("%s", e.text);
+	list_finish(l);
+	return l;
+}
+
+/* Who comes first finds room for longest. */
+static void
+test_classes_of_an_upstream(void **state)
+{
+	static const struct {
+		const char *account;
+		const char *quota, *limit;
+	} cases[] = { { "bulk", "over", "4" }, { "shop", "over", "7" }, { "boss", "ok", "9" } };
+	struct world *w = *state;
+	unsigned sent = 0;
+
+	plan = (struct plan){ .name = STR("isp"),
+		.limit = { { PLAN_MESSAGES, PLAN_DAY, 10 } },
+		.n_limits = 1,
+		.reserve = 10,
+		.class = { { 20, accounts(w, "boss"), NULL }, { 30, accounts(w, "shop"), NULL } },
+		.n_classes = 2,
+		.upstream = true };
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		world_connect(w, "192.0.2.1", cases[i].account);
+		w->session.plans = &plans;
+		w->session.hostname = STR("mx.example.org");
+		for (;; sent++) {
+			world_mail(w, "<a@x.example>");
+			if (sent == (i == 0 ? 4 : i == 1 ? 7 : 8))
+				break;
+			assert_fact(w, STEP_MAIL, "upstream(\"isp\")", "ok");
+			world_rcpt(w, "<r@there.example>");
+			world_rcpt_taken(w);
+			world_accepted(w);
+		}
+		assert_fact(w, STEP_MAIL, "upstream(\"isp\")", cases[i].quota);
+		assert_fact(w, STEP_MAIL, "upstream.limit(\"isp\")", cases[i].limit);
+	}
+}
+
+static void
+test_burst(void **state)
+{
+	struct world *w = *state;
+
+	plan = (struct plan){ .name = STR("p"),
+		.limit = { { PLAN_MESSAGES, PLAN_DAY, 100 }, { PLAN_MESSAGES, PLAN_BURST, 3 } },
+		.n_limits = 2,
+		.warn = { 50 },
+		.everyone = true };
+	w->now = w->now / 10 * 10 + 4;
+	for (int i = 0; i < 3; i++) {
+		world_mail(w, "<a@x.example>");
+		/* nobody is warned of it */
+		assert_fact(w, STEP_MAIL, "quota", "ok");
+		world_message(w, "<a@x.example>", 1);
+	}
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "quota", "over");
+	assert_fact(w, STEP_MAIL, "quota.used", "3");
+	assert_fact(w, STEP_MAIL, "quota.limit", "3");
+	assert_fact(w, STEP_MAIL, "quota.free", "16s");
+	w->now += 16;
+	world_mail(w, "<a@x.example>");
+	assert_fact(w, STEP_MAIL, "quota", "ok");
+	assert_fact(w, STEP_MAIL, "quota.limit", "100");
+}
+
+/* Whoever asks again and again over the limit only reads, and what is counted stays. */
+static void
+test_over_the_limit_nothing_is_written(void **state)
+{
+	struct world *w = *state;
+	int64_t pages;
+
+	plan = (struct plan){ .name = STR("p"),
+		.limit = { { PLAN_MESSAGES, PLAN_DAY, 2 } },
+		.n_limits = 1,
+		.everyone = true };
+	world_message(w, "<a@x.example>", 1);
+	world_message(w, "<a@x.example>", 1);
+	world_mail(w, "<a@x.example>");
+	pages = world_store_written(w);
+	for (int i = 0; i < 100; i++) {
+		world_mail(w, "<a@x.example>");
+		world_rcpt(w, "<r@here.example>");
+		assert_fact(w, STEP_RCPT, "quota", "over");
+		world_rcpt_refused(w);
+	}
+	assert_int_equal(world_store_written(w), pages);
+}
+
 int
 main(void)
 {
@@ -376,6 +476,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_bounces_of_who_has_a_plan_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_upstream, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_classes_of_an_upstream, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_burst, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_over_the_limit_nothing_is_written, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("volume_quota", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -543,6 +544,18 @@ read_arg(const struct fact_param *param, struct str text)
 		fail_msg("no argument can be of this type");
 	}
 	return (struct value){ 0 };
+}
+
+int64_t
+world_store_written(const struct world *w)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/store.db-wal", w->folder);
+	if (stat(path, &st) != 0)
+		fail_msg("there is no %s", path);
+	return (int64_t)st.st_size;
 }
 
 struct fact_call

@@ -63,6 +63,8 @@ void world_accepted(struct world *world);
 /* A whole message to so many recipients. */
 void world_message(struct world *world, const char *sender, unsigned recipients);
 
+/* Octets of the store's log of writes: nothing else grows when it writes. */
+int64_t world_store_written(const struct world *world);
 /* As if somebody else had asked the store. */
 void world_count(struct world *world, const struct question *q);
 

@@ -357,7 +357,9 @@ test_plans(void **state)
 					  "plan rest { 1 messages per day; for everyone\n"
 					  "for accounts in { \"anna\", \"bob@example.org\" } }\n"
 					  "upstream \"home\" { 9 messages per day\n reserve "
-					  "5% for postmaster }\n");
+					  "5% for postmaster; reserve 20% for accounts in { "
+					  "\"shop\" }\n burst 7 messages\n"
+					  "reserve 10% for clients in homes }\n");
 	const struct plan *isp = plan_upstream(&config->plans, STR("home"));
 	const struct plan *home = &config->plans.plan[0], *rest = &config->plans.plan[1];
 	struct ip ip;
@@ -372,6 +374,14 @@ test_plans(void **state)
 	assert_null(home->accounts);
 	assert_int_equal(isp->reserve, 5);
 	assert_int_equal(isp->limit[0].most, 9);
+	assert_int_equal(isp->limit[1].window, PLAN_BURST);
+	assert_int_equal(plan_limits(isp, PLAN_MESSAGES, 0).burst, 7);
+	/* who comes first is not held back by what is left for those behind */
+	assert_true(ip_parse(STR("192.0.2.7"), &ip));
+	assert_int_equal(plan_reserved(isp, STR("Shop"), &ip), 5);
+	assert_int_equal(plan_reserved(isp, STR("other"), &ip), 25);
+	assert_true(ip_parse(STR("198.51.100.7"), &ip));
+	assert_int_equal(plan_reserved(isp, STR(""), &ip), 35);
 	assert_null(plan_upstream(&config->plans, STR("rest")));
 	assert_true(rest->everyone);
 	assert_int_equal(rest->warn[0], 80);

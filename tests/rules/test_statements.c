@@ -181,11 +181,12 @@ test_long_host(void **state)
 }
 
 #define GRAMMAR \
-	"a plan says `1000 messages per day`, `100 recipients per message`, `warn at 80%, 95%`, `for " \
-	"accounts in LIST`, `for clients in LIST` or `for everyone`, not "
+	"a plan says `1000 messages per day`, `100 recipients per message`, `burst 20 messages`, " \
+	"`warn at 80%, 95%`, `for accounts in LIST`, `for clients in LIST` or `for everyone`, not "
 #define WARN \
 	"`warn` is written `warn at 80%, 95%`: up to four levels, each above the one before, " \
 	"from 1% to 100%"
+#define UPSTREAM(lines) "upstream \"u\" { 9 messages per day\n" lines " }"
 #define PLAN(lines) "plan p { for everyone\n" lines " }"
 
 static void
@@ -220,6 +221,29 @@ test_plans(void **state)
 		    "2:20: `now` is too much here: the statement is complete before it" },
 		{ PLAN("1 messages per day\n2 messages per day"),
 		    "3:1: this plan has such a limit already" },
+		{ PLAN("burst 1 messages; burst 9 recipients"), "" },
+		{ PLAN("burst 1 messages\nburst 2 messages"),
+		    "3:7: this plan has such a limit already" },
+		{ PLAN("burst many"),
+		    "2:7: `burst` is written `burst 20 messages`, with a whole number from 1 on, not "
+		    "`many`" },
+		{ PLAN("burst 5 mails"),
+		    "2:9: `messages` or `recipients` belongs here, not `mails`" },
+		{ UPSTREAM("reserve 5% for postmaster; reserve 20% for accounts in { \"a\" }\n"
+			   "reserve 10% for clients in trusted"),
+		    "" },
+		{ UPSTREAM("reserve 100% for accounts in { \"a\" }"),
+		    "2:9: more than 99% are reserved: nothing is left for the others" },
+		{ UPSTREAM("reserve 60% for postmaster\nreserve 40% for clients in trusted"),
+		    "3:9: more than 99% are reserved: nothing is left for the others" },
+		{ UPSTREAM("reserve 5% for accounts l"), "2:25: `in` belongs here, not `l`" },
+		{ UPSTREAM("reserve 5% for all"),
+		    "2:16: `reserve` is written `reserve 5% for postmaster` or `reserve 20% for accounts in "
+		    "LIST`, from 1% to 99%" },
+		{ UPSTREAM("reserve 1% for clients in trusted\nreserve 1% for clients in trusted\n"
+			   "reserve 1% for clients in trusted\nreserve 1% for clients in trusted\n"
+			   "reserve 1% for clients in trusted"),
+		    "6:16: an upstream has up to 4 `reserve ... in LIST`" },
 		{ PLAN("1 recipients per message\n2 recipients per message"),
 		    "3:1: this plan has such a limit already" },
 		{ PLAN("warn at 0%"), "2:9: " WARN },
