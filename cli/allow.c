@@ -259,25 +259,6 @@ say(struct errand *x, const struct impact *impact)
 	buf_free(&text);
 }
 
-static bool
-confirmed(struct errand *x)
-{
-	char answer[16] = { 0 };
-
-	if (x->options.yes)
-		return true;
-	if (x->cli->json || !isatty(STDIN_FILENO) || !isatty(fileno(x->cli->out))) {
-		cli_fail(x->cli, "nothing was done: --yes does it, --dry-run only tells");
-		return false;
-	}
-	fprintf(x->cli->out, "do it? [y/N] ");
-	fflush(x->cli->out);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return true;
-	cli_fail(x->cli, "nothing was done");
-	return false;
-}
-
 /* --- doing --------------------------------------------------------------------------------------- */
 
 static void
@@ -393,7 +374,7 @@ make(struct errand *x)
 		if (x->options.dry_run) {
 			tell(x, 0, &impact);
 			code = CLI_FOUND;
-		} else if (confirmed(x)) {
+		} else if (x->options.yes || cli_confirm(x->cli, "do it?")) {
 			code = put(x, key, &impact);
 		}
 	}

@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
 	&command_allow,
 	&command_block,
 	&command_lists,
+	&command_promote,
 	&command_greylist,
 	&command_quota,
 	&command_digest,
@@ -264,7 +265,8 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 /* --- configuration and databases ---------------------------------------------------------------- */
 
 static struct config *
-load_config(struct cli *cli, const char *path, bool certificates, bool quiet)
+load_config(struct cli *cli, const char *path, bool certificates, bool quiet,
+    const struct config_instead *instead)
 {
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 20);
@@ -272,6 +274,7 @@ load_config(struct cli *cli, const char *path, bool certificates, bool quiet)
 	struct config *config;
 
 	vocabulary.certificates = certificates;
+	vocabulary.instead = instead;
 	config = config_load(path, &vocabulary, &complaints);
 	fflush(cli->out);
 	for (size_t i = 0; i < complaints.n && !quiet; i++) {
@@ -289,19 +292,42 @@ load_config(struct cli *cli, const char *path, bool certificates, bool quiet)
 struct config *
 cli_config(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, false, false);
+	return load_config(cli, path, false, false, NULL);
 }
 
 struct config *
 cli_config_quiet(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, false, true);
+	return load_config(cli, path, false, true, NULL);
 }
 
 struct config *
 cli_config_whole(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, true, false);
+	return load_config(cli, path, true, false, NULL);
+}
+
+struct config *
+cli_config_instead(struct cli *cli, const char *path, const struct config_instead *instead)
+{
+	return load_config(cli, path, false, false, instead);
+}
+
+bool
+cli_confirm(struct cli *cli, const char *question)
+{
+	char answer[16] = { 0 };
+
+	if (cli->json || !isatty(STDIN_FILENO) || !isatty(fileno(cli->out))) {
+		cli_fail(cli, "nothing was done: --yes does it, --dry-run only tells");
+		return false;
+	}
+	fprintf(cli->out, "%s [y/N] ", question);
+	fflush(cli->out);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return true;
+	cli_fail(cli, "nothing was done");
+	return false;
 }
 
 char *

@@ -64,6 +64,12 @@ struct command {
 extern const struct command command_allow, command_backends, command_block, command_check,
     command_digest, command_explain, command_greylist, command_lists, command_log, command_quota,
     command_replay, command_stats, command_test, command_why;
+extern const struct command command_backends, command_check, command_digest, command_explain,
+    command_greylist, command_log, command_promote, command_quota, command_stats, command_test,
+    command_why;
+extern const struct command command_allow, command_backends, command_block, command_check,
+    command_explain, command_greylist, command_lists, command_log, command_promote, command_quota,
+    command_stats, command_test, command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);
@@ -85,6 +91,14 @@ struct config *cli_config(struct cli *cli, const char *path);
 struct config *cli_config_quiet(struct cli *cli, const char *path);
 /* The same with the certificates and keys, which not everybody may read. */
 struct config *cli_config_whole(struct cli *cli, const char *path);
+/* The same as it would be with another text in the place of one file. */
+struct config *cli_config_instead(
+    struct cli *cli, const char *path, const struct config_instead *instead);
+/*
+ * Asks for a yes on the terminal. False: none, or there is nobody to be asked: then an error was printed that names --yes and
+ * --dry-run.
+ */
+bool cli_confirm(struct cli *cli, const char *question);
 /* The path of journal.db or store.db, malloc'ed; NULL: an error was printed. */
 char *cli_database(struct cli *cli, const char *file);
 struct journal *cli_journal(struct cli *cli);

@@ -17,7 +17,9 @@ libpostern_a_SOURCES += \
 	cli/narrowest.c cli/narrowest.h \
 	cli/networks.c cli/networks.h \
 	cli/pager.c cli/pager.h \
+	cli/observed.c cli/observed.h \
 	cli/print.c cli/print.h \
+	cli/promote.c \
 	cli/propose.c cli/propose.h \
 	cli/quota.c cli/quota.h \
 	cli/quota_show.c \

@@ -23,7 +23,7 @@
 
 struct options {
 	const char *since, *until, *verdict, *from, *to, *ip, *rule, *text, *last;
-	bool follow, verify, group, csv, no_pager;
+	bool observed, follow, verify, group, csv, no_pager;
 };
 
 /* Entries that --group keeps in memory. */
@@ -365,6 +365,8 @@ static const struct cli_option rows[] = {
 	    "that decided: postern.conf:12, :12, or how it begins" },
 	{ "text", OPTION_TEXT, offsetof(struct options, text), "TEXT",
 	    "anywhere: addresses, text, rule, client's name, helo" },
+	{ "observed", OPTION_SWITCH, offsetof(struct options, observed), NULL,
+	    "only what a rule that is observed would have refused" },
 	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N" },
 	{ "follow", OPTION_SWITCH, offsetof(struct options, follow), NULL,
 	    "go on with what comes; begins with the last 10 if nothing else is said" },
@@ -405,6 +407,7 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 		.rule = str_of(o->rule),
 		.text = str_of(o->text),
 		.last = last,
+		.observed = o->observed,
 	};
 	if (o->follow && o->last == NULL && o->since == NULL)
 		f->last = FOLLOW_LAST;

@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/networks.h"
+#include "cli/observed.h"
 #include "cli/print.h"
 #include "cli/waits.h"
 #include "cli/when.h"
@@ -20,6 +21,7 @@
 
 struct options {
 	const char *since, *until, *top;
+	bool observed;
 };
 
 struct hour {
@@ -287,7 +289,22 @@ static const struct cli_option rows[] = {
 	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME", "before then" },
 	{ "top", OPTION_TEXT, offsetof(struct options, top), "N",
 	    "rows of each list; default: 10" },
+	{ "observed", OPTION_SWITCH, offsetof(struct options, observed), NULL,
+	    "what rules that are only observed would have refused, and likely false alarms" },
 };
+
+static int
+observed(struct cli *cli, struct journal *journal, const struct journal_span *span, size_t most)
+{
+	struct observed_question q = { .span = *span, .most = most };
+	int64_t n;
+
+	if (!observed_print(cli, journal, &q, &n))
+		return CLI_ERROR;
+	if (n == 0 && !cli->json)
+		fputs("no observed rule would have refused anything in that time\n", cli->out);
+	return n > 0 ? CLI_FOUND : CLI_NOTHING;
+}
 
 static int
 run(struct cli *cli, int argc, char **argv)
@@ -298,7 +315,7 @@ run(struct cli *cli, int argc, char **argv)
 	uint64_t most = TOP;
 	struct err e;
 	bool ok;
-	int n;
+	int n, code;
 
 	if (!cli_options(cli, &command_stats, &o, argv, &n))
 		return cli->code;
@@ -317,6 +334,11 @@ run(struct cli *cli, int argc, char **argv)
 	journal = cli_journal(cli);
 	if (journal == NULL)
 		return CLI_ERROR;
+	if (o.observed) {
+		code = observed(cli, journal, &s.span, (size_t)most);
+		journal_close(&journal);
+		return code;
+	}
 	ok = summarize(&s, journal, most, &e);
 	journal_close(&journal);
 	free(s.hours);

@@ -95,6 +95,7 @@ struct journal_filter {
 	struct str rule;              /* beginning of file:line; or its end ":12" */
 	struct str text;              /* contained in any text about client, mail or verdict */
 	size_t last;                  /* only the newest so many; 0: all */
+	bool observed;                /* only those of which an observed rule would have said no */
 };
 
 struct journal *journal_open_read(const char *path, struct err *e);

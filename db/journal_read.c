@@ -109,7 +109,7 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 
 /* Empty texts and zero times mean any. Parameters as in enum parameter. */
 #define MATCHES \
-	"serial BETWEEN ?1 AND ?2 AND (?3 = 0 OR time_ms >= ?3) AND (?4 = 0 OR time_ms < ?4) " \
+	"serial BETWEEN ?1 AND ?2 AND (?15 = 0 OR observed <> '') AND (?3 = 0 OR time_ms >= ?3) AND (?4 = 0 OR time_ms < ?4) " \
 	"AND (?5 = '' OR verdict = ?5) " \
 	"AND (?6 = '' OR in_network(client_ip, ?6)) " \
 	"AND (?7 = '' OR " CONTAINS("client_name", \
@@ -141,6 +141,7 @@ enum parameter {
 	ANY_JSON,
 	LIMIT,
 	WORDS,
+	OBSERVED,
 };
 
 struct search {
@@ -273,6 +274,7 @@ bind(sqlite3_stmt *stmt, const struct search *s)
 	sqlite3_bind_int64(stmt, LAST, s->last);
 	sqlite3_bind_int64(stmt, SINCE, s->filter->since_ms);
 	sqlite3_bind_int64(stmt, UNTIL, s->filter->until_ms);
+	sqlite3_bind_int64(stmt, OBSERVED, s->filter->observed);
 	dbfile_bind(stmt, VERDICT, s->filter->verdict);
 	for (int i = NETWORK; i < LIMIT; i++)
 		dbfile_bind(stmt, i, buf_str(&s->pattern[i]));

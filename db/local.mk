@@ -14,6 +14,7 @@ libpostern_a_SOURCES += \
 	db/journal_file.h \
 	db/journal_head.c db/journal_head.h \
 	db/journal_id.c db/journal_id.h \
+	db/journal_observed.c db/journal_observed.h \
 	db/journal_read.c \
 	db/journal_sums.c db/journal_sums.h \
 	db/journal_text.c db/journal_text.h \

@@ -22,6 +22,12 @@ struct config_part {
 	const void *stage; /* the struct stage, for the gate; NULL: the session's own */
 };
 
+/* A file of the configuration as it is to be: for whoever checks a change before it is made. */
+struct config_instead {
+	const char *path; /* without links */
+	struct str text;
+};
+
 struct config_vocabulary {
 	const struct config_part *part;
 	size_t n;
@@ -29,6 +35,7 @@ struct config_vocabulary {
 	bool (*load)(const char *path, struct config_part *out, struct err *e);
 	/* Read certificates and keys, as whoever serves has to; else nobody else may be able to. */
 	bool certificates;
+	const struct config_instead *instead; /* NULL: all files are as they are */
 };
 
 #endif

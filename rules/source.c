@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,10 +82,24 @@ source_take(const char *path, size_t max, struct arena *arena, struct str *out, 
 	return ok;
 }
 
+/* Is it the file that is to be read as it will be? */
+static bool
+source_instead(struct load *load, const char *path, struct str *out)
+{
+	const struct config_instead *instead = load->vocabulary->instead;
+	char *real = instead ? realpath(path, NULL) : NULL;
+	bool is = real && strcmp(real, instead->path) == 0;
+
+	if (is)
+		*out = arena_dup(load->arena, instead->text);
+	free(real);
+	return is;
+}
+
 bool
 source_read(struct load *load, const char *path, size_t max, struct str *out, struct err *e)
 {
-	if (!source_take(path, max, load->arena, out, e))
+	if (!source_instead(load, path, out) && !source_take(path, max, load->arena, out, e))
 		return false;
 	source_digest(load, *out);
 	return true;

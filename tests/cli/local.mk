@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/cli/test_explain \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
+	tests/cli/test_promote \
 	tests/cli/test_quota \
 	tests/cli/test_ranking \
 	tests/cli/test_replay \
@@ -24,6 +25,7 @@ tests_cli_test_digest_SOURCES = tests/cli/test_digest.c tests/post/server.c test
 tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
+tests_cli_test_promote_SOURCES = tests/cli/test_promote.c $(cli_run)
 tests_cli_test_quota_SOURCES = tests/cli/test_quota.c $(cli_run)
 tests_cli_test_replay_SOURCES = tests/cli/test_replay.c $(cli_run)
 tests_cli_test_stats_SOURCES = tests/cli/test_stats.c $(cli_run)

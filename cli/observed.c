@@ -1,0 +1,205 @@
+#include "cli/observed.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "cli/print.h"
+#include "db/journal_observed.h"
+#include "db/store_sqlite.h"
+#include "filters/greylist.h"
+#include "filters/greylist_sender.h"
+
+/* One whose mail is likely wanted. */
+struct alarm {
+	char id[8], sender[256];
+	int64_t n;
+	bool written_to, elsewhere;
+};
+
+struct tally {
+	struct cli *cli;
+	const struct observed_question *q;
+	struct store *store;      /* NULL: none to be asked */
+	struct buf rule, verdict; /* that is summed up; empty: none yet */
+	int64_t n, let_in, senders, alarms, all;
+	struct alarm *alarm; /* q->most */
+	size_t shown;
+};
+
+/* Do our users know this sender, as greylisting remembers? */
+static bool
+is_known(struct tally *t, struct str sender)
+{
+	struct arena *arena = arena_new(1 << 16);
+	struct str path = arena_printf(arena, "<%.*s>", STR_ARG(sender));
+	struct question q = { .kind = QUESTION_SEEN, .seen = { .look_only = true } };
+	struct answer answer = { 0 };
+	struct store_ask one = { .question = &q, .answer = &answer };
+	struct mailbox m;
+	bool known = false;
+
+	if (t->store && sender.n > 0 && mailbox_take(&path, false, false, &m, NULL)) {
+		q.name = greylist_known_key(arena, greylist_sender(arena, &m));
+		known = store_sqlite.ask(t->store, &one, 1, clock_wall_ms(), NULL) &&
+		    answer.seen.state == SEEN_PROVEN;
+	}
+	arena_free(&arena);
+	return known;
+}
+
+/* --- printing ------------------------------------------------------------------------------------ */
+
+static const char *
+reason(const struct alarm *a)
+{
+	if (a->written_to && a->elsewhere)
+		return "our users wrote to it, and it was accepted elsewhere";
+	return a->written_to ? "our users wrote to it" : "it was accepted elsewhere";
+}
+
+static void
+print_alarm(struct tally *t, const struct alarm *a)
+{
+	struct line line = { t->cli };
+	char times[24];
+
+	snprintf(times, sizeof(times), "%6" PRId64, a->n);
+	line_cell(&line, str_of(times), 6, COLOR_NONE);
+	line_cell(&line, str_of(a->id), 6, COLOR_BOLD);
+	line_cell(&line, str_of(a->sender), 30, COLOR_NONE);
+	line_add(&line, reason(a), COLOR_YELLOW);
+	line_end(&line);
+}
+
+static void
+print_tally(struct tally *t)
+{
+	FILE *out = t->cli->out;
+
+	fprintf(out, "%s would have said %s %" PRId64 " times, to %" PRId64 " %s\n",
+	    ESC(buf_str(&t->rule)), ESC(buf_str(&t->verdict)), t->n, t->senders,
+	    t->senders == 1 ? "sender" : "senders");
+	fprintf(
+	    out, "  %" PRId64 " of these were in sessions whose message was accepted\n", t->let_in);
+	if (t->alarms == 0)
+		fputs("  nothing speaks for a false alarm\n", out);
+	else
+		fprintf(out, "  likely false alarms: %" PRId64 " %s%s\n", t->alarms,
+		    t->alarms == 1 ? "sender" : "senders",
+		    t->alarms > (int64_t)t->shown ? ", the most frequent:" : ":");
+	for (size_t i = 0; i < t->shown; i++)
+		print_alarm(t, &t->alarm[i]);
+}
+
+static void
+json_tally(struct tally *t)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	buf_add(&b, STR("{\"rule\":"));
+	escape_json(&b, buf_str(&t->rule));
+	buf_add(&b, STR(",\"verdict\":"));
+	escape_json(&b, buf_str(&t->verdict));
+	buf_printf(&b,
+	    ",\"n\":%" PRId64 ",\"senders\":%" PRId64 ",\"accepted\":%" PRId64
+	    ",\"alarms\":%" PRId64 ",\"likely\":[",
+	    t->n, t->senders, t->let_in, t->alarms);
+	for (size_t i = 0; i < t->shown; i++) {
+		const struct alarm *a = &t->alarm[i];
+
+		buf_add(&b, i > 0 ? STR(",{\"sender\":") : STR("{\"sender\":"));
+		escape_json(&b, str_of(a->sender));
+		buf_printf(&b,
+		    ",\"n\":%" PRId64 ",\"id\":\"%s\",\"written_to\":%s,\"elsewhere\":%s}", a->n,
+		    a->id, a->written_to ? "true" : "false", a->elsewhere ? "true" : "false");
+	}
+	fprintf(t->cli->out, "%.*s]}\n", (int)b.n, b.p);
+	buf_free(&b);
+}
+
+/* --- summing up ---------------------------------------------------------------------------------- */
+
+static void
+finish(struct tally *t)
+{
+	if (t->n > 0) {
+		if (t->cli->json)
+			json_tally(t);
+		else
+			print_tally(t);
+	}
+	t->all += t->n;
+	t->n = t->let_in = t->senders = t->alarms = 0;
+	t->shown = 0;
+	buf_clear(&t->rule);
+	buf_clear(&t->verdict);
+}
+
+static void
+look(void *owner, const struct observed_row *row)
+{
+	struct tally *t = owner;
+	struct alarm a = { .n = row->n, .elsewhere = row->elsewhere };
+
+	if (t->q->rule.n > 0 && !str_eq(row->rule, t->q->rule))
+		return;
+	if (!str_eq(row->rule, buf_str(&t->rule)) || !str_eq(row->verdict, buf_str(&t->verdict))) {
+		finish(t);
+		buf_add(&t->rule, row->rule);
+		buf_add(&t->verdict, row->verdict);
+	}
+	t->n += row->n;
+	t->let_in += row->let_in;
+	t->senders++;
+	a.written_to = row->written_to || is_known(t, row->sender);
+	if (!a.written_to && !a.elsewhere)
+		return;
+	t->alarms++;
+	if (t->shown == t->q->most)
+		return;
+	memcpy(a.id, row->id, sizeof(a.id));
+	str_copy(str_sub(row->sender, 0, sizeof(a.sender) - 1), a.sender, sizeof(a.sender));
+	t->alarm[t->shown++] = a;
+}
+
+/* It may be missing, or lie elsewhere: then the journal alone tells. */
+static struct store *
+open_store(struct cli *cli)
+{
+	char *path = cli_database(cli, "store.db");
+	struct store *store = NULL;
+
+	if (path && access(path, R_OK) == 0)
+		store = store_sqlite_open_read(path, NULL);
+	free(path);
+	return store;
+}
+
+bool
+observed_print(
+    struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n)
+{
+	struct tally t = { .cli = cli, .q = q, .store = open_store(cli) };
+	struct err e;
+	bool ok;
+
+	buf_init(&t.rule, 8192);
+	buf_init(&t.verdict, 100);
+	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
+	ok = journal_observed(journal, &q->span, look, &t, &e);
+	if (ok)
+		finish(&t);
+	else
+		cli_fail(cli, "%s", e.text);
+	*n = t.all;
+	free(t.alarm);
+	buf_free(&t.rule);
+	buf_free(&t.verdict);
+	store_sqlite.close(&t.store);
+	return ok;
+}

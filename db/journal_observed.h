@@ -1,0 +1,26 @@
+/*
+ * journal_observed: what observed rules would have refused, by rule and sender, and what speaks for it that the sender is
+ * wanted. Reading, on a journal opened for that.
+ */
+#ifndef POSTERN_DB_JOURNAL_OBSERVED_H
+#define POSTERN_DB_JOURNAL_OBSERVED_H
+
+#include "db/journal.h"
+
+struct observed_row {
+	struct str rule;    /* file:line */
+	struct str verdict; /* "reject", "tempfail", "defer" */
+	struct str sender;
+	char id[8];     /* of the newest entry */
+	int64_t n;      /* entries */
+	int64_t let_in; /* of them, those whose session had a message accepted */
+	bool
+	    elsewhere; /* a message of this sender was accepted in a session that no rule would have refused */
+	bool written_to; /* somebody who had authenticated wrote to it, and that was accepted */
+};
+
+/* Each rule with its senders, most frequent first. */
+bool journal_observed(struct journal *journal, const struct journal_span *span,
+    void (*row)(void *owner, const struct observed_row *row), void *owner, struct err *e);
+
+#endif
