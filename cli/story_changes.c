@@ -49,12 +49,26 @@ add_change(const struct tale *t, struct buf *b, const struct change *c)
 	}
 }
 
+/* An exception does to the rule what `observe` would, for this sender alone. */
+static bool
+can_allow(const struct tale *t, const struct change_set *set)
+{
+	return set->change[0].kind == CHANGE_OBSERVE && t->r->id[0] != '\0' && tale_refused(t);
+}
+
 static void
 tell_set(const struct tale *t, const struct change_set *set)
 {
 	struct buf b;
 
 	buf_init(&b, 8192);
+	if (can_allow(t, set)) {
+		buf_printf(&b, "an exception from this rule, for this sender: `postern allow %s`",
+		    t->r->id);
+		print_prose(
+		    t->cli, &(struct prose){ "  - ", 4, COLOR_DIM, COLOR_NONE }, buf_str(&b));
+		buf_clear(&b);
+	}
 	for (size_t i = 0; i < set->n; i++) {
 		buf_add(&b, i > 0 ? STR(", and ") : STR(""));
 		add_change(t, &b, &set->change[i]);
@@ -182,6 +196,9 @@ story_changes_json(const struct tale *t, struct buf *b)
 		const struct change_set *set = &t->changes.set[i];
 
 		buf_add(b, i > 0 ? STR(",{\"all\":[") : STR("{\"all\":["));
+		if (can_allow(t, set))
+			buf_printf(
+			    b, "{\"change\":\"allow\",\"name\":\"%s\"}]},{\"all\":[", t->r->id);
 		for (size_t k = 0; k < set->n; k++) {
 			buf_add(b, k > 0 ? STR(",") : STR(""));
 			change_json(t, &set->change[k], b);

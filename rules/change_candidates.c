@@ -412,6 +412,9 @@ flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 	if (node->left_kind != OPERAND_FACT)
 		return;
 	t.left = &g->known[node->left]->value;
+	/* It was computed for the test, if what it is compared with is known. */
+	if (node->right_kind == OPERAND_COMPUTED && t.left->type != VALUE_NONE)
+		t.right = &ev->computed[1];
 	if (t.left->type == VALUE_SYMBOL && node->list == NULL)
 		other_words(c, node->left);
 	else

@@ -222,6 +222,7 @@ test_what_would_have_let_it_pass(void **state)
 	    "  - if client.name were anything but \"\" (it was \"\")\n"
 	    "\nwhat an administrator can change\n"
 	    "  - an entry a@example.net in list partners (the value of sender)\n"
+	    "  - an exception from this rule, for this sender: `postern allow k3f9x2`\n"
 	    "  - the word `observe` in front of postern.conf:9\n"
 	    "    This is by the configuration of today, which is another one.\n");
 	why(r, "--json k3f9x2");
@@ -230,6 +231,7 @@ test_what_would_have_let_it_pass(void **state)
 	    "\"was\":\"fail\"}]},");
 	run_has(r,
 	    "{\"all\":[{\"change\":\"entry\",\"name\":\"sender\",\"list\":\"partners\",\"entry\":\"a@example.net\"}]},"
+	    "{\"all\":[{\"change\":\"allow\",\"name\":\"k3f9x2\"}]},"
 	    "{\"all\":[{\"change\":\"observe\",\"name\":\"postern.conf:9\"}]}],");
 }
 

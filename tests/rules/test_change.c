@@ -47,6 +47,10 @@ static const struct row rows[] = {
 	    "rate(client, messages, 1h) = 200 or less (240)\n"
 	    "surge(client) = 4.99 or less (7.5)\n"
 	    "observe r.conf:1\n" },
+	{ STEP_MAIL, "at mail { tempfail 450 4.7.1 \"x\" if rate(client, messages, 1h) > 2 * quota.limit + 3 }",
+	    "{\"rate(client, messages, 1h)\":240,\"quota.limit\":10}", "[]",
+	    "rate(client, messages, 1h) = 23 or less (240)\n"
+	    "observe r.conf:1\n" },
 	{ STEP_RCPT, "at rcpt { tempfail 452 4.5.3 \"x\" if recipients > recipients.allowed }",
 	    "{\"recipients\":101,\"recipients.allowed\":100}", "[]",
 	    "recipients = 100 or less (101)\n"
