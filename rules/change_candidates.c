@@ -7,6 +7,8 @@
 /* In the place of a text that is like none that a rule names. */
 #define LIKE_NOTHING STR("\001")
 
+#define SHOWN_MAX 200 /* octets of a value in words */
+
 /* A test whose outcome is to be the other one. */
 struct flip {
 	struct candidates *c;
@@ -20,21 +22,21 @@ struct flip {
 static struct str
 shown(struct arena *arena, const struct value *v)
 {
-	struct buf b;
-	struct str text;
 	bool quoted = v->type == VALUE_TEXT;
+	struct str text;
+	struct buf b;
 
 	if (v->type == VALUE_NONE)
 		return STR("not known");
-	buf_init(&b, 256);
+	buf_init(&b, 64 * 1024);
 	if (v->type == VALUE_LIST && v->list.n == 0)
 		buf_add(&b, STR("empty"));
 	else if (v->type == VALUE_BOOL)
 		buf_add(&b, v->number ? STR("yes") : STR("no"));
 	else
 		value_print(v, &b);
-	text = arena_printf(
-	    arena, quoted ? "\"%.*s\"%s" : "%.*s%s", STR_ARG(buf_str(&b)), b.over ? "..." : "");
+	text = arena_printf(arena, quoted ? "\"%.*s%s\"" : "%.*s%s",
+	    STR_ARG(str_sub(buf_str(&b), 0, SHOWN_MAX)), b.n > SHOWN_MAX ? "..." : "");
 	buf_free(&b);
 	return text;
 }
