@@ -47,7 +47,8 @@ static const struct row rows[] = {
 	    "rate(client, messages, 1h) = 200 or less (240)\n"
 	    "surge(client) = 4.99 or less (7.5)\n"
 	    "observe r.conf:1\n" },
-	{ STEP_MAIL, "at mail { tempfail 450 4.7.1 \"x\" if rate(client, messages, 1h) > 2 * quota.limit + 3 }",
+	{ STEP_MAIL,
+	    "at mail { tempfail 450 4.7.1 \"x\" if rate(client, messages, 1h) > 2 * quota.limit + 3 }",
 	    "{\"rate(client, messages, 1h)\":240,\"quota.limit\":10}", "[]",
 	    "rate(client, messages, 1h) = 23 or less (240)\n"
 	    "observe r.conf:1\n" },
