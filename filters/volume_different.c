@@ -58,9 +58,7 @@ hashes_of(struct ask *ask, enum different what, struct buf *out)
 	for (const struct recipient *r = txn->recipients; what == DIFFERENT_RECIPIENTS && r;
 	     r = r->next)
 		if (r->state == RECIPIENT_ACCEPTED)
-			add_hash(
-			    r->key.n > 0 ? r->key : arena_lower(ask->arena, r->mailbox.address),
-			    out);
+			add_hash(arena_lower(ask->arena, r->mailbox.address), out);
 }
 
 /* In as many questions as it takes. */

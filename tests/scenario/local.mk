@@ -30,7 +30,7 @@ scenario_tests = \
 	tests/scenario/why.sh \
 	tests/scenario/proxy_tls.sh \
 	tests/scenario/proxy_tproxy.sh \
-	tests/scenario/proxy_volume.sh
+	tests/scenario/proxy_volume.sh tests/scenario/proxy_volume_facts.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
 	tests/scenario/certificates.py tests/scenario/streams.py
