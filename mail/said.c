@@ -495,6 +495,10 @@ said_find(struct str rule, int code)
 	enum said found = SAID_COUNT;
 
 	rule = without_number(rule);
+	if (str_starts(rule, STR("reply: ")))
+		for (enum said said = 0; said < SAID_COUNT; said++)
+			if (str_eq(str_sub(rule, 7, rule.n), str_of(rows[said].name)))
+				return said;
 
 	/* In place of a greeting it was said with 421, whatever the row has. */
 	for (enum said said = 0; said < SAID_COUNT; said++)

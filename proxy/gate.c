@@ -159,6 +159,18 @@ gate_limit(struct gate *gate, const struct tally_kind *kind)
 	tally_count(gate->tally, kind);
 }
 
+void
+gate_said(struct gate *gate, enum step step, enum said said)
+{
+	tally_reply(gate->tally, step, said);
+}
+
+void
+gate_gone(struct gate *gate, enum step step)
+{
+	tally_left(gate->tally, step);
+}
+
 /* ---- sessions ---- */
 
 void

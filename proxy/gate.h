@@ -39,6 +39,9 @@ struct event_base *gate_base(const struct gate *gate);
 struct db_link *gate_link(struct gate *gate);
 /* A limit was met, of a kind that is only counted (tally.h). */
 void gate_limit(struct gate *gate, const struct tally_kind *kind);
+/* A no was said, or a client went away within a message, that is only counted. */
+void gate_said(struct gate *gate, enum step step, enum said said);
+void gate_gone(struct gate *gate, enum step step);
 
 /* resume(owner): what gate_decide() waited for is there. */
 struct gate_session *gate_open(

@@ -175,6 +175,7 @@ run_data(struct client *c, struct command *command)
 		refuse_data(c, SAID_BINARYMIME_DATA);
 	} else if (c->mta_lost || c->mta == NULL) {
 		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
+		c->journalled = true;
 		client_reply(c, SAID_MTA_GONE);
 		client_reset(c);
 		if (io_available(c->io) > 0)
@@ -325,6 +326,7 @@ refuse_long(struct client *c)
 	static const struct tally_kind line_length = { STEP_HELO, SAID_LINE_TOO_LONG };
 
 	gate_limit(c->front->gate, &line_length);
+	c->journalled = true;
 	client_error(c, line_length.said);
 }
 

@@ -23,9 +23,11 @@ exempt(const struct client *c)
 	return c->s->trusted || c->s->rules_over;
 }
 
+/* What is said of it is counted by this. */
 static void
 meet(struct client *c, const struct tally_kind *kind)
 {
+	c->journalled = true;
 	gate_limit(c->front->gate, kind);
 	if (c->limited)
 		return;

@@ -121,6 +121,7 @@ mta_relay_reply(struct client *c)
 {
 	const struct reply *reply = backend_reply(c->mta);
 
+	c->journalled = true;
 	if (reply->code == 421)
 		client_reply(c, SAID_MTA_AWAY);
 	else

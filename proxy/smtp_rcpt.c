@@ -25,6 +25,7 @@ static void
 rcpt_away(struct client *c)
 {
 	gate_backend_refused(c->gs, STEP_RCPT, 451, STR("connection lost"));
+	c->journalled = true;
 	client_reply(c, SAID_MTA_AWAY);
 	end_current(c, RECIPIENT_REFUSED);
 }

@@ -82,9 +82,36 @@ send_out(struct client *c)
 	buf_clear(&c->front->out);
 }
 
+/* As far as it has come. */
+static enum step
+step_of(const struct client *c)
+{
+	static const enum step steps[CLIENT_STATES] = {
+		[CLIENT_CONNECT] = STEP_CONNECT,
+		[CLIENT_REFUSED] = STEP_CONNECT,
+		[CLIENT_TLS] = STEP_HELO,
+		[CLIENT_GREETED] = STEP_HELO,
+		[CLIENT_AUTH] = STEP_HELO,
+		[CLIENT_READY] = STEP_MAIL,
+		[CLIENT_MAIL] = STEP_RCPT,
+		[CLIENT_RCPT] = STEP_RCPT,
+		[CLIENT_CHUNKS] = STEP_MESSAGE,
+		[CLIENT_DATA] = STEP_MESSAGE,
+		[CLIENT_MESSAGE] = STEP_MESSAGE,
+		[CLIENT_CLOSING] = STEP_HELO,
+		[CLIENT_GONE] = STEP_HELO,
+	};
+
+	return steps[c->state];
+}
+
+/* Each no is in the journal: by itself, or counted with others. */
 void
 client_reply_with(struct client *c, enum said said, const char *fill)
 {
+	if (!c->journalled && said_row(said)->code >= 400)
+		gate_said(c->front->gate, step_of(c), said);
+	c->journalled = false;
 	said_reply(said, fill, &c->front->out);
 	send_out(c);
 }
@@ -119,6 +146,7 @@ refuse(struct client *c)
 void
 client_refuse(struct client *c, const struct refusal *refusal, void (*refused)(struct client *c))
 {
+	c->journalled = false;
 	c->refusal = refusal;
 	c->refused = refused;
 	refuse(c);
@@ -320,6 +348,12 @@ closing(struct client *c)
 	}
 }
 
+static bool
+within_message(const struct client *c)
+{
+	return c->state == CLIENT_DATA || c->state == CLIENT_CHUNKS;
+}
+
 bool
 client_idles(const struct client *c, int64_t ms)
 {
@@ -343,10 +377,11 @@ client_turn(struct client *c)
 		client_reply(c, SAID_SHUTDOWN);
 		client_close(c, "shutdown");
 	}
-	if (c->ended && !stays(c) && c->state < CLIENT_CLOSING)
-		client_close(c,
-		    c->state == CLIENT_DATA || c->state == CLIENT_CHUNKS ? "left within a message"
-									 : "left");
+	if (c->ended && !stays(c) && c->state < CLIENT_CLOSING) {
+		if (within_message(c))
+			gate_gone(c->front->gate, STEP_MESSAGE);
+		client_close(c, within_message(c) ? "left within a message" : "left");
+	}
 	if (c->state == CLIENT_CLOSING)
 		closing(c);
 	if (c->state == CLIENT_GONE) {
@@ -398,8 +433,11 @@ on_io(void *owner, enum io_event event)
 	if (c->broken)
 		delay_turn(c);
 	/* What is being handed on is carried through, for the MTA may have taken it already. */
-	if (c->broken && !(c->data && c->data->writing))
+	if (c->broken && !(c->data && c->data->writing)) {
+		if (within_message(c))
+			gate_gone(c->front->gate, STEP_MESSAGE);
 		client_set_state(c, CLIENT_GONE);
+	}
 	client_turn(c);
 }
 

@@ -152,6 +152,7 @@ struct client {
 	void (*gate_next)(struct client *c);
 	void (*mta_next)(struct client *c);
 	void (*mta_opened)(struct client *c); /* while a connection is made */
+	bool journalled;                      /* what is said next: it needs not be counted */
 	const struct refusal *refusal;        /* on its way to the journal */
 	void (*refused)(struct client *c);
 	const char *why;            /* how the connection ended, for the log */

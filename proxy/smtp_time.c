@@ -147,8 +147,9 @@ time_over(struct client *c)
 {
 	const struct deadline *d = c->due;
 
-	/* Who was merely silent between two commands did no wrong. */
-	if (d != &command_time || io_available(c->io) > 0)
+	/* Who was merely silent between two commands did no wrong: it is counted as a reply only. */
+	c->journalled = d != &command_time || io_available(c->io) > 0;
+	if (c->journalled)
 		gate_limit(c->front->gate, &d->kind);
 	client_reply(c, d->kind.said);
 	client_close(c, d->why);

@@ -7,50 +7,82 @@
 #include "base/die.h"
 #include "base/log.h"
 
-#define KINDS 32
 #define INTERVAL_S 10
+#define STEPS (STEP_MESSAGE + 1)
 
 struct tally {
 	struct db_link *link;
 	struct event *timer; /* runs while something is counted */
 	struct {
-		const struct tally_kind *kind;
-		int64_t times;
-	} count[KINDS];
+		int64_t limits, replies;
+	} times[STEPS][SAID_COUNT];
+	int64_t left[STEPS];
 };
 
 static void
-send_one(struct tally *t, const struct tally_kind *kind, int64_t times)
+send_record(struct tally *t, struct journal_record *r, enum step step)
 {
-	const struct verdict v = said_verdict(kind->said);
-	const struct journal_record record = {
-		.time_ms = clock_wall_ms(),
-		.front = front_name(FRONT_PROXY),
-		.step = step_name(kind->step),
-		.verdict = verdict_name(v.kind),
-		.code = v.code,
-		.times = times,
-		.recipients = STR("[]"),
-		.enhanced = str_of(v.enhanced),
-		.text = v.text,
-		.rule = v.rule,
-		.facts = STR("{}"),
-		.trace = STR("[]"),
-		.answers = STR("[]"),
+	r->time_ms = clock_wall_ms();
+	r->front = front_name(FRONT_PROXY);
+	r->step = step_name(step);
+	r->recipients = r->trace = r->answers = STR("[]");
+	r->facts = STR("{}");
+	db_send(t->link, db_request_journal(journal_record_copy(r)));
+}
+
+/* In a rule's place stands why, or which reply it was. */
+static void
+send_one(struct tally *t, enum step step, enum said said, int64_t times)
+{
+	const struct verdict v = said_verdict(said);
+	struct journal_record record = { .times = times };
+	struct buf text, rule;
+
+	buf_init(&text, 2048);
+	buf_init(&rule, 200);
+	said_print(said, &text);
+	buf_printf(&rule, "reply: %s", said_row(said)->name);
+	record.verdict = verdict_name(v.kind);
+	record.code = v.code;
+	record.enhanced = str_of(v.enhanced);
+	record.text = buf_str(&text);
+	record.rule = said_row(said)->why ? v.rule : buf_str(&rule);
+	send_record(t, &record, step);
+	buf_free(&text);
+	buf_free(&rule);
+}
+
+static void
+send_left(struct tally *t, enum step step)
+{
+	struct journal_record record = {
+		.verdict = "left",
+		.times = t->left[step],
+		.text = STR("The client was gone within a message"),
+		.rule = STR("left"),
 	};
 
-	log_info(NULL, "event=limit limit=\"%s\" times=%lld", said_row(kind->said)->why,
-	    (long long)times);
-	db_send(t->link, db_request_journal(journal_record_copy(&record)));
+	if (t->left[step] > 0)
+		send_record(t, &record, step);
+	t->left[step] = 0;
 }
 
 void
 tally_send(struct tally *t)
 {
-	for (size_t i = 0; i < KINDS && t->count[i].kind; i++) {
-		if (t->count[i].times)
-			send_one(t, t->count[i].kind, t->count[i].times);
-		t->count[i].times = 0;
+	for (enum step step = 0; step < STEPS; step++) {
+		for (enum said said = 0; said < SAID_COUNT; said++) {
+			int64_t limits = t->times[step][said].limits;
+			int64_t replies = t->times[step][said].replies;
+
+			if (limits > 0)
+				log_info(NULL, "event=limit limit=\"%s\" times=%lld",
+				    said_row(said)->why, (long long)limits);
+			if (limits + replies > 0)
+				send_one(t, step, said, limits + replies);
+			t->times[step][said].limits = t->times[step][said].replies = 0;
+		}
+		send_left(t, step);
 	}
 	event_del(t->timer);
 }
@@ -85,18 +117,32 @@ tally_free(struct tally **tally)
 	*tally = NULL;
 }
 
+static void
+wait_a_while(struct tally *t)
+{
+	const struct timeval interval = { INTERVAL_S, 0 };
+
+	if (!evtimer_pending(t->timer, NULL))
+		evtimer_add(t->timer, &interval);
+}
+
 void
 tally_count(struct tally *t, const struct tally_kind *kind)
 {
-	const struct timeval interval = { INTERVAL_S, 0 };
-	size_t i = 0;
+	t->times[kind->step][kind->said].limits++;
+	wait_a_while(t);
+}
 
-	while (i < KINDS && t->count[i].kind && t->count[i].kind != kind)
-		i++;
-	/* Kinds are static objects of ours; there are never more. */
-	require(i < KINDS);
-	t->count[i].kind = kind;
-	t->count[i].times++;
-	if (!evtimer_pending(t->timer, NULL))
-		evtimer_add(t->timer, &interval);
+void
+tally_reply(struct tally *t, enum step step, enum said said)
+{
+	t->times[step][said].replies++;
+	wait_a_while(t);
+}
+
+void
+tally_left(struct tally *t, enum step step)
+{
+	t->left[step]++;
+	wait_a_while(t);
 }

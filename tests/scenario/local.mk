@@ -13,6 +13,7 @@ scenario_tests = \
 	tests/scenario/proxy_handoff.sh \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_faults.sh \
+	tests/scenario/proxy_entries.sh \
 	tests/scenario/proxy_extensions.sh \
 	tests/scenario/proxy_limits.sh \
 	tests/scenario/proxy_lmtp.sh \
