@@ -342,7 +342,8 @@ def backlog(mta, postern):
     except socket.timeout:
         pass
     d.socket.settimeout(play.WAIT)
-    assert 39 <= asked() <= 45, asked()
+    # What posternd itself asks of the databases meanwhile waits too.
+    assert 30 <= asked() <= 45, asked()
     lock.execute("ROLLBACK")
     lock.close()
     for i in range(n):
