@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&command_lists,
 	&command_promote,
 	&command_greylist,
+	&command_forget,
 	&command_quota,
 	&command_digest,
 };

@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	cli/exceptions.c cli/exceptions.h \
 	cli/explain.c \
 	cli/for_sender.c cli/for_sender.h \
+	cli/forget.c \
 	cli/greylisting.c \
 	cli/impact.c cli/impact.h \
 	cli/lists.c \

@@ -213,6 +213,18 @@ journal_get_newest(struct journal *j, struct head *out, struct err *e)
 	return journal_end(j, j->newest, ok, e);
 }
 
+void
+journal_cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS])
+{
+	for (int i = 0; i < COLUMNS; i++) {
+		cell[i] = (struct chain_cell){ 0 };
+		if (sqlite3_column_type(row, i) == SQLITE_INTEGER)
+			cell[i].number = sqlite3_column_int64(row, i);
+		else
+			cell[i].text = dbfile_text(row, i);
+	}
+}
+
 static void
 cells(const struct journal_record *r, struct chain_cell cell[COLUMNS])
 {
@@ -300,7 +312,7 @@ journal_write_head(struct journal *j, const struct head *newest)
 
 bool
 journal_append_and(struct journal *j, struct journal_record *const *records, size_t n,
-    const char *sql, struct err *e)
+    const struct journal_also *also, struct err *e)
 {
 	struct journal_sums sums = { .n = 0 };
 	struct head newest;
@@ -310,7 +322,9 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 	require(j->append);
 	if (!dbfile_exec(&j->file, "BEGIN IMMEDIATE", e))
 		return false;
-	ok = (sql == NULL || dbfile_exec(&j->file, sql, e)) && journal_get_newest(j, &newest, e);
+	ok = (also == NULL || also->sql == NULL || dbfile_exec(&j->file, also->sql, e)) &&
+	    journal_get_newest(j, &newest, e) &&
+	    (also == NULL || also->call == NULL || also->call(also->owner, newest.serial + 1, e));
 	for (; ok && done < n; done++)
 		ok = append_one(j, records[done], &newest, e) &&
 		    journal_sums_add(j, &sums, records[done], e);

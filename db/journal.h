@@ -156,6 +156,23 @@ bool journal_waits(struct journal *journal, const struct journal_span *span,
     void (*row)(void *owner, int64_t seconds, int64_t n), void *owner, struct err *e);
 
 /*
+ * Forgetting a person: entries that name the address, anywhere, are emptied, and an entry tells of them. The whole journal is
+ * read; appending goes on meanwhile. For a journal that is open for writing.
+ */
+struct journal_person {
+	struct str address;
+	struct str by;  /* who asked for it */
+	bool look_only; /* only counts */
+};
+
+struct journal_forgotten {
+	int64_t entries, sums;
+};
+
+bool journal_forget(struct journal *journal, const struct journal_person *person,
+    struct journal_forgotten *out, struct err *e);
+
+/*
  * Verifying: walks the chain (journal_chain.h) from since on, and says what does not fit, in the order of serials.
  */
 enum journal_fault_kind {

@@ -19,6 +19,7 @@ struct journal {
 	int head; /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
 	struct text_index *text; /* writing: the file that is being filled; NULL: none is open */
+	int64_t text_forgets;    /* how often something was forgotten, when it was looked at last */
 	int64_t text_next, text_oldest; /* serial to go on with, segment of the oldest */
 	/* Writing; NULL in a journal opened for reading. */
 	sqlite3_stmt *append, *newest, *add_hour;
@@ -91,6 +92,8 @@ extern const struct dbfile_kind journal_kind;
 
 /* journal.c: after opening, for either purpose. */
 bool journal_read_key(struct journal *j, struct err *e);
+/* The columns of a row that was selected by JOURNAL_COLUMNS, as they are in the file, whatever that is. */
+void journal_cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS]);
 /* The newest entry, or where the chain begins. */
 bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
 /* Ends a statement's use; !ok: fills e from it. Returns ok. */
@@ -101,9 +104,15 @@ bool journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out);
 /* journal_torn.c: at the start of writing: says what is missing at the end, so that it is never numbered again. */
 bool journal_mend(struct journal *j, struct err *e);
 
-/* journal.c: journal_append() with a statement of ours, which may be NULL, before it in the same transaction. */
+/* What is done before appending, in the same transaction: a statement of ours and a call with the next serial; NULL: none. */
+struct journal_also {
+	const char *sql;
+	bool (*call)(void *owner, int64_t next, struct err *e);
+	void *owner;
+};
+/* journal.c: journal_append() with what is done before it; also may be NULL. */
 bool journal_append_and(struct journal *j, struct journal_record *const *records, size_t n,
-    const char *sql, struct err *e);
+    const struct journal_also *also, struct err *e);
 /* After a commit. */
 void journal_write_head(struct journal *j, const struct head *newest);
 

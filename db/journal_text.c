@@ -228,6 +228,42 @@ step(struct journal *j, int64_t newest)
 	return span[1] < newest;
 }
 
+void
+journal_text_forget(struct journal *j, const int64_t *serial, size_t n)
+{
+	int64_t before = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t segment = serial[i] / JOURNAL_TEXT_SERIALS;
+
+		if (segment != before)
+			remove_segment(j, segment);
+		before = segment;
+	}
+}
+
+bool
+journal_text_again(struct journal *j, struct err *e)
+{
+	return dbfile_exec(&j->file,
+	    "INSERT INTO meta (name, value) VALUES ('forgets', 1) "
+	    "ON CONFLICT (name) DO UPDATE SET value = value + 1",
+	    e);
+}
+
+/* Somebody took files away: all are looked at again. */
+static void
+look_again(struct journal *j)
+{
+	int64_t forgets = one(j->file.handle, "SELECT value FROM meta WHERE name = 'forgets'");
+
+	if (forgets != j->text_forgets) {
+		close_index(&j->text);
+		j->text_next = 0;
+	}
+	j->text_forgets = forgets;
+}
+
 bool
 journal_index(struct journal *j, bool on)
 {
@@ -240,6 +276,7 @@ journal_index(struct journal *j, bool on)
 	}
 	if (newest == 0)
 		return false;
+	look_again(j);
 	if (oldest / JOURNAL_TEXT_SERIALS != j->text_oldest) {
 		close_index(&j->text);
 		j->text_oldest = oldest / JOURNAL_TEXT_SERIALS;

@@ -18,6 +18,9 @@
 
 /* Writing. */
 void journal_text_close(struct journal *j);
+/* Takes the files away that have these serials; posternd makes them anew once journal_text_again() has said so. */
+void journal_text_forget(struct journal *j, const int64_t *serial, size_t n);
+bool journal_text_again(struct journal *j, struct err *e);
 
 /*
  * Reading. Adds to *match what texts that hold `text` hold too, joined by AND; false: nothing can be said of it (too short), it

@@ -26,6 +26,7 @@ tell(struct journal *j, const struct head *newest, const struct head *head, stru
 		.answers = STR("[]"),
 	};
 	struct journal_record *one = &record;
+	const struct journal_also also = { .sql = sql };
 
 	snprintf(text, sizeof(text),
 	    "Entries %" PRId64 " to %" PRId64 " are missing: they had been written and are gone",
@@ -37,7 +38,7 @@ tell(struct journal *j, const struct head *newest, const struct head *head, stru
 	record.facts = str_of(facts);
 	snprintf(sql, sizeof(sql), "UPDATE meta SET value = %" PRId64 " WHERE name = 'serial'",
 	    head->serial);
-	if (!journal_append_and(j, &one, 1, sql, e))
+	if (!journal_append_and(j, &one, 1, &also, e))
 		return false;
 	log_error(NULL,
 	    "event=journal state=torn missing=%" PRId64 "-%" PRId64

@@ -35,19 +35,6 @@ say(struct walk *w, enum journal_fault_kind kind, int64_t first, int64_t last, i
 
 /* --- one entry ---------------------------------------------------------------------------------- */
 
-/* As they are in the file, whatever that is. */
-static void
-cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS])
-{
-	for (int i = 0; i < COLUMNS; i++) {
-		cell[i] = (struct chain_cell){ 0 };
-		if (sqlite3_column_type(row, i) == SQLITE_INTEGER)
-			cell[i].number = sqlite3_column_int64(row, i);
-		else
-			cell[i].text = dbfile_text(row, i);
-	}
-}
-
 /* Of whom or what it is, nothing is left. */
 static bool
 is_empty(sqlite3_stmt *row)
@@ -69,7 +56,7 @@ content_of(struct walk *w, sqlite3_stmt *row, struct chain_hash *content)
 	struct chain_cell cell[COLUMNS];
 
 	if (!journal_hash(row, COLUMN_CONTENT, content)) {
-		cells(row, cell);
+		journal_cells(row, cell);
 		chain_content(w->journal->chain, cell, COLUMNS, content);
 	} else if (is_empty(row) && sqlite3_column_int(row, COLUMN_TOLD) == 1) {
 		w->out->forgotten++;

@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	db/journal_clean.c \
 	db/journal_config.c db/journal_config.h \
 	db/journal_file.h \
+	db/journal_forget.c \
 	db/journal_head.c db/journal_head.h \
 	db/journal_id.c db/journal_id.h \
 	db/journal_observed.c db/journal_observed.h \
@@ -23,10 +24,12 @@ libpostern_a_SOURCES += \
 	db/json.c db/json.h \
 	db/migrate.c db/migrate.h \
 	db/packed.c db/packed.h \
+	db/person.c db/person.h \
 	db/schema.h \
 	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \
 	db/store.h \
+	db/store_forget.c \
 	db/store_sqlite.c db/store_sqlite.h \
 	db/window.c db/window.h
 

@@ -879,3 +879,9 @@ const struct store_backend store_sqlite = {
 	.list = store_sqlite_list,
 	.counters = store_sqlite_counters,
 };
+
+const struct dbfile *
+store_sqlite_file(const struct store *s)
+{
+	return &s->file;
+}

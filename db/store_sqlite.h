@@ -24,6 +24,7 @@
 #ifndef POSTERN_DB_STORE_SQLITE_H
 #define POSTERN_DB_STORE_SQLITE_H
 
+#include "db/dbfile.h"
 #include "db/store.h"
 
 /* Defaults of the caps: about 1 GB each at worst. */
@@ -47,6 +48,14 @@ struct store *store_sqlite_open_read(const char *path, struct err *e);
 /* status_read() of an open store. */
 bool store_sqlite_status(struct store *store,
     void (*row)(void *owner, const struct status_entry *entry), void *owner, struct err *e);
+/*
+ * Removes all rows whose key or text names a mail address, and exceptions that do; counts them in *n. look_only: only counts. Keys that
+ * are too long to be kept are digests, which do not tell; they expire.
+ */
+bool store_sqlite_forget(
+    struct store *store, struct str address, bool look_only, int64_t *n, struct err *e);
+/* Its file, for store_forget.c. */
+const struct dbfile *store_sqlite_file(const struct store *store);
 /* status_read_dns() of an open store. */
 bool store_sqlite_dns(struct store *store, int64_t since_ms, struct status_dns *sum, struct err *e);
 /* False when the file was taken away from under the store. */

@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/db/test_journal \
 	tests/db/test_journal_chain \
 	tests/db/test_journal_config \
+	tests/db/test_journal_forget \
 	tests/db/test_journal_id \
 	tests/db/test_journal_read \
 	tests/db/test_journal_sums \
@@ -31,6 +32,7 @@ tests_db_test_journal_chain_SOURCES = tests/db/test_journal_chain.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
 tests_db_test_journal_sums_SOURCES = tests/db/test_journal_sums.c $(db_folder)
 tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_folder)
+tests_db_test_journal_forget_SOURCES = tests/db/test_journal_forget.c $(db_folder)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
 tests_db_test_two_writers_SOURCES = tests/db/test_two_writers.c $(db_folder)

@@ -1,0 +1,350 @@
+/* A person is taken out of journal, index and store, and the chain stays whole. */
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "db/journal.h"
+#include "db/person.h"
+#include "db/store_sqlite.h"
+#include "tests/db/folder.h"
+
+#define T0 1700000000000
+#define WHO "Person@example.org"
+
+struct world {
+	struct folder folder;
+	struct journal *journal;
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	folder_make(&w->folder);
+	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
+	*state = w;
+	return w->journal == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	journal_close(&w->journal);
+	folder_remove(&w->folder);
+	free(w);
+	return 0;
+}
+
+/* --- where an address is ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *text;
+	bool in;
+} texts[] = {
+	{ "person@example.org", true },
+	{ "PERSON@EXAMPLE.ORG", true },
+	{ "[\"a@b\",\"person@example.org\"]", true },
+	{ "greylist:192.0.2.0/24:person@example.org:b@example.net", true },
+	{ "<person@example.org>", true },
+	{ "prvs=1234abcd=person@example.org", true },
+	{ "to person@example.org.", true },
+	{ "to person@example.org. He", true },
+	{ "xperson@example.org", false },
+	{ "x.person@example.org", false },
+	{ "x+person@example.org", false },
+	{ "x-person@example.org", false },
+	{ "person@example.organic", false },
+	{ "person@example.org.uk", false },
+	{ "person@example.org-x", false },
+	{ "xperson@example.org person@example.org", true },
+	{ "person@example.or", false },
+	{ "", false },
+};
+
+static void
+test_person(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (person_in(str_of(texts[i].text), STR(WHO)) != texts[i].in)
+			fail_msg("%s", texts[i].text);
+	assert_false(person_in(STR("x"), STR("")));
+}
+
+/* --- the journal -------------------------------------------------------------------------------- */
+
+/* Each names the person in another place, but for the first, which names somebody else. */
+static void
+append_some(struct journal *j, size_t times)
+{
+	const struct journal_record base = {
+		.time_ms = T0,
+		.front = "proxy",
+		.step = "rcpt",
+		.verdict = "reject",
+		.code = 550,
+		.session = STR("s"),
+		.client_ip = STR("192.0.2.1"),
+		.sender = STR("other-person@example.org"),
+		.recipients = STR("[\"b@example.org\"]"),
+		.text = STR("no"),
+		.rule = STR("postern.conf:12"),
+		.facts = STR("{}"),
+		.trace = STR("[]"),
+		.answers = STR("[]"),
+	};
+
+	for (size_t i = 0; i < times; i++) {
+		struct journal_record r[7] = { base, base, base, base, base, base, base };
+
+		r[1].sender = STR("person@example.org");
+		r[2].recipients = STR("[\"b@example.org\",\"person@example.org\"]");
+		r[3].account = STR("person@example.org");
+		r[4].text = STR("person@example.org is not known here");
+		r[5].facts = STR("{\"sender\":\"person@EXAMPLE.org\"}");
+		r[6].answers = STR("[{\"seen\":\"greylist:x:person@example.org:b@example.org\"}]");
+		for (size_t k = 0; k < 7; k++) {
+			struct journal_record *p = &r[k];
+
+			assert_true(journal_append(j, &p, 1, NULL));
+		}
+	}
+}
+
+static void
+fault(void *owner, const struct journal_fault *f)
+{
+	++*(int *)owner;
+}
+
+static struct journal_verdict
+verify(struct world *w, int *faults)
+{
+	struct journal *reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
+	const struct journal_check check = { 0, fault, faults };
+	struct journal_verdict v;
+
+	*faults = 0;
+	assert_true(journal_verify(reader, &check, &v, NULL));
+	journal_close(&reader);
+	return v;
+}
+
+/* Is it anywhere in the file, behind SQLite's back? */
+static bool
+in_file(struct world *w, const char *name, const char *what)
+{
+	FILE *f = fopen(folder_file(&w->folder, name), "rb");
+	size_t n = strlen(what);
+	bool found = false;
+	char *all;
+	long size;
+
+	if (f == NULL)
+		return false;
+	fseek(f, 0, SEEK_END);
+	size = ftell(f);
+	rewind(f);
+	all = malloc((size_t)size + 1);
+	assert_int_equal(fread(all, 1, (size_t)size, f), size);
+	fclose(f);
+	for (size_t i = 0; i + n <= (size_t)size && !found; i++)
+		found = strncasecmp(all + i, what, n) == 0;
+	free(all);
+	return found;
+}
+
+static int64_t
+number(struct world *w, const char *file, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *handle;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, file), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return n;
+}
+
+static bool
+one_row(void *owner, const struct journal_record *r)
+{
+	++*(size_t *)owner;
+	return true;
+}
+
+static size_t
+found(struct world *w, struct str text)
+{
+	struct journal *reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
+	const struct journal_filter filter = { .text = text };
+	size_t n = 0;
+
+	assert_true(journal_read(reader, &filter, one_row, &n, NULL));
+	journal_close(&reader);
+	return n;
+}
+
+#define TIMES 60 /* 360 entries: more than one transaction */
+
+static void
+test_forgotten(void **state)
+{
+	struct world *w = *state;
+	struct journal_person person = { STR(WHO), STR("root"), true };
+	struct journal_forgotten out;
+	struct journal_verdict v;
+	struct err e;
+	int faults;
+
+	append_some(w->journal, TIMES);
+	while (journal_sum_up(w->journal, NULL))
+		;
+	while (journal_index(w->journal, true))
+		;
+	assert_int_equal(found(w, STR("person@example.org is not")), TIMES);
+	if (!journal_forget(w->journal, &person, &out, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(out.entries, 6 * TIMES);
+	v = verify(w, &faults);
+	assert_int_equal(v.forgotten, 0);
+	person.look_only = false;
+	if (!journal_forget(w->journal, &person, &out, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(out.entries, 6 * TIMES);
+	assert_true(out.sums >= 2);
+	v = verify(w, &faults);
+	assert_int_equal(faults, 0);
+	assert_int_equal(v.forgotten, 6 * TIMES);
+	/* The entries that tell of it are four: a hundred each. */
+	assert_int_equal(v.entries, 7 * TIMES + 4);
+	assert_int_equal(found(w, STR("person@example.org is not")), 0);
+	assert_int_equal(found(w, STR("other-person@example.org")), TIMES);
+	while (journal_index(w->journal, true))
+		;
+	assert_int_equal(found(w, STR("person@example.org is not")), 0);
+	assert_int_equal(found(w, STR("other-person@example.org")), TIMES);
+	/* What stays: verdict, code, rule. */
+	assert_int_equal(
+	    number(w, "journal.db",
+		"SELECT count(*) FROM entry WHERE rule = 'postern.conf:12' AND code = 550"),
+	    7 * TIMES);
+	/* Nobody is left to forget. */
+	assert_true(journal_forget(w->journal, &person, &out, &e));
+	assert_int_equal(out.entries, 0);
+	journal_close(&w->journal);
+	assert_false(in_file(w, "journal.db", "\"person@example.org"));
+	assert_false(in_file(w, "journal.db", "person@example.org is not"));
+	assert_false(in_file(w, "journal.db", "x:person@example.org"));
+	assert_false(in_file(w, "journal.db-wal", "person@example.org"));
+	assert_true(in_file(w, "journal.db", "other-person@example.org"));
+}
+
+static void
+sql(struct world *w, const char *text)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+}
+
+/* What a hand does in the name of forgetting shows. */
+static void
+test_forged(void **state)
+{
+	static const char *const forged[] = {
+		/* Another entry, in the name of the one that tells. */
+		"INSERT INTO forgotten SELECT 1, zeroblob(32), teller FROM forgotten LIMIT 1",
+		/* One that was forgotten says something again. */
+		"UPDATE entry SET sender = 'x@example.org' WHERE serial = 2",
+		/* The one that tells is another. */
+		"UPDATE entry SET facts = '{}' WHERE rule = 'command: forget'",
+		"DELETE FROM entry WHERE rule = 'command: forget'",
+		"DELETE FROM forgotten WHERE serial = 3",
+	};
+
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+		struct journal_person person = { STR(WHO), STR("root"), false };
+		struct journal_forgotten out;
+		struct world *w;
+		void *p = NULL;
+		int faults;
+
+		setup(&p);
+		w = p;
+		append_some(w->journal, 1);
+		assert_true(journal_forget(w->journal, &person, &out, NULL));
+		append_some(w->journal, 1);
+		verify(w, &faults);
+		assert_int_equal(faults, 0);
+		sql(w, forged[i]);
+		verify(w, &faults);
+		if (faults == 0)
+			fail_msg("%s", forged[i]);
+		teardown(&p);
+	}
+	(void)state;
+}
+
+/* --- the store ---------------------------------------------------------------------------------- */
+
+static void
+test_store(void **state)
+{
+	struct world *w = *state;
+	static const char *const keys[] = {
+		"greylist:192.0.2.0/24:person@example.org:b@example.org",
+		"greylist:pair:a@example.org:person@example.org",
+		"greylist:192.0.2.0/24:other-person@example.org:b@example.org"
+	};
+	struct store *s = store_sqlite.open(folder_file(&w->folder, "store.db"), NULL);
+	int64_t n;
+
+	assert_non_null(s);
+	for (size_t i = 0; i < 2 * sizeof(keys) / sizeof(keys[0]); i++) {
+		struct question q = { .kind = i % 2 ? QUESTION_SEEN : QUESTION_COUNT,
+			.name = str_of(keys[i / 2]),
+			.seen = { 300, 86400, 86400 },
+			.add = 1 };
+		struct answer a = { .question = q };
+		struct store_ask ask = { &q, &a };
+
+		assert_true(store_sqlite.ask(s, &ask, 1, T0, NULL));
+	}
+	assert_true(store_sqlite_forget(s, STR(WHO), true, &n, NULL));
+	assert_int_equal(n, 4);
+	assert_true(store_sqlite_forget(s, STR(WHO), false, &n, NULL));
+	assert_int_equal(n, 4);
+	assert_true(store_sqlite_forget(s, STR(WHO), false, &n, NULL));
+	assert_int_equal(n, 0);
+	store_sqlite.close(&s);
+	assert_int_equal(number(w, "store.db", "SELECT count(*) FROM seen"), 1);
+	assert_int_equal(number(w, "store.db", "SELECT count(*) FROM counter"), 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_person),
+		cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
+		cmocka_unit_test(test_forged),
+		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("journal_forget", tests, NULL, NULL);
+}
