@@ -20,6 +20,13 @@ struct letter {
 	bool latest;
 };
 
+/* Whether it was this server or the one behind is nothing to the sender. */
+static const struct explanation *
+meaning_of(const struct tale *t)
+{
+	return tale_by_backend(t) ? tale_code(t) : tale_explanation(t);
+}
+
 /* --- the remedies ------------------------------------------------------------------------------- */
 
 /* The domain that SPF is about where no rule has asked which: the sender's, or for bounces the HELO name. */
@@ -165,7 +172,7 @@ find_remedies(struct letter *l)
 {
 	const struct json *decided = tale_decider(l->t);
 	const struct json *facts = decided ? json_get(decided, "facts") : NULL;
-	const struct explanation *about = tale_explanation(l->t);
+	const struct explanation *about = meaning_of(l->t);
 
 	for (const struct json *f = facts ? facts->first : NULL; f; f = f->next)
 		if (matters(l->t, json_text(f, "fact")))
@@ -330,7 +337,8 @@ tell_envelope(const struct tale *t)
 		buf_clear(&b);
 		buf_printf(&b, "%d %.*s%s%.*s", r->code, STR_ARG(r->enhanced),
 		    r->enhanced.n > 0 ? " " : "", STR_ARG(r->text));
-		if (r->id[0] && tale_refused(t))
+		/* What the mail server said went to the client as it was. */
+		if (r->id[0] && tale_refused(t) && !tale_by_backend(t))
 			buf_printf(&b, " [%s]", r->id);
 		sentence(t, 12, "    reply", buf_str(&b));
 	}
@@ -360,7 +368,7 @@ void
 for_sender(const struct tale *t)
 {
 	struct letter l = letter_of(t);
-	const struct explanation *about = tale_explanation(t);
+	const struct explanation *about = meaning_of(t);
 	struct buf b;
 
 	tell_what(t);
@@ -412,7 +420,7 @@ for_sender_json(const struct tale *t)
 {
 	const struct journal_record *r = t->r;
 	const struct json *list = json_parse(t->arena, r->recipients, NULL);
-	const struct explanation *about = tale_explanation(t);
+	const struct explanation *about = meaning_of(t);
 	struct letter l = letter_of(t);
 	char when[WHEN_SIZE];
 	struct buf b;

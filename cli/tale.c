@@ -58,6 +58,12 @@ tale_refused(const struct tale *t)
 	return strcmp(t->r->verdict, "reject") == 0 || strcmp(t->r->verdict, "tempfail") == 0;
 }
 
+bool
+tale_by_backend(const struct tale *t)
+{
+	return str_starts(t->r->rule, STR("backend"));
+}
+
 /* The last rule of that name that was true and not only observed. */
 const struct json *
 tale_decider(const struct tale *t)
@@ -72,24 +78,33 @@ tale_decider(const struct tale *t)
 }
 
 const struct explanation *
-tale_explanation(const struct tale *t)
+tale_code(const struct tale *t)
 {
 	const struct journal_record *r = t->r;
-	enum said said = said_find(r->rule, r->code);
+	struct str rest = r->text, first = r->enhanced;
 	const struct code *code;
 	char plain[8];
 
-	if (said != SAID_COUNT)
-		return said_row(said)->about;
-	if (str_starts(r->rule, STR("backend")))
-		return &said_by_backend;
 	if (r->code < 400)
 		return NULL;
-	code = code_find(r->enhanced);
+	/* In what the mail server said it stands in front of the text. */
+	if (first.n == 0)
+		str_pop(&rest, ' ', &first);
+	code = code_find(first);
 	snprintf(plain, sizeof(plain), "%d", r->code);
 	if (code == NULL)
 		code = code_find(str_of(plain));
 	return code ? &code->about : NULL;
+}
+
+const struct explanation *
+tale_explanation(const struct tale *t)
+{
+	enum said said = said_find(t->r->rule, t->r->code);
+
+	if (said != SAID_COUNT)
+		return said_row(said)->about;
+	return tale_by_backend(t) ? &said_by_backend : tale_code(t);
 }
 
 /* --- facts -------------------------------------------------------------------------------------- */
@@ -224,9 +239,9 @@ by_rule(const struct tale *t)
 {
 	const struct str rule = t->r->rule;
 
-	return rule.n > 0 && said_find(rule, t->r->code) == SAID_COUNT &&
-	    !str_starts(rule, STR("backend")) && !str_starts(rule, STR("exception ")) &&
-	    !str_eq(rule, STR("delay")) && !str_eq(rule, STR("delivered before"));
+	return rule.n > 0 && said_find(rule, t->r->code) == SAID_COUNT && !tale_by_backend(t) &&
+	    !str_starts(rule, STR("exception ")) && !str_eq(rule, STR("delay")) &&
+	    !str_eq(rule, STR("delivered before"));
 }
 
 void

@@ -32,10 +32,14 @@ void tale_close(struct tale *t);
 const char *tale_outcome(const struct tale *t);
 /* It was refused, for now or for good. */
 bool tale_refused(const struct tale *t);
+/* It was the mail server behind that refused. */
+bool tale_by_backend(const struct tale *t);
 /* The trace's entry that decided, NULL: no rule did. */
 const struct json *tale_decider(const struct tale *t);
 /* What the reply means: of one of our own, of the mail server's, or by its code. NULL: of none. */
 const struct explanation *tale_explanation(const struct tale *t);
+/* What the codes of the reply mean, whoever said it: of the enhanced one, if there is one. */
+const struct explanation *tale_code(const struct tale *t);
 /* The fact's row; NULL: today's program has none of that name. "rate(client, messages, 1h)" is found as "rate". */
 const struct fact_def *tale_fact(const struct tale *t, struct str name);
 /* The value that the fact had, as JSON; NULL: it is not known. */

@@ -340,9 +340,8 @@ test_for_sender_without_facts(void **state)
 		{ "aaaaaa", "limit: size", "reject", 552, "5.3.4",
 		    "- Make the message smaller: leave attachments away, or put them where they can\n"
 		    "  be fetched.\n" },
-		{ "bbbbbb", "backend", "reject", 550, "",
-		    "- Do what that text says: most often the address does not exist, or the mailbox\n"
-		    "  is full.\n" },
+		{ "bbbbbb", "backend", "reject", 550, "5.1.1",
+		    "    reply   550 5.1.1 SPF: not permitted\n\nThe mailbox does not exist.\n" },
 		{ "cccccc", "failure: dns", "tempfail", 451, "4.4.3",
 		    "our mail server asked for this message to be sent\n"
 		    "again later. That is no final refusal:\n" },
