@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/ranking.h"
+#include "cli/tell.h"
 #include "cli/when.h"
 #include "db/journal_config.h"
 
@@ -16,7 +17,7 @@
 
 struct options {
 	const char *since, *until, *allow;
-	bool list;
+	bool list, frozen;
 };
 
 /* By what changed verdicts are counted. */
@@ -385,9 +386,15 @@ json_sum(struct run *r)
 /* --- the subcommand ------------------------------------------------------------------------------------ */
 
 static void
+tell(const struct config *config, struct session *s, enum replay_event event, int64_t now)
+{
+	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
+}
+
+static void
 run_init(struct run *r, const struct config *config)
 {
-	r->replay = replay_new(config);
+	r->replay = replay_new(config, r->options->frozen ? NULL : tell);
 	ranking_init(&r->directions);
 	ranking_init(&r->rules);
 	ranking_init(&r->needs);
@@ -428,6 +435,8 @@ static const struct cli_option rows[] = {
 	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME", "before then" },
 	{ "list", OPTION_SWITCH, offsetof(struct options, list), NULL,
 	    "each verdict that changes or is unknown, too" },
+	{ "frozen", OPTION_SWITCH, offsetof(struct options, frozen), NULL,
+	    "counters and greylist are what they were, whatever changes" },
 	{ "allow-new-rejects", OPTION_TEXT, offsetof(struct options, allow), "N",
 	    "end well with up to so many verdicts that were accept and become reject" },
 };

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/resolver.h"
+#include "cli/tell.h"
 #include "db/store_sqlite.h"
 #include "rules/failure.h"
 #include "rules/policy.h"
@@ -246,21 +247,9 @@ trial_decide(struct trial *t, enum step step)
 }
 
 static void
-tell(struct trial *t, enum stage_event event, enum step step)
+tell(struct trial *t, enum stage_event event)
 {
-	const struct config *c = t->config;
-
-	for (size_t i = 0; i < c->n_parts; i++) {
-		const struct stage *stage = c->part[i].stage;
-		struct ask ask = session_ask(&t->session, step, clock_wall_ms() / 1000);
-
-		if (stage == NULL || stage->event == NULL || !c->part_used[i])
-			continue;
-		ask.conf = c->part_conf[i];
-		ask.asker = stage->name;
-		ask.state = &t->session.txn.stage_state[i];
-		stage->event(&ask, event);
-	}
+	tell_stages(t->config, &t->session, event, clock_wall_ms() / 1000);
 	ask_noted(t);
 }
 
@@ -272,7 +261,7 @@ trial_rcpt_taken(struct trial *t)
 	txn->open = true;
 	txn->current->state = RECIPIENT_ACCEPTED;
 	txn->n_accepted++;
-	tell(t, EVENT_RCPT_TAKEN, STEP_RCPT);
+	tell(t, EVENT_RCPT_TAKEN);
 	txn->current = NULL;
 }
 
@@ -340,8 +329,8 @@ trial_message(struct trial *t, const char *path, struct err *e)
 		    e, ERR_LIMIT, "%s: has more than %d header fields", path, HEADER_FIELDS_MAX);
 	m->body = body;
 	m->complete = true;
-	tell(t, EVENT_HEADER, STEP_MESSAGE);
+	tell(t, EVENT_HEADER);
 	if (m->size > m->body)
-		tell(t, EVENT_BODY, STEP_MESSAGE);
+		tell(t, EVENT_BODY);
 	return true;
 }

@@ -173,6 +173,12 @@ file_usable(const char *path, struct err *e)
 /* --- opening ------------------------------------------------------------------------------------ */
 
 static bool
+in_memory(const struct dbfile *f)
+{
+	return strcmp(f->path, DBFILE_MEMORY) == 0;
+}
+
+static bool
 connect_to(struct dbfile *f, int flags, struct err *e)
 {
 	struct stat st;
@@ -186,6 +192,8 @@ connect_to(struct dbfile *f, int flags, struct err *e)
 	sqlite3_busy_timeout(f->handle, 5000);
 	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (in_memory(f))
+		return true;
 	if (stat(f->path, &st) != 0)
 		return err_set(e, ERR_DB, "%s: %s", f->path, strerror(errno));
 	f->device = st.st_dev;
@@ -295,8 +303,9 @@ open_file(struct dbfile *f, struct err *e)
 {
 	struct err why;
 
-	if (!folder_usable(f->path, e) || !file_usable(f->path, e) ||
-	    !connect_to(f, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || !prepare_file(f, e))
+	if (!in_memory(f) && (!folder_usable(f->path, e) || !file_usable(f->path, e)))
+		return false;
+	if (!connect_to(f, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || !prepare_file(f, e))
 		return false;
 	if (migrate(f->handle, f->kind->migration, f->kind->n_migrations, &why))
 		return true;

@@ -33,6 +33,8 @@ struct dbfile {
 	ino_t inode;
 };
 
+/* In the place of a path: a database of its own in memory, gone when it is closed. */
+#define DBFILE_MEMORY ":memory:"
 /* Creates the file (0640) if need be; the folder must be there. */
 bool dbfile_open(struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e);
 /* Nothing is written; the file must be there and of the newest schema. */

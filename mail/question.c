@@ -15,7 +15,7 @@ static const struct answer no_such_name = {
 };
 
 /* Cheap comparisons first: 512 rows are walked in a microsecond or two. */
-static bool
+bool
 question_eq(const struct question *a, const struct question *b)
 {
 	if (a->kind != b->kind || a->name.n != b->name.n)
@@ -66,17 +66,6 @@ answers_append(struct answers *a, struct answer *row)
 	*a->end = row;
 	a->end = &row->next;
 	a->total++;
-}
-
-void
-answers_put(struct answers *a, struct arena *arena, const struct answer *answer)
-{
-	struct answer *row = ARENA_NEW(arena, struct answer);
-
-	*row = *answer;
-	row->state = ANSWER_HERE;
-	row->next = NULL;
-	answers_append(a, row);
 }
 
 static void

@@ -156,8 +156,8 @@ struct answers {
 const struct answer *answers_get(struct answers *a, struct arena *arena, const struct question *q);
 /* Same, but a question that is not there is not noted. */
 const struct answer *answers_peek(const struct answers *a, const struct question *q);
-/* Puts an answer in place that was given before; its texts are not copied. */
-void answers_put(struct answers *a, struct arena *arena, const struct answer *answer);
+/* Do they ask the same? */
+bool question_eq(const struct question *a, const struct question *b);
 /* Is this what a full table says (ANSWERS_MAX), rather than who was asked? */
 bool answer_is_over(const struct answer *a);
 /* Is q in the table, answered or not? Whoever has two tables must not note it in the second. */

@@ -41,6 +41,7 @@ libpostern_a_SOURCES += \
 	rules/replay.c rules/replay.h \
 	rules/replay_answers.c \
 	rules/replay_session.c rules/replay_session.h \
+	rules/replay_world.c \
 	rules/rule.h \
 	rules/routes.c \
 	rules/ruleset.c rules/ruleset.h \

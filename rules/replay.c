@@ -48,12 +48,16 @@ learn_calls(struct replay *r)
 }
 
 struct replay *
-replay_new(const struct config *config)
+replay_new(const struct config *config,
+    void (*tell)(
+	const struct config *config, struct session *s, enum replay_event event, int64_t now))
 {
 	struct replay *r = xcalloc(1, sizeof(*r));
 
 	r->replayed.lacks = lacks;
 	r->config = config;
+	r->tell = tell;
+	r->world = tell ? replay_world_new() : NULL;
 	r->text = arena_new(TEXT_LIMIT);
 	r->scratch = arena_new(SCRATCH_LIMIT);
 	r->names_arena = arena_new(SIZE_MAX);
@@ -80,6 +84,7 @@ replay_free(struct replay **replay)
 	free(r->name);
 	free(r->hash);
 	exceptions_free(&r->entry.exceptions);
+	replay_world_free(&r->world);
 	intern_free(&r->names);
 	buf_free(&r->needs);
 	session_free(&r->session);
@@ -173,9 +178,10 @@ decide(struct replay *r, enum step step, int64_t now, struct decision *d)
 		if (ruleset_decide(rules, &ask, r->scratch, d) == DONE &&
 		    policy_decide(rules, &ask, r->scratch, d) == DONE)
 			break;
-		if (r->entry.answers)
-			return PENDING;
 		replay_answers(r);
+		if (!replay_resolve(r, &r->session.answers) &
+		    !replay_resolve(r, &r->session.txn.answers))
+			return PENDING;
 	}
 	failure_judge(&r->config->core, r->scratch, d);
 	return DONE;
@@ -544,6 +550,72 @@ is_aside(const struct journal_record *record)
 	    (record->observed.n > 0 && strcmp(record->verdict, "accept") == 0);
 }
 
+/* ---- what comes of it for those behind ---- */
+
+/* The message reached the mail server: then, or now. */
+static bool
+is_let_in(const char *verdict)
+{
+	return strcmp(verdict, "accept") == 0;
+}
+
+/* For some of its recipients: the message comes all the same. */
+static bool
+is_part(const struct replay_result *now)
+{
+	return now->refused > 0 && now->refused < now->recipients;
+}
+
+/* The session as it stood when the message was taken, and the stages told of it. */
+static void
+tell_of(struct replay *r, int sign)
+{
+	const struct json *list = r->entry.recipients;
+	const struct mailbox sender = mailbox_of(r, r->entry.record->sender);
+	int64_t now = r->entry.record->time_ms / 1000;
+	struct session *s = &r->session;
+
+	replay_begin(r);
+	session_helo(s, r->entry.record->helo, json_yes(r->entry.head, "esmtp"));
+	session_mail(s, &sender);
+	s->txn.open = true;
+	for (const struct json *j = list && list->type == JSON_ARRAY ? list->first : NULL; j;
+	     j = j->next) {
+		const struct mailbox mailbox = mailbox_of(r, j->text);
+		struct recipient *to = session_rcpt(s, &mailbox);
+
+		to->state = RECIPIENT_ACCEPTED;
+		s->txn.n_accepted++;
+		r->tell(r->config, s, REPLAY_RCPT_TAKEN, now);
+		s->txn.current = NULL;
+	}
+	r->tell(r->config, s, REPLAY_ACCEPTED, now);
+	replay_add(r, sign, now);
+}
+
+/*
+ * A message that is not let in any more was not counted, one that is now was; rows that the questions of the
+ * entry changed, and that the new rules do not come to, are as they were before.
+ */
+static void
+follow(struct replay *r, const struct replay_result *now)
+{
+	const struct journal_record *record = r->entry.record;
+	bool then_in = is_let_in(record->verdict), now_in = is_let_in(now->verdict) || is_part(now);
+	struct replay_result again = { .state = REPLAY_DECIDED };
+
+	if (then_in == now_in && now->step == r->entry.step)
+		return;
+	/* Which questions are asked now shows when the facts that rest on them are asked for anew. */
+	r->entry.forced = true;
+	r->entry.differs = false;
+	replay_begin(r);
+	(void)run(r, &again);
+	replay_undo(r);
+	if (r->entry.step == STEP_MESSAGE && then_in != now_in)
+		tell_of(r, now_in ? 1 : -1);
+}
+
 void
 replay_entry(struct replay *r, const struct journal_record *record, struct replay_result *out)
 {
@@ -558,7 +630,10 @@ replay_entry(struct replay *r, const struct journal_record *record, struct repla
 		out->state = REPLAY_TOO_OLD;
 		return;
 	}
+	r->entry.touched = out->touched = replay_touches(r);
 	replay_begin(r);
 	if (run(r, out))
 		passed(r, out);
+	if (r->world && out->state == REPLAY_DECIDED)
+		follow(r, out);
 }

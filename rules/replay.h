@@ -35,10 +35,20 @@ struct replay_result {
 	/* recipients of a message that was let in; how many of them are refused now */
 	unsigned recipients, refused;
 	bool observed; /* a rule that is only observed would refuse it */
+	bool
+	    touched; /* it rests on a counter that went another way, for verdicts before it changed */
 };
 
-/* The configuration must outlive it. */
-struct replay *replay_new(const struct config *config);
+/* What stages are told of, so that they count. */
+enum replay_event { REPLAY_RCPT_TAKEN, REPLAY_ACCEPTED };
+
+/*
+ * The configuration must outlive it. tell: hands an event on to the stages in use, whose questions stay noted; NULL: the store's answers are
+ * taken as they were (--frozen). With it, verdicts that change have counters and greylist go another way from then on.
+ */
+struct replay *replay_new(const struct config *config,
+    void (*tell)(
+	const struct config *config, struct session *s, enum replay_event event, int64_t now));
 void replay_free(struct replay **replay);
 /*
  * The configuration that the next entries with that revision were decided under, as the journal keeps it (rules/record.h); an

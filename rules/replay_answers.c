@@ -145,40 +145,108 @@ distinct_of(const struct json *j, struct answer *out)
 	out->question.add = 0;
 }
 
-static void
-put(struct replay *r, const struct json *j)
+static bool
+read_answer(struct replay *r, const struct json *j, struct answer *a)
 {
-	struct answer a = { .failed = json_yes(j, "failed") };
-
+	*a = (struct answer){ .failed = json_yes(j, "failed") };
 	if (json_get(j, "dns"))
-		dns_of(r->text, j, &a);
+		dns_of(r->text, j, a);
 	else if (json_get(j, "seen"))
-		seen_of(j, &a);
+		seen_of(j, a);
 	else if (json_get(j, "count"))
-		count_of(j, "count", &a);
+		count_of(j, "count", a);
 	else if (json_get(j, "take"))
-		take_of(j, &a);
+		take_of(j, a);
 	else if (json_get(j, "distinct"))
-		distinct_of(j, &a);
+		distinct_of(j, a);
 	else
-		return;
-	answers_put(&r->session.answers, r->text, &a);
+		return false;
+	return true;
 }
 
-/*
- * All in the connection's table, where those of a transaction are found too. What was noted in vain meanwhile is
- * noted again.
- */
 void
 replay_answers(struct replay *r)
 {
-	const struct json *list = json_parse(r->text, r->entry.record->answers, NULL);
+	struct replay_record *e = &r->entry;
+	const struct json *list;
+	size_t n = 0;
 
-	r->entry.answers = true;
-	answers_clear(&r->session.answers);
-	answers_clear(&r->session.txn.answers);
+	if (e->answers)
+		return;
+	e->answers = true;
+	list = json_parse(r->text, e->record->answers, NULL);
 	if (list == NULL || list->type != JSON_ARRAY)
 		return;
 	for (const struct json *j = list->first; j; j = j->next)
-		put(r, j);
+		n++;
+	e->recorded = ARENA_ARRAY(r->text, struct replay_answer, n + 1);
+	for (const struct json *j = list->first; j; j = j->next)
+		e->n_recorded += read_answer(r, j, &e->recorded[e->n_recorded].answer);
+}
+
+/* An administrator's limits stay; else those that are asked with are in force now. */
+static void
+judge_take(const struct question *q, struct answer *a)
+{
+	const struct count_answer *c = &a->count;
+	struct take_answer *t = &a->take;
+	const int64_t sums[] = { c->burst, c->minute, c->hour, c->day };
+	const struct take_limits *limit = &t->limit;
+
+	if (q->take.what != TAKE_HOLD && q->take.what != TAKE_LOOK)
+		return;
+	if (t->until == 0)
+		t->limit = q->take.limit;
+
+	const int64_t most[] = { limit->burst, limit->minute, limit->hour, limit->day };
+
+	t->granted = true;
+	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++)
+		if (most[i] > 0 && sums[i] + t->held + q->add > most[i])
+			t->granted = false;
+	if (t->granted)
+		t->free = 0;
+}
+
+/* True: the question has its answer now. */
+static bool
+resolve(struct replay *r, struct answer *a)
+{
+	struct replay_record *e = &r->entry;
+	struct answer *next = a->next;
+
+	if (a->question.kind == QUESTION_SEEN && replay_seen(r, a))
+		return true;
+	for (size_t i = 0; i < e->n_recorded; i++) {
+		struct replay_answer *recorded = &e->recorded[i];
+		const struct question question = a->question;
+
+		if (!question_eq(&recorded->answer.question, &question))
+			continue;
+		recorded->used = true;
+		*a = recorded->answer;
+		a->question = question;
+		a->next = next;
+		if (question.kind == QUESTION_COUNT || question.kind == QUESTION_TAKE)
+			replay_count(r, a);
+		if (question.kind == QUESTION_TAKE && !a->failed)
+			judge_take(&question, a);
+		return question.kind != QUESTION_DISTINCT || !replay_touched(r, question.name);
+	}
+	return false;
+}
+
+bool
+replay_resolve(struct replay *r, struct answers *table)
+{
+	bool any = false;
+
+	for (struct answer *a = table->first; a && table->noted > 0; a = a->next) {
+		if (a->state != ANSWER_NOTED || !resolve(r, a))
+			continue;
+		a->state = ANSWER_HERE;
+		table->noted--;
+		any = true;
+	}
+	return any;
 }

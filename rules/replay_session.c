@@ -63,6 +63,8 @@ stands(const struct replay *r, enum step step, const struct fact_entry *entry)
 	if (def->cost <= COST_STORE && step == STEP_MESSAGE && e->differs &&
 	    def->life >= LIFE_RECIPIENT)
 		return false;
+	if (def->cost == COST_STORE && (e->touched || e->forced))
+		return false;
 	if (e->era->same)
 		return true;
 	return e->era->stages[entry->stage] &&

@@ -32,8 +32,18 @@ struct replay_record {
 	const struct json *recipients;
 	bool trusted; /* the client is, or is not, as it was then */
 	bool differs; /* recipients that were let in are not now, or the other way round */
-	bool answers; /* they are in place */
+	bool answers; /* they were read */
+	struct replay_answer *recorded;
+	size_t n_recorded;
+	bool touched;                  /* a counter that it rests on is another one by now */
+	bool forced;                   /* facts that rest on the store are asked for anew */
 	struct exceptions *exceptions; /* that did something then; NULL: none */
+};
+
+/* One that was given then. */
+struct replay_answer {
+	struct answer answer;
+	bool used; /* it was asked for again */
 };
 
 struct replay {
@@ -51,6 +61,9 @@ struct replay {
 	uint64_t *hash; /* per part */
 	struct replay_record entry;
 	struct buf needs;
+	struct replay_world *world; /* of counters; NULL: they are taken as they were */
+	void (*tell)(
+	    const struct config *config, struct session *s, enum replay_event event, int64_t now);
 };
 
 /* Reads the entry's texts. False: it is from before they held what it takes. */
@@ -60,8 +73,27 @@ void replay_begin(struct replay *r);
 /* Facts that lived so long, of the entry, or the step's own (NULL: it has none), are put in place for the step. */
 void replay_facts(struct replay *r, enum step step, const struct json *facts,
     const struct json *lost, unsigned lives);
-/* The answers of the entry are put in place. */
+/* The answers of the entry are read, if they were not yet. */
 void replay_answers(struct replay *r);
+/* Answers what is noted in the table, as far as it can be known. True: something was. */
+bool replay_resolve(struct replay *r, struct answers *table);
+
+/* ---- replay_world.c ---- */
+
+struct replay_world *replay_world_new(void);
+void replay_world_free(struct replay_world **world);
+/* The counter, or the row, of this key is another one than it was then. False without a world. */
+bool replay_touched(const struct replay *r, struct str key);
+/* Some of the entry's answers are touched. */
+bool replay_touches(struct replay *r);
+/* The answer to a question about a row that is touched; false: it is not. */
+bool replay_seen(struct replay *r, struct answer *a);
+/* What is added to a counter's answer, or taken from it. */
+void replay_count(struct replay *r, struct answer *a);
+/* What was counted then, and what is counted now: adds to the answers noted in the transaction, times sign. */
+void replay_add(struct replay *r, int sign, int64_t now);
+/* Rows that the entry's questions changed then, and that nobody asked for now: they are as they were before. */
+void replay_undo(struct replay *r);
 /* Names it, for the next. */
 struct replay_name *replay_name(struct replay *r, struct str name);
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/die.h"
+#include "cli/tell.h"
 #include "db/journal_config.h"
 #include "filters/vocabulary.h"
 #include "proxy/gate.h"
@@ -33,7 +34,8 @@ struct world {
 	struct gate_session *gs;
 	uint64_t random;
 	/* what is to come of other rules */
-	unsigned n_sessions, at_connect, of_score_2, of_trap_2;
+	unsigned n_sessions, at_connect, of_score_2;
+	bool frozen;
 };
 
 static const char settings[] =
@@ -58,6 +60,7 @@ static const char rules[] =
     "  score 1 if marked clumsy or sender.null\n"
     "  reject 550 5.7.23 \"SPF: ${spf.explanation}\" if spf is fail and helo is not \"lenient.test\"\n"
     "  tempfail 451 4.4.3 \"DNS\" if spf is temperror\n"
+    "  tempfail 450 4.7.1 \"Enough\" if client is 192.0.2.77 and rate(client, messages, 1h) > 9\n"
     "  tempfail 450 4.7.1 \"Slow\" if rate(client, messages, 1h) > 1500 and surge(client) < 1\n"
     "}\n"
     "at rcpt {\n"
@@ -219,17 +222,12 @@ message_at(void *owner, uint64_t offset)
 	return str_sub(*(struct str *)owner, (size_t)offset, SIZE_MAX);
 }
 
-static void
-play_message(struct world *w)
+/* True: the rules let it pass. */
+static bool
+take_message(struct world *w, struct str *text)
 {
-	static struct str messages[] = {
-		{ "From: a@good.test\r\nSubject: x\r\n\r\nHello\r\n", 40 },
-		{ "From: a@evil.test\r\n\r\nHello\r\n", 28 },
-		{ "From: a@good.test\r\nFrom: b@good.test\r\n\r\nHello\r\n", 47 },
-	};
 	struct session *s = gate_session(w->gs);
 	struct message *m = &s->txn.message;
-	struct str *text = &messages[SHARE(80) ? 0 : chance(w) % 3];
 	bool too_many;
 	size_t body;
 
@@ -239,7 +237,21 @@ play_message(struct world *w)
 	m->complete = true;
 	gate_event(w->gs, EVENT_HEADER);
 	gate_event(w->gs, EVENT_BODY);
-	if (!decide(w, STEP_MESSAGE))
+	return decide(w, STEP_MESSAGE);
+}
+
+static struct str messages[] = {
+	{ "From: a@good.test\r\nSubject: x\r\n\r\nHello\r\n", 40 },
+	{ "From: a@evil.test\r\n\r\nHello\r\n", 28 },
+	{ "From: a@good.test\r\nFrom: b@good.test\r\n\r\nHello\r\n", 47 },
+};
+
+static void
+play_message(struct world *w)
+{
+	struct session *s = gate_session(w->gs);
+
+	if (!take_message(w, &messages[SHARE(80) ? 0 : chance(w) % 3]))
 		return;
 	if (SHARE(5)) {
 		gate_backend_refused(w->gs, STEP_MESSAGE, 451, STR("full"));
@@ -247,6 +259,38 @@ play_message(struct world *w)
 	}
 	w->of_score_2 += !s->rules_over && s->txn.score == 2;
 	gate_accepted(w->gs, STR("2.0.0 Ok"));
+}
+
+/* A session as it is told, of one message. */
+static void
+play_one(struct world *w, const char *client, const char *helo, const char *from, const char *rcpt)
+{
+	struct recipient *to;
+	struct mailbox mailbox;
+	struct session *s;
+
+	w->gs = gate_open(w->gate, FRONT_PROXY, resume, w);
+	s = gate_session(w->gs);
+	assert_true(ip_parse(str_of(client), &s->client_ip));
+	assert_true(decide(w, STEP_CONNECT));
+	session_helo(s, str_of(helo), true);
+	assert_true(decide(w, STEP_HELO));
+	mailbox_of(from, &mailbox);
+	session_mail(s, &mailbox);
+	if (decide(w, STEP_MAIL)) {
+		s->txn.open = true;
+		mailbox_of(rcpt, &mailbox);
+		to = session_rcpt(s, &mailbox);
+		if (decide(w, STEP_RCPT)) {
+			to->state = RECIPIENT_ACCEPTED;
+			s->txn.n_accepted++;
+			gate_event(w->gs, EVENT_RCPT_TAKEN);
+			s->txn.current = NULL;
+			assert_true(take_message(w, &messages[0]));
+			gate_accepted(w->gs, STR("2.0.0 Ok"));
+		}
+	}
+	gate_close(&w->gs);
 }
 
 static void
@@ -309,7 +353,8 @@ play_session(struct world *w)
 struct tally {
 	struct journal *journal;
 	struct replay *replay;
-	unsigned n[REPLAY_STATES], changed, accept_reject, reject_accept, of_verdict[3];
+	unsigned n[REPLAY_STATES], changed, accept_reject, reject_accept, tempfail_accept,
+	    accept_tempfail, of_verdict[3];
 	bool told;
 };
 
@@ -344,6 +389,10 @@ row(void *owner, const struct journal_record *r)
 	t->changed++;
 	t->accept_reject += strcmp(r->verdict, "accept") == 0 && strcmp(now.verdict, "reject") == 0;
 	t->reject_accept += strcmp(r->verdict, "reject") == 0 && strcmp(now.verdict, "accept") == 0;
+	t->tempfail_accept +=
+	    strcmp(r->verdict, "tempfail") == 0 && strcmp(now.verdict, "accept") == 0;
+	t->accept_tempfail +=
+	    strcmp(r->verdict, "accept") == 0 && strcmp(now.verdict, "tempfail") == 0;
 	if (!t->told)
 		print_message(
 		    "first of the changed: %s at %s by \"%.*s\", now %s at %s by \"%.*s\"\n%.*s\n%.*s\n",
@@ -353,11 +402,17 @@ row(void *owner, const struct journal_record *r)
 	return true;
 }
 
+static void
+tell(const struct config *config, struct session *s, enum replay_event event, int64_t now)
+{
+	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
+}
+
 static struct tally
 replay(struct world *w, const char *text)
 {
 	struct config *config = load(w, text);
-	struct tally t = { .replay = replay_new(config) };
+	struct tally t = { .replay = replay_new(config, w->frozen ? NULL : tell) };
 	struct journal_filter all = { 0 };
 	char path[96];
 	struct err e;
@@ -392,6 +447,14 @@ test_sessions(void **state)
 
 	for (; w->n_sessions < SESSIONS; w->n_sessions++)
 		play_session(w);
+	/* Ten are let in, ten are too many. */
+	for (int i = 0; i < 20; i++)
+		play_one(w, "192.0.2.77", "mx.test", i % 2 ? "<b@good.test>" : "<a@good.test>",
+		    "<a@example.org>");
+	/* It comes back and is let in. */
+	play_one(w, "198.51.100.78", "first.test", "<new@other.test>", "<grey@example.org>");
+	sleep(2);
+	play_one(w, "198.51.100.78", "second.test", "<new@other.test>", "<grey@example.org>");
 	/* What nobody waits for is written too. */
 	gate_free(&w->gate);
 	db_stop(&w->db);
@@ -455,6 +518,49 @@ test_a_rule_less(void **state)
 	free(text);
 }
 
+/*
+ * Who is refused for another reason counts for less: of the twenty, those of b are refused, and so there is room for
+ * all of a, of which the second five were turned away then.
+ */
+static void
+test_counters_go_on_with_what_changed(void **state)
+{
+	struct world *w = *state;
+	char *text = changed("at mail {\n",
+	    "at mail {\n  reject 550 5.7.1 \"b\" if client is 192.0.2.77 and sender.local is \"b\"\n");
+	struct tally t = replay(w, text);
+
+	assert_int_equal(t.accept_reject, 5);
+	assert_int_equal(t.tempfail_accept, 5);
+	assert_int_equal(t.changed, 15);
+	w->frozen = true;
+	t = replay(w, text);
+	w->frozen = false;
+	assert_int_equal(t.accept_reject, 5);
+	assert_int_equal(t.tempfail_accept, 0);
+	assert_int_equal(t.changed, 10);
+	free(text);
+}
+
+/* Who was refused at once the first time comes for the first time the second time. */
+static void
+test_greylisting_goes_on_with_what_changed(void **state)
+{
+	struct world *w = *state;
+	char *text = changed(
+	    "at helo {\n", "at helo {\n  reject 550 5.7.1 \"x\" if helo is \"first.test\"\n");
+	struct tally t = replay(w, text);
+
+	assert_int_equal(t.accept_reject, 0);
+	assert_int_equal(t.accept_tempfail, 1);
+	assert_int_equal(t.changed, 2);
+	w->frozen = true;
+	t = replay(w, text);
+	w->frozen = false;
+	assert_int_equal(t.changed, 1);
+	free(text);
+}
+
 static void
 test_what_was_not_asked_is_unknown(void **state)
 {
@@ -477,6 +583,8 @@ main(void)
 		cmocka_unit_test(test_the_same_in_other_words),
 		cmocka_unit_test(test_a_lower_score),
 		cmocka_unit_test(test_a_rule_less),
+		cmocka_unit_test(test_counters_go_on_with_what_changed),
+		cmocka_unit_test(test_greylisting_goes_on_with_what_changed),
 		cmocka_unit_test(test_what_was_not_asked_is_unknown),
 	};
 
