@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/die.h"
@@ -20,7 +19,6 @@
 #define SHOWN_MAX 500    /* rows of a letter */
 #define LETTERS_MAX 5000 /* of a run */
 #define SEND_US 30000000 /* for one letter */
-#define ID_OCTETS 12
 #define ARENA_LIMIT SIZE_MAX
 
 struct options {
@@ -280,51 +278,22 @@ print_json(struct digest *d, const struct share *share, size_t n)
 	buf_free(&b);
 }
 
-static void
-make_id(char out[2 * ID_OCTETS + 1])
-{
-	unsigned char raw[ID_OCTETS];
-
-	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
-		die("getrandom gave no random octets");
-	for (size_t i = 0; i < ID_OCTETS; i++)
-		snprintf(out + 2 * i, 3, "%02x", raw[i]);
-}
-
 static bool
 send_letter(struct digest *d, const struct letter *letter)
 {
-	const struct config_notify *notify = &d->config->notify;
-	const struct submit_server server = {
-		.host = notify->host,
-		.port = notify->port,
-		.tls = (enum submit_tls)notify->starttls,
-		.name = notify->tls_name,
-		.client = d->config->tls_client,
-		.user = notify->user,
-		.password = notify->password,
-		.helo = d->config->core.hostname,
-	};
 	const struct wire_limit limit = { clock_mono_us() + SEND_US, -1 };
-	struct submit_mail mail = { .to = letter->to };
-	struct err e = { .text = "the letter is too long" };
-	struct buf octets;
-	bool ok, forever;
+	struct err e;
+	bool forever;
 
-	buf_init(&octets, 4 * LETTER_MAX);
-	ok = letter_write(letter, &octets);
-	mail.octets = buf_str(&octets);
-	ok = ok && submit(&server, &mail, &limit, &forever, &e);
-	if (!ok)
-		cli_fail(d->cli, "%s was not told: %s", ESC(letter->to), e.text);
-	buf_free(&octets);
-	return ok;
+	if (submit_letter(&d->config->notify.server, letter, &limit, &forever, &e))
+		return true;
+	cli_fail(d->cli, "%s was not told: %s", ESC(letter->to), e.text);
+	return false;
 }
 
 static void
 tell(struct digest *d, const struct share *share, size_t n)
 {
-	char id[2 * ID_OCTETS + 1];
 	struct letter letter = { .from = str_of(d->config->notify.from),
 		.to = share->address,
 		.host = str_of(d->config->notify.owner_domain),
@@ -340,8 +309,6 @@ tell(struct digest *d, const struct share *share, size_t n)
 	letter.text = buf_str(&text);
 	letter.subject = arena_printf(
 	    d->arena, "%" PRId64 " refused by %s", sum_of(share, n), d->config->core.hostname);
-	make_id(id);
-	letter.id = str_of(id);
 	if (!d->options.send)
 		fprintf(d->cli->out, "To: %s\nSubject: %s\n\n%.*s\n", ESC(letter.to),
 		    letter.subject.p, STR_ARG(letter.text));
@@ -412,7 +379,7 @@ fits(struct digest *d)
 
 	if (d->options.send && d->options.print)
 		cli_fail(d->cli, "digest either sends or prints");
-	else if (d->options.send && d->config->notify.host == NULL)
+	else if (d->options.send && d->config->notify.server.host == NULL)
 		cli_fail(d->cli,
 		    "who takes the mail? Say it in %s: notify { mail via HOST port NUMBER }",
 		    d->cli->config);

@@ -18,6 +18,7 @@ nobase_pkginclude_HEADERS += \
 	mail/reply.h \
 	mail/sasl.h \
 	mail/session.h \
+	mail/submission.h \
 	mail/template.h \
 	mail/ticket.h \
 	mail/url.h \

@@ -1,5 +1,8 @@
 #include "post/submit.h"
 
+#include <stdio.h>
+#include <sys/random.h>
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -12,9 +15,10 @@
 #define WIRE_OCTETS_MAX (4 * 1024 * 1024)
 #define LOGIN_MAX 500
 #define LINES_MAX 100 /* of a reply */
+#define ID_OCTETS 12
 
 struct submitting {
-	const struct submit_server *server;
+	const struct submission *server;
 	struct wire *wire;
 	struct reply reply;
 	bool starttls, plain; /* offered */
@@ -104,15 +108,16 @@ hello(struct submitting *s)
 static bool
 secure(struct submitting *s)
 {
-	const struct submit_server *server = s->server;
+	const struct submission *server = s->server;
 
-	if (server->tls == SUBMIT_CLEAR || (server->tls == SUBMIT_IF_OFFERED && !s->starttls))
+	if (server->tls == SUBMISSION_CLEAR ||
+	    (server->tls == SUBMISSION_IF_OFFERED && !s->starttls))
 		return true;
 	if (!s->starttls)
 		return err_set(s->e, ERR_SYSTEM, "it does not offer STARTTLS");
 	return say(s, "STARTTLS", STR("STARTTLS"), 2) &&
 	    wire_secure(s->wire, server->client, server->name ? server->name : server->host,
-		server->tls == SUBMIT_VERIFY, s->e) &&
+		server->tls == SUBMISSION_VERIFY, s->e) &&
 	    hello(s);
 }
 
@@ -134,7 +139,7 @@ may_say_password(const struct submitting *s)
 static bool
 login(struct submitting *s)
 {
-	const struct submit_server *server = s->server;
+	const struct submission *server = s->server;
 	unsigned char coded[LOGIN_MAX / 3 * 4 + 8];
 	struct buf plain, line;
 	bool ok;
@@ -202,7 +207,7 @@ run(struct submitting *s, const struct submit_mail *mail)
 }
 
 bool
-submit(const struct submit_server *server, const struct submit_mail *mail,
+submit(const struct submission *server, const struct submit_mail *mail,
     const struct wire_limit *limit, bool *forever, struct err *e)
 {
 	struct submitting s = { .server = server, .forever = forever, .e = e };
@@ -219,5 +224,37 @@ submit(const struct submit_server *server, const struct submit_mail *mail,
 		(void)wire_write(s.wire, STR("QUIT\r\n"), NULL);
 	reply_free(&s.reply);
 	wire_close(&s.wire);
+	return ok;
+}
+
+static void
+make_id(char out[2 * ID_OCTETS + 1])
+{
+	unsigned char raw[ID_OCTETS];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		die("getrandom gave no random octets");
+	for (size_t i = 0; i < ID_OCTETS; i++)
+		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+}
+
+bool
+submit_letter(const struct submission *server, const struct letter *letter,
+    const struct wire_limit *limit, bool *forever, struct err *e)
+{
+	struct letter whole = *letter;
+	struct submit_mail mail = { .to = letter->to };
+	char id[2 * ID_OCTETS + 1];
+	struct buf octets;
+	bool ok;
+
+	make_id(id);
+	whole.id = str_of(id);
+	buf_init(&octets, 4 * LETTER_MAX);
+	*forever = !letter_write(&whole, &octets);
+	mail.octets = buf_str(&octets);
+	ok = *forever ? err_set(e, ERR_LIMIT, "the letter is too long")
+		      : submit(server, &mail, limit, forever, e);
+	buf_free(&octets);
 	return ok;
 }

@@ -5,20 +5,9 @@
 #ifndef POSTERN_POST_SUBMIT_H
 #define POSTERN_POST_SUBMIT_H
 
+#include "mail/letter.h"
+#include "mail/submission.h"
 #include "post/wire.h"
-
-enum submit_tls { SUBMIT_CLEAR, SUBMIT_IF_OFFERED, SUBMIT_TLS, SUBMIT_VERIFY };
-
-struct submit_server {
-	const char *host;
-	uint16_t port;
-	enum submit_tls tls;
-	const char *name;                /* VERIFY: for which its certificate has to be */
-	const struct tls_client *client; /* unless CLEAR */
-	const char *user;                /* NULL: no AUTH */
-	struct str password;             /* of it; said over TLS only, or to a loopback address */
-	const char *helo;                /* how we call ourselves */
-};
 
 struct submit_mail {
 	struct str from; /* of the envelope; empty: <> */
@@ -30,7 +19,11 @@ struct submit_mail {
  * True: the server has taken it. forever: it was refused for good, so that trying again is of no use. e has the
  * server's words, escaped.
  */
-bool submit(const struct submit_server *server, const struct submit_mail *mail,
+bool submit(const struct submission *server, const struct submit_mail *mail,
+    const struct wire_limit *limit, bool *forever, struct err *e);
+
+/* The same for a letter: from an empty sender, under an id of its own (letter->id is not looked at). */
+bool submit_letter(const struct submission *server, const struct letter *letter,
     const struct wire_limit *limit, bool *forever, struct err *e);
 
 #endif

@@ -95,7 +95,7 @@ spread(struct teller *t, struct notice notice)
 		notice.way = NOTICE_COMMAND;
 		add(t, &notice);
 	} else {
-		if (t->notify->host)
+		if (t->notify->server.host)
 			n = notice_recipients(config, &notice, arena, to);
 		for (size_t i = 0; i < n; i++) {
 			notice.way = NOTICE_MAIL;
@@ -116,7 +116,7 @@ has_way(const struct teller *t, const struct notice *n)
 {
 	if (t->job->process == NOTICE_BY_COMMAND)
 		return n->way == NOTICE_COMMAND;
-	return (n->way == NOTICE_MAIL && t->notify->host) ||
+	return (n->way == NOTICE_MAIL && t->notify->server.host) ||
 	    (n->way == NOTICE_WEBHOOK && t->notify->webhook_text[0]);
 }
 

@@ -1,8 +1,5 @@
 #include "proxy/notice_way.h"
 
-#include <stdio.h>
-#include <sys/random.h>
-
 #include "base/clock.h"
 #include "base/die.h"
 #include "mail/letter.h"
@@ -11,7 +8,6 @@
 #include "post/webhook.h"
 
 #define ARENA_LIMIT (1 << 20)
-#define ID_OCTETS 12
 
 struct telling {
 	const struct config *config;
@@ -70,33 +66,11 @@ notice_recipients(const struct config *config, const struct notice *n, struct ar
 
 /* ---- the ways ---- */
 
-static void
-make_id(char out[2 * ID_OCTETS + 1])
-{
-	unsigned char raw[ID_OCTETS];
-
-	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
-		die("getrandom gave no random octets");
-	for (size_t i = 0; i < ID_OCTETS; i++)
-		snprintf(out + 2 * i, 3, "%02x", raw[i]);
-}
-
 static bool
 by_mail(const struct telling *t, const struct wire_limit *limit, bool *forever, struct err *e)
 {
 	const struct config_notify *notify = &t->config->notify;
-	const struct submit_server server = {
-		.host = notify->host,
-		.port = notify->port,
-		.tls = (enum submit_tls)notify->starttls,
-		.name = notify->tls_name,
-		.client = t->config->tls_client,
-		.user = notify->user,
-		.password = notify->password,
-		.helo = t->config->core.hostname,
-	};
-	char id[2 * ID_OCTETS + 1];
-	struct letter letter = {
+	const struct letter letter = {
 		.from = str_of(notify->from),
 		.to = t->notice->to,
 		.subject = buf_str(&t->subject),
@@ -104,21 +78,9 @@ by_mail(const struct telling *t, const struct wire_limit *limit, bool *forever, 
 		.host = str_of(notify->owner_domain),
 		.now = clock_wall_ms() / 1000,
 	};
-	struct submit_mail mail = { .to = t->notice->to };
-	struct buf octets;
-	bool ok;
 
 	*forever = !letter_address(t->notice->to, e);
-	if (*forever)
-		return false;
-	make_id(id);
-	letter.id = str_of(id);
-	buf_init(&octets, 4 * LETTER_MAX);
-	ok = letter_write(&letter, &octets) || err_set(e, ERR_LIMIT, "the letter is too long");
-	mail.octets = buf_str(&octets);
-	ok = ok && submit(&server, &mail, limit, forever, e);
-	buf_free(&octets);
-	return ok;
+	return !*forever && submit_letter(&notify->server, &letter, limit, forever, e);
 }
 
 /* The letter as the command gets it. */

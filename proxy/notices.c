@@ -71,7 +71,7 @@ notices_wanted(const struct config *config, enum notice_process process)
 		return false;
 	if (process == NOTICE_BY_COMMAND)
 		return notify->command[0] != '\0';
-	return notify->host != NULL || notify->webhook_text[0] != '\0';
+	return notify->server.host != NULL || notify->webhook_text[0] != '\0';
 }
 
 bool

@@ -223,6 +223,7 @@ make_client(struct load *load, const struct tls_settings *settings)
 	struct err e;
 
 	config->tls_client = tls_client_new(settings, &e);
+	config->notify.server.client = config->tls_client;
 	if (config->tls_client)
 		arena_cleanup(load->arena, free_client, config->tls_client);
 	else
@@ -235,7 +236,7 @@ tls_finish(struct load *load)
 	struct tls_settings *settings = ARENA_NEW(load->arena, struct tls_settings);
 	bool server = load->certificates != NULL;
 	const struct config_notify *notify = &load->config->notify;
-	bool client = notify->starttls != STARTTLS_OFF || notify->webhook.secure;
+	bool client = notify->server.tls != SUBMISSION_CLEAR || notify->webhook.secure;
 
 	for (size_t i = 0; i < load->config->n_backends; i++)
 		client = client || load->config->backends[i].starttls != STARTTLS_OFF;

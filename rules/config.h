@@ -12,6 +12,7 @@
 #include "mail/notice.h"
 #include "mail/part.h"
 #include "mail/plan.h"
+#include "mail/submission.h"
 #include "mail/url.h"
 
 struct ruleset;
@@ -77,12 +78,7 @@ struct notify_owner {
 /* The block `notify`; its rows are in notices.c (notify_settings). */
 struct config_notify {
 	bool given;
-	const char *host; /* of the mail server that takes what is mailed; NULL: nothing is */
-	uint16_t port;
-	enum starttls starttls;
-	const char *tls_name;
-	const char *user; /* NULL: no login */
-	struct str password;
+	struct submission server; /* takes what is mailed */
 	const char *from;
 	bool to_owner, to_postmaster;
 	const char *const *to; /* besides */

@@ -94,7 +94,7 @@ take_login(struct cursor *c, struct config_notify *n)
 		    SHOW(c->t));
 		return false;
 	}
-	n->user = arena_dup(c->load->arena, token_value(c->t++, c->load->arena)).p;
+	n->server.user = arena_dup(c->load->arena, token_value(c->t++, c->load->arena)).p;
 	if (!cursor_word(c, "password") || !cursor_word(c, "file") || c->t->kind != TOKEN_TEXT) {
 		COMPLAIN(
 		    c->load, c->t, "`password file \"FILE\"` belongs here, not %s", SHOW(c->t));
@@ -139,17 +139,17 @@ take_to(struct cursor *c, struct config_notify *n)
 static bool
 take_details(struct cursor *c, struct config_notify *n)
 {
-	struct backend server = { .host = n->host };
+	struct backend server = { .host = n->server.host };
 	bool tls = false, to = false;
 
 	for (;;) {
 		if (!tls && cursor_word(c, "starttls")) {
 			if (!backend_starttls(c, &server))
 				return false;
-			n->starttls = server.starttls;
-			n->tls_name = server.name;
+			n->server.tls = (enum submission_tls)server.starttls;
+			n->server.name = server.name;
 			tls = true;
-		} else if (n->user == NULL && cursor_word(c, "login")) {
+		} else if (n->server.user == NULL && cursor_word(c, "login")) {
 			if (!take_login(c, n))
 				return false;
 		} else if (n->from == NULL && cursor_word(c, "from")) {
@@ -178,14 +178,15 @@ read_mail(struct cursor *c)
 	struct config_notify *n = &c->load->config->notify;
 	struct config_notify new = *n;
 
-	if (!given_once(c->load, &n->host, c->t - 1, "mail"))
+	if (!given_once(c->load, &n->server.host, c->t - 1, "mail"))
 		return;
 	if (!cursor_word(c, "via")) {
 		COMPLAIN(c->load, c->t,
 		    "`mail` is written `mail via HOST port NUMBER`, not with %s", SHOW(c->t));
 		return;
 	}
-	if (cursor_host(c, &new.host) && cursor_port(c, &new.port) && take_details(c, &new))
+	if (cursor_host(c, &new.server.host) && cursor_port(c, &new.server.port) &&
+	    take_details(c, &new))
 		*n = new;
 }
 
@@ -256,7 +257,7 @@ finish_addresses(struct load *load)
 			n->from = n->postmaster;
 	} else if (given_find(load, &notify_settings[ROW_POSTMASTER])) {
 		complain_row(load, ROW_POSTMASTER, e.text);
-	} else if (n->host) {
+	} else if (n->server.host) {
 		complain_row(load, ROW_DOMAIN,
 		    given_find(load, domain) ? "it is no domain"
 					     : "say it, as `hostname` lies in no domain");
@@ -377,12 +378,12 @@ finish_password(struct load *load)
 
 		if (source_take(path, PASSWORD_MAX, arena, &text, &e)) {
 			str_pop(&text, '\n', &line);
-			n->password = arena_dup(load->arena, str_trim(line));
+			n->server.password = arena_dup(load->arena, str_trim(line));
 			OPENSSL_cleanse((char *)(uintptr_t)line.p, line.n);
 		} else {
 			COMPLAIN(load, at, "%s", e.text);
 		}
-		if (e.code == ERR_NONE && n->password.n == 0)
+		if (e.code == ERR_NONE && n->server.password.n == 0)
 			COMPLAIN(load, at, "there is no password in it");
 	}
 	arena_free(&arena);
@@ -395,11 +396,12 @@ notify_finish(struct load *load)
 	const struct given *g = given_find(load, n);
 	struct err e;
 
+	n->server.helo = load->config->core.hostname;
 	/* Others ask for the postmaster, too. */
 	finish_addresses(load);
 	if (!n->given)
 		return;
-	if (load->notify_errors == 0 && n->host == NULL && n->command[0] == '\0' &&
+	if (load->notify_errors == 0 && n->server.host == NULL && n->command[0] == '\0' &&
 	    n->webhook_text[0] == '\0')
 		COMPLAIN(load, g ? &g->at : NULL,
 		    "`notify` tells nobody: say `mail via HOST port NUMBER`, `command` or `webhook`");

@@ -26,43 +26,44 @@ test_dialogues(void **state)
 	static const struct {
 		const char *script[SERVER_SCRIPT];
 		const char *user;
-		enum submit_tls tls;
+		enum submission_tls tls;
 		const char *heard; /* whole, or NULL */
 		const char *wrong; /* NULL: taken */
 		bool forever;
 	} cases[] = {
 		{ { "220 hi\r\n", EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n",
 		      "221 bye\r\n" },
-		    NULL, SUBMIT_CLEAR,
+		    NULL, SUBMISSION_CLEAR,
 		    "EHLO mx.example.org\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"
 		    "Subject: x\r\n\r\n..\r\n.\r\nQUIT\r\n",
 		    NULL, false },
 		{ { "220 hi\r\n", EHLO, "235 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n",
 		      "250 ok\r\n", "221 bye\r\n" },
-		    "bob", SUBMIT_CLEAR,
+		    "bob", SUBMISSION_CLEAR,
 		    "EHLO mx.example.org\r\nAUTH PLAIN AGJvYgBzZWNyZXQ=\r\nMAIL FROM:<>\r\n"
 		    "RCPT TO:<bob@example.org>\r\nDATA\r\nSubject: x\r\n\r\n..\r\n.\r\nQUIT\r\n",
 		    NULL, false },
-		{ { "220 hi\r\n", "250 mta\r\n" }, NULL, SUBMIT_TLS, NULL,
+		{ { "220 hi\r\n", "250 mta\r\n" }, NULL, SUBMISSION_TLS, NULL,
 		    "it does not offer STARTTLS", false },
-		{ { "220 hi\r\n", "250 mta\r\n" }, "bob", SUBMIT_CLEAR, NULL,
+		{ { "220 hi\r\n", "250 mta\r\n" }, "bob", SUBMISSION_CLEAR, NULL,
 		    "it does not offer AUTH PLAIN", false },
-		{ { "220 hi\r\n", EHLO, "535 5.7.8 no\r\n" }, "bob", SUBMIT_CLEAR, NULL,
+		{ { "220 hi\r\n", EHLO, "535 5.7.8 no\r\n" }, "bob", SUBMISSION_CLEAR, NULL,
 		    "AUTH: 535 5.7.8 no", false },
-		{ { "554 go away\r\n" }, NULL, SUBMIT_CLEAR, NULL, "greeting: 554 go away", false },
+		{ { "554 go away\r\n" }, NULL, SUBMISSION_CLEAR, NULL, "greeting: 554 go away",
+		    false },
 		{ { "220 hi\r\n", EHLO, "250 ok\r\n", "550 5.1.1 \"nobody\"\r\n" }, NULL,
-		    SUBMIT_CLEAR, NULL, "RCPT TO: 550 5.1.1 \\x22nobody\\x22", true },
-		{ { "220 hi\r\n", EHLO, "250 ok\r\n", "450 later\r\n" }, NULL, SUBMIT_CLEAR, NULL,
-		    "RCPT TO: 450 later", false },
+		    SUBMISSION_CLEAR, NULL, "RCPT TO: 550 5.1.1 \\x22nobody\\x22", true },
+		{ { "220 hi\r\n", EHLO, "250 ok\r\n", "450 later\r\n" }, NULL, SUBMISSION_CLEAR,
+		    NULL, "RCPT TO: 450 later", false },
 		{ { "220 hi\r\n", EHLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "554 spam\r\n" },
-		    NULL, SUBMIT_CLEAR, NULL, "end of data: 554 spam", true },
-		{ { "220 hi\r\n", EHLO, "250 ok\r\n", NULL }, NULL, SUBMIT_CLEAR, NULL,
+		    NULL, SUBMISSION_CLEAR, NULL, "end of data: 554 spam", true },
+		{ { "220 hi\r\n", EHLO, "250 ok\r\n", NULL }, NULL, SUBMISSION_CLEAR, NULL,
 		    "the connection was closed", false },
-		{ { "220 hi\r\n", "250 mta\r\n", "" }, NULL, SUBMIT_CLEAR, NULL,
+		{ { "220 hi\r\n", "250 mta\r\n", "" }, NULL, SUBMISSION_CLEAR, NULL,
 		    "no answer in time", false },
-		{ { "hello\r\n" }, NULL, SUBMIT_CLEAR, NULL, NULL, false },
+		{ { "hello\r\n" }, NULL, SUBMISSION_CLEAR, NULL, NULL, false },
 		/* what stands behind the yes to STARTTLS was said by who knows whom */
-		{ { "220 hi\r\n", EHLO, "220 go\r\n250 ok\r\n" }, NULL, SUBMIT_TLS, NULL,
+		{ { "220 hi\r\n", EHLO, "220 go\r\n250 ok\r\n" }, NULL, SUBMISSION_TLS, NULL,
 		    "it spoke in the clear behind its yes to STARTTLS", false },
 	};
 
@@ -71,7 +72,7 @@ test_dialogues(void **state)
 			STR("Subject: x\r\n\r\n.\r\n") };
 		const struct wire_limit limit = within(
 		    cases[i].script[2] == NULL || cases[i].script[2][0] != '\0' ? 10000 : 300);
-		struct submit_server to = { .host = "127.0.0.1",
+		struct submission to = { .host = "127.0.0.1",
 			.tls = cases[i].tls,
 			.user = cases[i].user,
 			.password = STR("secret"),
@@ -101,7 +102,7 @@ test_guards(void **state)
 	static const char *const script[SERVER_SCRIPT] = { "220 hi\r\n", EHLO, "250 ok\r\n" };
 	const struct submit_mail bad = { STR(""), STR("bob@example.org>\r\nRCPT TO:<x"), STR("") };
 	const struct wire_limit limit = within(10000);
-	struct submit_server to = { .host = "127.0.0.1", .helo = "mx" };
+	struct submission to = { .host = "127.0.0.1", .helo = "mx" };
 	struct server server;
 	struct err e;
 	bool forever;
@@ -113,7 +114,7 @@ test_guards(void **state)
 	server_stop(&server);
 	/* localhost may be anybody's name for anything */
 	server_start(&server, script, false);
-	to = (struct submit_server){ .host = "localhost",
+	to = (struct submission){ .host = "localhost",
 		.port = server.port,
 		.helo = "mx",
 		.user = "bob",
@@ -130,7 +131,7 @@ test_told_to_end(void **state)
 	static const char *const script[SERVER_SCRIPT] = { "" };
 	const struct submit_mail mail = { STR(""), STR("bob@example.org"), STR("") };
 	struct wire_limit limit = within(60000);
-	struct submit_server to = { .host = "127.0.0.1", .helo = "mx" };
+	struct submission to = { .host = "127.0.0.1", .helo = "mx" };
 	struct server server;
 	struct err e;
 	int ends[2];
@@ -153,7 +154,7 @@ test_nobody(void **state)
 {
 	const struct submit_mail mail = { STR(""), STR("bob@example.org"), STR("") };
 	const struct wire_limit limit = within(10000);
-	struct submit_server to = { .host = "127.0.0.1", .helo = "mx" };
+	struct submission to = { .host = "127.0.0.1", .helo = "mx" };
 	static const char *const script[SERVER_SCRIPT] = { "" };
 	struct server server;
 	struct err e;

@@ -56,8 +56,8 @@ test_defaults(void **state)
 	    load_in_folder(
 		"hostname \"mx.example.org\"\nnotify { mail via mta port 587 }\n", true, &config),
 	    "");
-	assert_string_equal(config->notify.host, "mta");
-	assert_int_equal(config->notify.port, 587);
+	assert_string_equal(config->notify.server.host, "mta");
+	assert_int_equal(config->notify.server.port, 587);
 	assert_string_equal(config->notify.owner_domain, "example.org");
 	assert_string_equal(config->notify.postmaster, "postmaster@example.org");
 	assert_string_equal(config->notify.from, "postmaster@example.org");
@@ -97,10 +97,10 @@ test_whole(void **state)
 		"again after 2d; timeout 5s; attempts 3; retry after 1s\n}\n",
 		true, &config),
 	    "");
-	assert_string_equal(config->notify.user, "bob");
-	assert_true(str_eq(config->notify.password, STR("pass word")));
-	assert_int_equal(config->notify.starttls, STARTTLS_VERIFY);
-	assert_string_equal(config->notify.tls_name, "mta.example.net");
+	assert_string_equal(config->notify.server.user, "bob");
+	assert_true(str_eq(config->notify.server.password, STR("pass word")));
+	assert_int_equal(config->notify.server.tls, SUBMISSION_VERIFY);
+	assert_string_equal(config->notify.server.name, "mta.example.net");
 	assert_string_equal(config->notify.from, "n@example.org");
 	assert_string_equal(config->notify.to[0], "x@example.net");
 	assert_int_equal(config->notify.n_to, 1);
