@@ -28,7 +28,7 @@ libpostern_a_SOURCES += \
 	db/schema.h \
 	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \
-	db/store.h \
+	db/store.c db/store.h \
 	db/store_forget.c \
 	db/store_sqlite.c db/store_sqlite.h \
 	db/window.c db/window.h

@@ -69,6 +69,10 @@ struct store_exceptions {
 	bool done;
 };
 
+/* What was read, as rules look at it; NULL: there are none. Takes the memory over when there are. */
+struct exceptions;
+struct exceptions *store_exceptions_take(struct store_exceptions *x);
+
 struct store_ask {
 	const struct question *question;     /* SEEN, COUNT, TAKE or DISTINCT */
 	struct answer *answer;               /* seen or count is filled */

@@ -30,20 +30,14 @@ struct gate_exceptions {
 static void
 take(struct gate_exceptions *g, struct store_exceptions *x)
 {
-	size_t n = 0;
-
-	for (const struct store_exception *row = x->rows; row; row = row->next)
-		n++;
 	exceptions_free(&g->all);
 	g->version = x->version;
-	if (n == 0)
-		return;
-	g->all = exceptions_new(x->memory, n);
-	x->memory = NULL;
-	for (const struct store_exception *row = x->rows; row; row = row->next)
-		exceptions_add(g->all, row->number, row->key, row->expires);
-	log_info(NULL, "event=exceptions allow=%zu block=%zu unreadable=%zu", g->all->n_allow,
-	    g->all->n_block, g->all->unreadable);
+	g->all = store_exceptions_take(x);
+	if (g->all)
+		log_info(NULL, "event=exceptions allow=%zu block=%zu unreadable=%zu",
+		    g->all->n_allow, g->all->n_block, g->all->unreadable);
+	else
+		log_info(NULL, "event=exceptions allow=0 block=0 unreadable=0");
 }
 
 static void
