@@ -154,3 +154,8 @@ fuzz_programs += tests/fuzz/fuzz_ticket
 tests_fuzz_fuzz_ticket_SOURCES = tests/fuzz/fuzz_ticket.c $(fuzz_main)
 tests_fuzz_fuzz_ticket_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/ticket
+
+fuzz_programs += tests/fuzz/fuzz_exception
+tests_fuzz_fuzz_exception_SOURCES = tests/fuzz/fuzz_exception.c $(fuzz_main)
+tests_fuzz_fuzz_exception_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/exception
