@@ -208,10 +208,10 @@ propose(struct quota *x)
 		return cli_fail(x->cli, "the journal does not tell what went out by an upstream");
 	if (!cli_time(x->cli, "since", x->options.since ? x->options.since : "30d", &p.since_ms))
 		return CLI_ERROR;
-	if (str_eq(x->kind, STR("account")))
-		p.account = x->name;
-	else
+	if (str_eq(x->kind, STR("client")))
 		p.client = x->name;
+	else
+		p.account = x->name;
 	return propose_limits(x->cli, &p);
 }
 
@@ -266,7 +266,7 @@ run(struct cli *cli, int argc, char **argv)
 		return cli->code;
 	/* Without a word: all of them. */
 	i = n > 0 ? (int)word_index(argv[0], actions, (size_t)n_actions) : LIST;
-	if (i == n_actions || (i == LIST ? n > 1 : n < 2))
+	if (i == n_actions || (i == LIST ? n > 1 : n < 2 && i != PROPOSE))
 		return cli_fail(cli,
 		    "quota takes list, or show, propose, set, raise, unset or reset, and whom; see "
 		    "`postern quota --help`");
@@ -275,7 +275,8 @@ run(struct cli *cli, int argc, char **argv)
 	if (x.config && open_store(&x, i > PROPOSE)) {
 		if (n > 1)
 			quota_take_who(&x, str_of(argv[1]));
-		code = i == LIST ? quota_list(&x) : act(&x, actions[i], argv + 2, n - 2);
+		code = i == LIST ? quota_list(&x)
+				 : act(&x, actions[i], argv + (n > 1 ? 2 : 1), n > 1 ? n - 2 : 0);
 	}
 	store_sqlite.close(&x.store);
 	if (x.config)
@@ -293,7 +294,7 @@ static const struct cli_option rows[] = {
 
 const struct command command_quota = {
 	.name = "quota",
-	.arguments = "[list] | show WHO | propose WHO | set|raise WHO N messages|recipients per "
+	.arguments = "[list] | show WHO | propose [WHO] | set|raise WHO N messages|recipients per "
 		     "minute|hour|day|burst... | unset WHO | reset WHO",
 	.summary = "how much of a plan is used, and other limits for a while",
 	.help =
@@ -301,7 +302,8 @@ const struct command command_quota = {
 	    "all, tells of every account that sent lately, and of every upstream, the plan and\n"
 	    "the limit that is nearest. show tells what is used of all limits, when there is\n"
 	    "room again, and when a limit is reached at the present rate.\n"
-	    "propose tells limits that the past suggests, and what each would have stopped.\n"
+	    "propose tells limits that the past suggests, of WHO or of each account, and what each\n"
+	    "would have stopped.\n"
 	    "set gives other limits than the plan's, raise adds to those in force until a date,\n"
 	    "unset gives back the plan's, reset begins the counts anew. Each change is an entry of the journal.\n",
 	.options = rows,

@@ -225,6 +225,10 @@ test_propose(void **state)
 	run_has(r,
 	    "{\"who\":\"alice\",\"days\":21,\"p50\":4,\"p99\":30,\"most\":30,"
 	    "\"candidates\":[{\"limit\":20,\"stopped_days\":1,\"stopped_messages\":10},");
+	/* each account of those with mail, in any case one */
+	quota(r, "propose");
+	assert_int_equal(r->code, 0);
+	run_has(r, "Alice: 20 days with mail;");
 	quota(r, "propose bob");
 	run_is(r, 1, "", "");
 	quota(r, "propose upstream:isp");
