@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_stats,
 	&command_backends,
 	&command_check,
+	&command_fmt,
 	&command_test,
 	&command_replay,
 	&command_allow,
@@ -176,6 +177,21 @@ set_option(struct arguments *a, const struct cli_option *option, void *into, con
 	}
 }
 
+/* "-w": of a switch. */
+static bool
+short_option(struct arguments *a, const char *argument)
+{
+	for (size_t i = 0; a->command && i < a->command->n_options; i++) {
+		const struct cli_option *option = &a->command->options[i];
+
+		if (option->letter == '\0' || argument[1] != option->letter || argument[2] != '\0')
+			continue;
+		set_option(a, option, a->into, NULL);
+		return true;
+	}
+	return false;
+}
+
 /* "--name", "--name=value" or "--name value". */
 static void
 long_option(struct arguments *a, const char *argument)
@@ -218,7 +234,7 @@ option(struct arguments *a, const char *argument)
 		long_option(a, argument);
 	} else if (strcmp(argument, "-c") == 0) {
 		set_option(a, &common[0], a->cli, *a->next ? *a->next++ : NULL);
-	} else {
+	} else if (!short_option(a, argument)) {
 		end(a,
 		    cli_fail(a->cli, "unknown option \"%s\"; see `postern --help`",
 			ESC(str_of(argument))));

@@ -48,6 +48,7 @@ struct cli_option {
 	size_t offset;     /* in the subcommand's struct: bool, const char *, struct cli_texts */
 	const char *value; /* what stands behind it in the help: "TIME" */
 	const char *help;
+	char letter; /* 'w' for -w; 0: none */
 };
 
 struct command {
@@ -62,8 +63,9 @@ struct command {
 };
 
 extern const struct command command_allow, command_backends, command_block, command_check,
-    command_digest, command_explain, command_forget, command_greylist, command_lists, command_log,
-    command_promote, command_quota, command_replay, command_stats, command_test, command_why;
+    command_digest, command_explain, command_fmt, command_forget, command_greylist, command_lists,
+    command_log, command_promote, command_quota, command_replay, command_stats, command_test,
+    command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);

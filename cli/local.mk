@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	cli/explain.c \
 	cli/for_sender.c cli/for_sender.h \
 	cli/forget.c \
+	cli/fmt.c \
 	cli/greylisting.c \
 	cli/impact.c cli/impact.h \
 	cli/lists.c \

@@ -81,7 +81,7 @@ skip_blanks(struct lexer *lexer)
 	while (
 	    lexer->p < lexer->end && (*lexer->p == ' ' || *lexer->p == '\t' || *lexer->p == '\r'))
 		lexer->p++;
-	if (lexer->p < lexer->end && *lexer->p == '#' && !lexer->in_text)
+	if (lexer->p < lexer->end && *lexer->p == '#' && !lexer->in_text && !lexer->comments)
 		while (lexer->p < lexer->end && *lexer->p != '\n')
 			lexer->p++;
 }
@@ -199,6 +199,18 @@ lex_strange(struct lexer *lexer)
 	return bad(lexer, n, text);
 }
 
+/* Up to the end of its line, without blanks there. */
+static struct token
+lex_comment(struct lexer *lexer)
+{
+	struct str rest = { lexer->p, (size_t)(lexer->end - lexer->p) }, line = rest;
+
+	str_pop(&rest, '\n', &line);
+	while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]) != NULL)
+		line.n--;
+	return take(lexer, TOKEN_COMMENT, line.n);
+}
+
 static struct token
 lex_regex(struct lexer *lexer)
 {
@@ -229,6 +241,8 @@ next_token(struct lexer *lexer)
 		lexer->line_start = lexer->p;
 		return t;
 	}
+	if (*lexer->p == '#' && !lexer->in_text)
+		return lex_comment(lexer);
 	if (*lexer->p == '/' && lexer->no_word)
 		return lex_regex(lexer);
 	while (n < left && is_word(lexer->p[n]))

@@ -39,6 +39,7 @@ enum token_kind {
 	TOKEN_GT,
 	TOKEN_GE,
 	TOKEN_BAD,
+	TOKEN_COMMENT, /* with its #, when the lexer is to give them */
 	TOKEN_REGEX, /* /pattern/flags, slashes and all: behind `matches`, and as an item of a list */
 };
 
@@ -54,7 +55,8 @@ struct lexer {
 	struct complaints *complaints;
 	const char *p, *end, *line_start;
 	unsigned line;
-	bool in_text; /* inside "${...}": quotes are written \" there */
+	bool comments; /* they are tokens */
+	bool in_text;  /* inside "${...}": quotes are written \" there */
 	bool no_word; /* what came last can be followed by a regular expression: a `/` begins one */
 };
 

@@ -21,6 +21,8 @@ libpostern_a_SOURCES += \
 	rules/exception.c rules/exception.h \
 	rules/failure.c rules/failure.h \
 	rules/fingerprint.c \
+	rules/format.c rules/format.h \
+	rules/format_lines.c rules/format_lines.h \
 	rules/include.c \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \

@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	tests/cli/test_digest \
 	tests/cli/test_explain \
 	tests/cli/test_forget \
+	tests/cli/test_fmt \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
 	tests/cli/test_promote \
@@ -25,6 +26,7 @@ tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)
 tests_cli_test_digest_SOURCES = tests/cli/test_digest.c tests/post/server.c tests/post/server.h $(cli_run)
 tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)
 tests_cli_test_forget_SOURCES = tests/cli/test_forget.c $(cli_run)
+tests_cli_test_fmt_SOURCES = tests/cli/test_fmt.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_promote_SOURCES = tests/cli/test_promote.c $(cli_run)

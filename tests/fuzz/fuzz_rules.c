@@ -1,8 +1,9 @@
-/* Whole configurations, from tokens to checked rules, and the rules then decide every step. */
+/* Whole configurations, from tokens to checked rules, formatted, and the rules then decide every step. */
 #include "rules/ruleset.h"
 
 #include <stdlib.h>
 
+#include "rules/format.h"
 #include "rules/load.h"
 #include "rules/policy.h"
 #include "tests/rules/fake.h"
@@ -54,12 +55,33 @@ decide_all(struct config *config)
 	arena_free(&arena);
 }
 
+/* Formatting twice is formatting once; that nothing else is said format_text() looks itself. */
+static void
+format_twice(struct str text)
+{
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct source source = { "fuzz", STR("fuzz"), text };
+	struct complaints c = { 0 };
+	struct str once, twice;
+
+	if (format_text(&source, &c, arena, &once)) {
+		source.text = once;
+		if (!format_text(&source, &c, arena, &twice) || !str_eq(once, twice))
+			abort();
+	} else if (strstr(c.item[0].text, "a fault of Postern") != NULL) {
+		abort();
+	}
+	complaints_free(&c);
+	arena_free(&arena);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct complaints c = { 0 };
 	struct config *config;
 
+	format_twice((struct str){ (const char *)data, size });
 	/* lists and stages in files would make the result depend on the machine */
 	if (memmem(data, size, "file", 4) != NULL || memmem(data, size, "include", 7) != NULL)
 		return 0;

@@ -59,3 +59,5 @@ check_PROGRAMS += tests/rules/test_change
 tests_rules_test_change_SOURCES = tests/rules/test_change.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_notices
 tests_rules_test_notices_SOURCES = tests/rules/test_notices.c $(rules_loader)
+check_PROGRAMS += tests/rules/test_format
+tests_rules_test_format_SOURCES = tests/rules/test_format.c $(rules_fake)

@@ -561,16 +561,16 @@ test_default_rules(void **state)
 		{ STEP_MAIL, "",
 		    "authenticated=0; spf.helo=fail; client.ip=192.0.2.1; helo=big.example",
 		    "reject 550 5.7.23 \"SPF: 192.0.2.1 may not call itself big.example; see the SPF "
-		    "record of that name\" default.rules:20",
+		    "record of that name\" default.rules:21",
 		    NULL },
 		{ STEP_MAIL, "", "authenticated=1; spf.helo=fail; spf=fail; client.name=",
-		    "accept default.rules:16", NULL },
+		    "accept default.rules:17", NULL },
 		{ STEP_MAIL, "", "authenticated=0; spf=fail; client.name=mail.forwarder.example",
 		    "accept", NULL },
 		{ STEP_MAIL, "",
 		    "authenticated=0; spf=fail; client.name=; client.ip=192.0.2.1; spf.domain=bank.example",
 		    "reject 550 5.7.23 \"SPF: 192.0.2.1 may not send for bank.example, and has no name in "
-		    "the DNS\" default.rules:23",
+		    "the DNS\" default.rules:25",
 		    NULL },
 		/* the DNS did not answer: nobody is refused for that */
 		{ STEP_MAIL, "",
@@ -578,25 +578,25 @@ test_default_rules(void **state)
 		    "accept", NULL },
 		{ STEP_RCPT, "", "recipients.allowed=2; recipients=3",
 		    "tempfail 452 4.5.3 \"At most 2 recipients a message: send to the others in "
-		    "another one\" default.rules:27",
+		    "another one\" default.rules:30",
 		    NULL },
 		{ STEP_RCPT, "",
 		    "authenticated=1; recipients.allowed=0; quota=over; quota.plan=home; "
 		    "quota.used=10; quota.limit=10; quota.free=3600",
 		    "tempfail 452 4.7.1 \"10 of 10 of the plan home are used; there is room again in "
-		    "1h\" default.rules:28",
+		    "1h\" default.rules:32",
 		    NULL },
 		{ STEP_RCPT, "", "recipients.allowed=0; authenticated=1; quota=near",
-		    "accept default.rules:29", NULL },
+		    "accept default.rules:34", NULL },
 		{ STEP_RCPT, "",
 		    "recipients.allowed=0; authenticated=0; unknown_share(client, 1h)=81; client.ip=192.0.2.1",
 		    "tempfail 450 4.7.1 \"Too many unknown recipients from 192.0.2.1: clean the list of "
-		    "recipients, and try again in an hour\" default.rules:32",
+		    "recipients, and try again in an hour\" default.rules:37",
 		    NULL },
 		{ STEP_RCPT, "",
 		    "recipients.allowed=0; authenticated=0; client.name=; greylist=waiting; greylist.wait=240; client.ip=192.0.2.1",
 		    "tempfail 451 4.7.1 \"Greylisted, as 192.0.2.1 has no name in the DNS: try again in "
-		    "4m\" default.rules:35",
+		    "4m\" default.rules:41",
 		    NULL },
 		/* who has a name costs no question to the store's greylist */
 		{ STEP_RCPT, "",
@@ -604,20 +604,20 @@ test_default_rules(void **state)
 		    "accept", NULL },
 		{ STEP_MESSAGE, "", "authenticated=0; from.count=2",
 		    "reject 550 5.6.0 \"The message has 2 From fields: exactly one is allowed (RFC 5322 "
-		    "3.6)\" default.rules:42",
+		    "3.6)\" default.rules:49",
 		    NULL },
 		{ STEP_MESSAGE, "", "authenticated=0; from.count=1", "accept", NULL },
 		/* DMARC is looked at, and nobody is refused for it */
 		{ STEP_MESSAGE, "",
 		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=reject; dmarc.from=a.example",
 		    "accept; observed reject 550 5.7.26 \"DMARC: a.example does not vouch for this "
-		    "message and asks that it be refused\" default.rules:46",
+		    "message and asks that it be refused\" default.rules:54",
 		    NULL },
 		{ STEP_MESSAGE, "",
 		    "authenticated=0; from.count=1; dmarc=fail; dmarc.policy=quarantine", "accept",
 		    NULL },
 		{ STEP_MESSAGE, "", "authenticated=1; from.count=1; dmarc=PENDING",
-		    "accept default.rules:39", NULL },
+		    "accept default.rules:46", NULL },
 	};
 
 	run(cases, COUNT(cases));
