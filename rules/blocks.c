@@ -161,6 +161,7 @@ read_all(struct load *load, const struct statement *s, struct within here, struc
 		}
 		here.before = NULL;
 		here.excused = s->bad && head;
+		load->blocks_broken |= here.excused;
 		if (!s->bad)
 			*end = rule_parse(load, s, here.step);
 		if (*end != NULL) {
