@@ -29,7 +29,7 @@ run(struct cli *cli, int argc, char **argv)
 		return cli->code;
 	if (n > 1)
 		return cli_fail(cli, "check takes one file; see `postern check --help`");
-	config = cli_config_whole(cli, n == 1 ? argv[0] : cli->config);
+	config = cli_config_linted(cli, n == 1 ? argv[0] : cli->config);
 	if (config == NULL)
 		return CLI_ERROR;
 	print_config(cli, config);
@@ -43,6 +43,8 @@ const struct command command_check = {
 	.summary = "is this configuration right?",
 	.help =
 	    "Reads a configuration whole, as posternd would at its start, and tells all that is wrong with\n"
-	    "it, with line and column and what would be right. Nothing is opened or changed.\n",
+	    "it, with line and column and what would be right. It warns of what is right and hardly meant:\n"
+	    "conditions that are always or never true, rules that another one always comes before, questions\n"
+	    "that need not be asked of everybody, and what nothing uses. Nothing is opened or changed.\n",
 	.run = run,
 };

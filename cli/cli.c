@@ -281,20 +281,27 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 
 /* --- configuration and databases ---------------------------------------------------------------- */
 
+struct loading {
+	bool certificates;
+	bool quiet; /* complaints are not printed */
+	bool lint;
+	const struct config_instead *instead;
+};
+
 static struct config *
-load_config(struct cli *cli, const char *path, bool certificates, bool quiet,
-    const struct config_instead *instead)
+load_config(struct cli *cli, const char *path, const struct loading *how)
 {
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 20);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
 	struct config *config;
 
-	vocabulary.certificates = certificates;
-	vocabulary.instead = instead;
+	vocabulary.certificates = how->certificates;
+	vocabulary.lint = how->lint;
+	vocabulary.instead = how->instead;
 	config = config_load(path, &vocabulary, &complaints);
 	fflush(cli->out);
-	for (size_t i = 0; i < complaints.n && !quiet; i++) {
+	for (size_t i = 0; i < complaints.n && !how->quiet; i++) {
 		char *text = complaint_print(&complaints.item[i]);
 
 		fputs(text, cli->err);
@@ -309,25 +316,31 @@ load_config(struct cli *cli, const char *path, bool certificates, bool quiet,
 struct config *
 cli_config(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, false, false, NULL);
+	return load_config(cli, path, &(struct loading){ 0 });
 }
 
 struct config *
 cli_config_quiet(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, false, true, NULL);
+	return load_config(cli, path, &(struct loading){ .quiet = true });
 }
 
 struct config *
 cli_config_whole(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, true, false, NULL);
+	return load_config(cli, path, &(struct loading){ .certificates = true });
+}
+
+struct config *
+cli_config_linted(struct cli *cli, const char *path)
+{
+	return load_config(cli, path, &(struct loading){ .certificates = true, .lint = true });
 }
 
 struct config *
 cli_config_instead(struct cli *cli, const char *path, const struct config_instead *instead)
 {
-	return load_config(cli, path, false, false, instead);
+	return load_config(cli, path, &(struct loading){ .instead = instead });
 }
 
 bool

@@ -35,6 +35,7 @@ struct config_vocabulary {
 	bool (*load)(const char *path, struct config_part *out, struct err *e);
 	/* Read certificates and keys, as whoever serves has to; else nobody else may be able to. */
 	bool certificates;
+	bool lint;                            /* warn of what can be loaded and is hardly meant */
 	const struct config_instead *instead; /* NULL: all files are as they are */
 };
 

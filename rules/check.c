@@ -1,5 +1,7 @@
 #include "rules/check.h"
 
+#include "rules/lint.h"
+
 #include <stdlib.h>
 
 #include "rules/exception.h"
@@ -197,5 +199,7 @@ rules_check(struct load *load, struct rule *first)
 	policy_collect(load, check.rules);
 	if (!load->blocks_broken)
 		reach_check(load, check.rules);
+	if (load->vocabulary->lint && load->complaints->errors == 0)
+		lint_check(load, check.rules);
 	return check.rules;
 }

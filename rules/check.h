@@ -49,7 +49,14 @@ bool define_use(struct check *check, struct expr *test, bool *ok);
 /* A name's condition asks for a fact: it can be used at the steps of all of them; false and a complaint: none. */
 bool define_narrow(struct check *check, const struct token *at, const struct fact_def *def);
 bool define_has(const struct load *load, struct str name);
+/* Warns of those that nothing uses. */
+void define_unused(const struct load *load);
 void define_suggest(const struct load *load, struct suggestion *near);
+
+/* reach.c. All that has to be true for a rule to be hit, that of the blocks around it first; NULL: nothing. */
+const struct expr *condition_whole(struct arena *arena, const struct rule *rule);
+/* The same text for the same condition. False: it can change from one rule to the next. */
+bool condition_print(const struct expr *e, struct buf *out);
 
 /* " It can be a, b or c." for complaints. */
 #define WORDS_SHOWN 200

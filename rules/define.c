@@ -167,6 +167,16 @@ define_has(const struct load *load, struct str name)
 }
 
 void
+define_unused(const struct load *load)
+{
+	for (const struct definition *d = load->definitions; d != NULL; d = d->next)
+		if (!d->used)
+			complain_softly(load->complaints, load->source, &d->at,
+			    "nothing uses %s: remove it, or write its name in a condition",
+			    SHOW(&d->at));
+}
+
+void
 define_suggest(const struct load *load, struct suggestion *near)
 {
 	for (const struct definition *d = load->definitions; d != NULL; d = d->next)

@@ -228,7 +228,7 @@ format_text(const struct source *source, struct complaints *complaints, struct a
 	if (!same_tree(first, tree_read(&made, complaints, arena)) ||
 	    !same_comments(&f, &made, complaints) || complaints->errors > 0) {
 		complain(complaints, source, NULL,
-		    "cannot be formatted without changing what it says: a fault of Postern, please tell");
+		    "cannot be formatted without changing what it says; `postern check` may tell why");
 		return false;
 	}
 	*out = made.text;

@@ -127,6 +127,8 @@ add_file(struct load *load, struct list *list, const struct token *t)
 		COMPLAIN(load, t, "%s", e.text);
 		return;
 	}
+	for (struct named_list *l = load->lists; l != NULL; l = l->next)
+		l->fed |= l->list == list;
 	load->source = &file;
 	add_lines(load, list, file.text);
 	load->source = outer;
@@ -257,8 +259,10 @@ list_named(struct cursor *c)
 	struct named_list *l = list_find(c->load, t->text);
 	struct suggestion near;
 
-	if (l != NULL)
+	if (l != NULL) {
+		l->used = true;
 		return l->list;
+	}
 	suggest_begin(&near, t->text);
 	for (l = c->load->lists; l != NULL; l = l->next)
 		suggest(&near, l->name);

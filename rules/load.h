@@ -18,6 +18,8 @@ struct named_list {
 	struct str name;
 	struct list *list;
 	struct token at;
+	bool used; /* something names it */
+	bool fed;  /* by a file, which can have more tomorrow */
 	struct named_list *next;
 };
 

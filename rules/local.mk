@@ -26,6 +26,7 @@ libpostern_a_SOURCES += \
 	rules/include.c \
 	rules/intern.c rules/intern.h \
 	rules/lex.c rules/lex.h \
+	rules/lint.c rules/lint.h \
 	rules/lists.c \
 	rules/literal.c rules/literal.h \
 	rules/load.h \

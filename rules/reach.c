@@ -6,8 +6,7 @@
  * conditions with them are left out. This is no proof: what it does not find may be unreachable
  * too, what it finds surely is.
  */
-#include "rules/intern.h"
-#include "rules/rule.h"
+#include "rules/check.h"
 
 static void
 print_operand(const struct operand *o, struct buf *out)
@@ -43,9 +42,8 @@ print_test(const struct expr *e, struct buf *out)
 	}
 }
 
-/* The same text for the same condition. False: it can change from one rule to the next. */
-static bool
-print_expr(const struct expr *e, struct buf *out)
+bool
+condition_print(const struct expr *e, struct buf *out)
 {
 	static const char *const names[] = { "and", "or", "not" };
 
@@ -59,7 +57,7 @@ print_expr(const struct expr *e, struct buf *out)
 	buf_printf(out, "(%s", names[e->kind]);
 	for (const struct expr *child = e->child; child != NULL; child = child->next) {
 		buf_addc(out, ' ');
-		if (!print_expr(child, out))
+		if (!condition_print(child, out))
 			return false;
 	}
 	return buf_addc(out, ')');
@@ -79,7 +77,7 @@ static bool
 print(struct reach *reach, const struct expr *e)
 {
 	buf_clear(&reach->text);
-	return print_expr(e, &reach->text) && !reach->text.over;
+	return condition_print(e, &reach->text) && !reach->text.over;
 }
 
 static const struct rule *
@@ -131,20 +129,20 @@ remember(struct reach *reach, const struct expr *e, const struct rule *rule)
 /* --- blocks ------------------------------------------------------------------------------------- */
 
 static void
-join(struct reach *reach, struct expr ***end, const struct expr *e, bool not )
+join(struct arena *arena, struct expr ***end, const struct expr *e, bool not )
 {
 	struct expr *part;
 
 	if (e->kind == EXPR_AND && !not ) {
 		for (e = e->child; e != NULL; e = e->next)
-			join(reach, end, e, false);
+			join(arena, end, e, false);
 		return;
 	}
-	part = ARENA_NEW(reach->scratch, struct expr);
+	part = ARENA_NEW(arena, struct expr);
 	*part = *e;
 	if (not ) {
 		*part = (struct expr){ .kind = EXPR_NOT };
-		part->child = ARENA_NEW(reach->scratch, struct expr);
+		part->child = ARENA_NEW(arena, struct expr);
 		*part->child = *e;
 		part->child->next = NULL;
 	}
@@ -155,28 +153,27 @@ join(struct reach *reach, struct expr ***end, const struct expr *e, bool not )
 
 /* The conditions of the blocks around a rule, the outermost first, then its own. */
 static void
-join_all(struct reach *reach, const struct rule *rule, struct expr ***end)
+join_all(struct arena *arena, const struct rule *rule, struct expr ***end)
 {
 	if (rule->outer != NULL)
-		join_all(reach, rule->outer, end);
+		join_all(arena, rule->outer, end);
 	for (const struct rule *b = rule->before; b != NULL; b = b->before)
-		join(reach, end, b->condition, true);
+		join(arena, end, b->condition, true);
 	if (rule->condition != NULL)
-		join(reach, end, rule->condition, false);
+		join(arena, end, rule->condition, false);
 }
 
-/* All that has to be true for a rule to be hit; NULL: nothing. */
-static const struct expr *
-whole_condition(struct reach *reach, const struct rule *rule)
+const struct expr *
+condition_whole(struct arena *arena, const struct rule *rule)
 {
 	struct expr *all, **end;
 
 	if (rule->outer == NULL && rule->before == NULL)
 		return rule->condition;
-	all = ARENA_NEW(reach->scratch, struct expr);
+	all = ARENA_NEW(arena, struct expr);
 	end = &all->child;
 	all->kind = EXPR_AND;
-	join_all(reach, rule, &end);
+	join_all(arena, rule, &end);
 	return all->child->next == NULL ? all->child : all;
 }
 
@@ -204,7 +201,7 @@ block_check(struct reach *reach, size_t from, size_t to)
 
 	for (size_t i = from; i < to; i += reach->rule[i]->skip + 1) {
 		const struct rule *rule = reach->rule[i], *by = NULL;
-		const struct expr *e = whole_condition(reach, rule);
+		const struct expr *e = condition_whole(reach->scratch, rule);
 
 		if (end != NULL) {
 			behind_end(reach, rule, end);

@@ -133,6 +133,7 @@ static const struct fact_def session[] = {
 	{ .name = "client.ip", .type = VALUE_IP, AT_ALL },
 	{ .name = "client.name", .type = VALUE_TEXT, AT_ALL },
 	{ .name = "client.trusted", .type = VALUE_BOOL, AT_ALL },
+	{ .name = "costly", .type = VALUE_BOOL, .cost = COST_DNS, AT_ALL },
 	{ .name = "early", .type = VALUE_NUMBER, EARLY },
 	{ .name = "from.count", .type = VALUE_NUMBER, AT_MESSAGE },
 	{ .name = "helo", .type = VALUE_TEXT, AT_HELO },

@@ -61,3 +61,5 @@ check_PROGRAMS += tests/rules/test_notices
 tests_rules_test_notices_SOURCES = tests/rules/test_notices.c $(rules_loader)
 check_PROGRAMS += tests/rules/test_format
 tests_rules_test_format_SOURCES = tests/rules/test_format.c $(rules_fake)
+check_PROGRAMS += tests/rules/test_lint
+tests_rules_test_lint_SOURCES = tests/rules/test_lint.c $(rules_fake)

@@ -26,7 +26,7 @@ formatted(struct arena *arena, struct str text)
 	bool ok = format_text(&source, &c, arena, &out);
 
 	assert_int_equal(ok, c.errors == 0);
-	if (!ok && strstr(c.item[0].text, "fault") != NULL)
+	if (!ok && strstr(c.item[0].text, "cannot be formatted") != NULL)
 		fail_msg("%s\nof:\n%.*s", c.item[0].text, STR_ARG(text));
 	complaints_free(&c);
 	return ok ? out.p : NULL;

@@ -1,0 +1,192 @@
+/* Warnings of what can be loaded and is hardly meant, and of nothing else. */
+#include "rules/lint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "rules/load.h"
+#include "tests/rules/fake.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* "line:column: text" of each warning, one a line. */
+static void
+check(const char *text, const char *expected)
+{
+	struct config_vocabulary vocabulary = fake_vocabulary;
+	struct complaints c = { 0 };
+	struct config *config;
+	struct buf b;
+
+	vocabulary.lint = true;
+	config = config_load_text("/etc/t.conf", str_of(text), &vocabulary, &c);
+	buf_init(&b, 100000);
+	buf_add(&b, STR(""));
+	for (size_t i = 0; i < c.n; i++) {
+		if (!c.item[i].warning)
+			fail_msg("%s\n%s", text, c.item[i].text);
+		buf_printf(&b, "%s%u:%u: %s", i ? "\n" : "", c.item[i].line, c.item[i].column,
+		    c.item[i].text);
+	}
+	assert_non_null(config);
+	if (!str_eq(buf_str(&b), str_of(expected)))
+		fail_msg(
+		    "of:\n%s\nexpected:\n%s\nfound:\n%.*s", text, expected, STR_ARG(buf_str(&b)));
+	/* who does not ask for warnings gets none */
+	complaints_free(&c);
+	config_release(&config);
+	config = config_load_text("/etc/t.conf", str_of(text), &fake_vocabulary, &c);
+	assert_int_equal(c.n, 0);
+	config_release(&config);
+	complaints_free(&c);
+	buf_free(&b);
+}
+
+#define NEVER \
+	"the condition is never true: this cannot be so together with what stands before it, or around it; " \
+	"was `or` meant?"
+#define ALWAYS \
+	"this or what stands before it is always true, unless it is unknown; was `and` meant? To ask whether " \
+	"it is known, write `is known`"
+#define SHADOWED(line) \
+	"this rule is shadowed: whenever its condition is true, the one of line " line \
+	" has spoken; put it before that one, or remove it"
+
+static void
+test_always(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "at mail { score 1 if spf is fail and spf is pass }", "1:38: " NEVER },
+		{ "at mail { score 1 if spf is fail and helo is \"x\" and spf in { pass, none } }",
+		    "1:54: " NEVER },
+		{ "at mail { score 1 if spf is fail and spf in { fail, none } }", "" },
+		{ "at mail { score 1 if spf is fail and not spf is fail }", "1:42: " NEVER },
+		{ "at message { score 1 if message.size > 10 and message.size < 10 }",
+		    "1:47: " NEVER },
+		{ "at message { score 1 if message.size >= 10 and message.size <= 10 }", "" },
+		{ "at message { score 1 if message.size > 10 and message.size <= 10 }",
+		    "1:47: " NEVER },
+		{ "at mail { if spf is fail { score 1 if spf is pass } }", "1:39: " NEVER },
+		{ "at mail { if spf is fail { score 1 } else { score 2 if spf is fail } }",
+		    "1:56: " NEVER },
+		{ "define p = spf is fail\nat mail { score 1 if p and spf is none }",
+		    "2:28: " NEVER },
+		{ "at mail { score 1 if spf is fail or spf is not fail }", "1:37: " ALWAYS },
+		{ "at mail { score 1 if spf is fail or not spf is fail }", "1:41: " ALWAYS },
+		{ "at message { score 1 if message.size > 5 or message.size < 10 }",
+		    "1:45: " ALWAYS },
+		{ "at message { score 1 if message.size > 10 or message.size < 5 }", "" },
+		{ "at message { score 1 if message.size > 10 or message.size > 5 }", "" },
+		{ "at mail { score 1 if spf is fail or spf is pass }", "" },
+		{ "at mail { score 1 if helo in {  } }",
+		    "1:30: this list is empty, so this is never true: fill it, or remove the test" },
+		{ "list l { }\nat mail { score 1 if helo not in l }",
+		    "2:34: this list is empty, so nothing is in it, and this is always true of what is known" },
+		{ "hostname \"a\"\nat mail { score 1 if hostname is \"a\" }",
+		    "2:22: both sides are written in the file, so this is always the same: compare a fact with "
+		    "one of them" },
+		{ "at mail { score 1 if score > 5 and score < 2 }", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(cases[i].text, cases[i].said);
+}
+
+static void
+test_shadowed(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "at message { accept if message.size > 10\nscore 1 if message.size > 20 }",
+		    "2:1: " SHADOWED("1") },
+		{ "at message { accept if message.size > 20\nscore 1 if message.size > 10 }", "" },
+		{ "at message { accept if message.size >= 10\nscore 1 if message.size > 10 }",
+		    "2:1: " SHADOWED("1") },
+		{ "at message { score 1 if message.size > 10\nscore 1 if message.size > 20 }", "" },
+		{ "at message { observe accept if message.size > 10\nscore 1 if message.size > 20 }",
+		    "" },
+		{ "at mail { accept if spf in { fail, none }\nscore 1 if spf is none }",
+		    "2:1: " SHADOWED("1") },
+		{ "at mail { accept if spf is not pass\nscore 1 if spf is none and helo is \"x\" }",
+		    "2:1: " SHADOWED("1") },
+		{ "at mail { accept if helo is \"x\" and spf in { fail, none }\nscore 1 if spf is none }",
+		    "" },
+		{ "at mail { accept if helo is \"x\" and spf in { fail, none }\n"
+		  "if helo is \"x\" { score 1 if spf is none } }",
+		    "2:18: " SHADOWED("1") },
+		{ "at mail { accept if spf in { fail, none } or helo is \"x\"\nscore 1 if spf is none }",
+		    "2:1: " SHADOWED("1") },
+		/* unknown is neither, and the second one is for it */
+		{ "at mail { accept if spf is not pass\nscore 1 if not spf is pass }", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(cases[i].text, cases[i].said);
+}
+
+static void
+test_cost(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "at mail { score 1 if costly and helo is \"x\" }",
+		    "1:22: every session waits for this, which asks the DNS, your own machines' too: a rule "
+		    "before it such as `accept session if client in trusted` spares them\n"
+		    "1:33: this costs nothing, and `costly` before it asks the DNS: write this first, so that it "
+		    "need not be asked of everybody" },
+		{ "at mail { score 1 if helo is \"x\" and costly }", "" },
+		{ "at connect { accept session if client in trusted\nreject 550 5.7.1 \"x\" if costly }",
+		    "" },
+		{ "at mail { score 1 if helo is \"x\" and (costly or spf is fail) }",
+		    "1:49: this costs nothing, and `costly` before it asks the DNS: write this first, so that it "
+		    "need not be asked of everybody" },
+		{ "at rcpt { score 1 if costly }", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(cases[i].text, cases[i].said);
+}
+
+static void
+test_unused(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "list l { \"x\" }\nat mail { score 1 }",
+		    "1:6: nothing uses this list: remove it, or ask `... in l`" },
+		{ "list l { \"x\" }\nat mail { score 1 if helo in l }", "" },
+		{ "list l { \"x\" }\nplan p { 1 messages per day; for accounts in l }", "" },
+		{ "trust 10.0.0.0/8\nat mail { score 1 }", "" },
+		{ "define p = spf is fail\nat mail { score 1 }",
+		    "1:8: nothing uses `p`: remove it, or write its name in a condition" },
+		{ "define p = spf is fail\ndefine q = p\nat mail { score 1 if q }", "" },
+		{ "at mail { mark a }\n", "1:16: no rule asks `marked a`: the mark does nothing" },
+		{ "at mail { mark a }\nat rcpt { if not marked a { score 1 } }", "" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(cases[i].text, cases[i].said);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_always),
+		cmocka_unit_test(test_shadowed),
+		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_unused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
