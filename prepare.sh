@@ -2,7 +2,7 @@
 
 build_packages="autoconf automake gcc libc6-dev make pkg-config libevent-dev libssl-dev
 	libunbound-dev nettle-dev libspf2-dev libopendkim-dev libmilter-dev libsqlite3-dev libbsd-dev
-	libseccomp-dev libidn2-dev libpsl-dev libpcre2-dev libmaxminddb-dev libgmime-3.0-dev libcmocka-dev"
+	libhiredis-dev libseccomp-dev libidn2-dev libpsl-dev libpcre2-dev libmaxminddb-dev libgmime-3.0-dev libcmocka-dev"
 demo_packages="postfix nsd swaks python3-dkim openssl python3"
 
 say() {

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,8 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "cli/when.h"
+#include "db/store_redis.h"
+#include "db/store_sqlite.h"
 #include "filters/vocabulary.h"
 #include "rules/complaint.h"
 
@@ -399,6 +402,70 @@ cli_journal(struct cli *cli)
 	}
 	free(path);
 	return journal;
+}
+
+static struct store *
+open_sqlite(struct cli *cli, const char *folder, bool reads)
+{
+	struct store *store = NULL;
+	char *path = NULL;
+	struct err e;
+
+	if (asprintf(&path, "%s/store.db", folder) < 0)
+		die("no memory for a path");
+	if (access(path, F_OK) != 0)
+		cli_fail(cli, "there is no %s: posternd makes it when it starts", path);
+	else if ((store = reads ? store_sqlite_open_read(path, &e) : store_sqlite.open(path, &e)) ==
+	    NULL)
+		cli_fail(cli, "%s", e.text);
+	free(path);
+	return store;
+}
+
+/* hiredis writes without MSG_NOSIGNAL, and a Redis that goes away is an error like others. */
+struct store *
+cli_redis_open(const struct config *config, bool reads, struct err *e)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (config->store_secret == NULL)
+		return store_redis_open(config->redis, reads, e);
+	err_set(e, ERR_SYSTEM, "%s", config->store_secret);
+	return NULL;
+}
+
+bool
+cli_store_open(struct cli *cli, bool reads, struct cli_store *out)
+{
+	struct config *config;
+	struct err e;
+
+	*out = (struct cli_store){ .backend = &store_sqlite };
+	if (cli->database) {
+		out->store = open_sqlite(cli, cli->database, reads);
+		return out->store != NULL;
+	}
+	config = cli_config(cli, cli->config);
+	if (config == NULL) {
+		cli_fail(cli, "%s cannot be used: mend it, or name the folder with --database",
+		    cli->config);
+	} else if (config->redis == NULL) {
+		out->store = open_sqlite(cli, config->core.database, reads);
+	} else {
+		out->backend = &store_redis;
+		out->store = cli_redis_open(config, reads, &e);
+		if (out->store == NULL)
+			cli_fail(cli, "%s", e.text);
+	}
+	if (config)
+		config_release(&config);
+	return out->store != NULL;
+}
+
+void
+cli_store_close(struct cli_store *store)
+{
+	if (store->store)
+		store->backend->close(&store->store);
 }
 
 /* --- the program -------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "db/journal.h"
+#include "db/store.h"
 #include "rules/config.h"
 
 enum cli_exit {
@@ -100,5 +101,20 @@ bool cli_confirm(struct cli *cli, const char *question);
 /* The path of journal.db or store.db, malloc'ed; NULL: an error was printed. */
 char *cli_database(struct cli *cli, const char *file);
 struct journal *cli_journal(struct cli *cli);
+
+/* An open store, with what it is asked by. */
+struct cli_store {
+	const struct store_backend *backend;
+	struct store *store;
+};
+
+/*
+ * Opens what is configured, or what is in the folder of --database. reads: nothing is changed by asking. False: an error was
+ * printed.
+ */
+bool cli_store_open(struct cli *cli, bool reads, struct cli_store *out);
+/* The shared store of a configuration. */
+struct store *cli_redis_open(const struct config *config, bool reads, struct err *e);
+void cli_store_close(struct cli_store *store);
 
 #endif

@@ -7,7 +7,6 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/when.h"
-#include "db/store_sqlite.h"
 #include "filters/greylist.h"
 #include "filters/greylist_sender.h"
 #include "filters/key.h"
@@ -25,7 +24,7 @@ struct options {
 struct errand {
 	struct cli *cli;
 	struct options options;
-	struct store *store;
+	struct cli_store at;
 	struct arena *arena;
 	int64_t now_ms;
 	int64_t bits4, bits6; /* of a network, as the settings say */
@@ -135,7 +134,7 @@ list(struct errand *x, char **argv, int n)
 	if (n > 1)
 		return cli_fail(x->cli, "greylist list takes one text to look for");
 	x->text = n == 1 ? str_of(argv[0]) : STR("");
-	if (!store_sqlite.list(x->store, STR(GREYLIST_ROWS), show, x, &e))
+	if (!x->at.backend->list(x->at.store, STR(GREYLIST_ROWS), show, x, &e))
 		return cli_fail(x->cli, "%s", e.text);
 	return x->n > 0 ? CLI_FOUND : CLI_NOTHING;
 }
@@ -202,7 +201,7 @@ ask(struct errand *x, struct str key, struct seen_question seen, struct seen_ans
 	struct store_ask one = { .question = &q, .answer = &answer };
 	struct err e;
 
-	if (!store_sqlite.ask(x->store, &one, 1, x->now_ms, &e)) {
+	if (!x->at.backend->ask(x->at.store, &one, 1, x->now_ms, &e)) {
 		cli_fail(x->cli, "%s", e.text);
 		return false;
 	}
@@ -364,23 +363,6 @@ read_settings(struct errand *x)
 	return true;
 }
 
-static bool
-open_store(struct errand *x, bool writes)
-{
-	char *path = cli_database(x->cli, "store.db");
-	struct err e;
-
-	if (path == NULL)
-		return false;
-	if (access(path, F_OK) != 0)
-		cli_fail(x->cli, "there is no %s: posternd makes it when it starts", path);
-	else if ((x->store = writes ? store_sqlite.open(path, &e)
-				    : store_sqlite_open_read(path, &e)) == NULL)
-		cli_fail(x->cli, "%s", e.text);
-	free(path);
-	return x->store != NULL;
-}
-
 static int
 run(struct cli *cli, int argc, char **argv)
 {
@@ -397,9 +379,9 @@ run(struct cli *cli, int argc, char **argv)
 		    "greylist takes list, allow or remove%s%s; see `postern greylist --help`",
 		    n > 0 ? ", not " : "", n > 0 ? ESC(str_of(argv[0])) : "");
 	x.arena = arena_new(ARENA_LIMIT);
-	if (read_settings(&x) && open_store(&x, actions[i].writes))
+	if (read_settings(&x) && cli_store_open(cli, !actions[i].writes, &x.at))
 		code = actions[i].run(&x, argv + 1, n - 1);
-	store_sqlite.close(&x.store);
+	cli_store_close(&x.at);
 	arena_free(&x.arena);
 	return code;
 }

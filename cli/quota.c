@@ -12,7 +12,6 @@
 #include "base/escape.h"
 #include "cli/propose.h"
 #include "cli/when.h"
-#include "db/store_sqlite.h"
 
 #define ARENA_LIMIT (1 << 20)
 #define TEN_YEARS (3650LL * 86400)
@@ -233,23 +232,6 @@ act(struct quota *x, const char *action, char **argv, int n)
 	return both(x, TAKE_RESET, "nothing is used");
 }
 
-static bool
-open_store(struct quota *x, bool writes)
-{
-	char *path = cli_database(x->cli, "store.db");
-	struct err e;
-
-	if (path == NULL)
-		return false;
-	if (access(path, F_OK) != 0)
-		cli_fail(x->cli, "there is no %s: posternd makes it when it starts", path);
-	else if ((x->store = writes ? store_sqlite.open(path, &e)
-				    : store_sqlite_open_read(path, &e)) == NULL)
-		cli_fail(x->cli, "%s", e.text);
-	free(path);
-	return x->store != NULL;
-}
-
 /* Those that change nothing come first. */
 enum { SHOW, LIST, PROPOSE };
 
@@ -272,13 +254,13 @@ run(struct cli *cli, int argc, char **argv)
 		    "`postern quota --help`");
 	x.arena = arena_new(ARENA_LIMIT);
 	x.config = cli_config(cli, cli->config);
-	if (x.config && open_store(&x, i > PROPOSE)) {
+	if (x.config && cli_store_open(cli, i <= PROPOSE, &x.at)) {
 		if (n > 1)
 			quota_take_who(&x, str_of(argv[1]));
 		code = i == LIST ? quota_list(&x)
 				 : act(&x, actions[i], argv + (n > 1 ? 2 : 1), n > 1 ? n - 2 : 0);
 	}
-	store_sqlite.close(&x.store);
+	cli_store_close(&x.at);
 	if (x.config)
 		config_release(&x.config);
 	arena_free(&x.arena);

@@ -18,7 +18,7 @@ struct quota {
 	struct cli *cli;
 	struct arena *arena;
 	struct config *config; /* NULL: there is none */
-	struct store *store;
+	struct cli_store at;
 	int64_t now_ms;
 	struct quota_options options;
 	struct str who;          /* as given */

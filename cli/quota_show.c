@@ -8,7 +8,6 @@
 #include "cli/print.h"
 #include "cli/quota.h"
 #include "cli/when.h"
-#include "db/store_sqlite.h"
 #include "filters/key.h"
 
 const char *const quota_what[] = { "messages", "recipients" };
@@ -59,7 +58,7 @@ quota_ask(struct quota *x, enum plan_what what, struct take_question take, struc
 				    .add = take.what == TAKE_LOOK,
 				    .take = take } };
 	one = (struct store_ask){ .question = &out->question, .answer = out };
-	if (store_sqlite.ask(x->store, &one, 1, x->now_ms, &e))
+	if (x->at.backend->ask(x->at.store, &one, 1, x->now_ms, &e))
 		return true;
 	cli_fail(x->cli, "%s", e.text);
 	return false;
@@ -306,7 +305,7 @@ quota_list(struct quota *x)
 	for (size_t i = 0; ok && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		all.prefix = str_of(kinds[i].prefix);
 		all.kind = str_of(kinds[i].kind);
-		ok = store_sqlite.counters(x->store, all.prefix, take_name, &all, &e);
+		ok = x->at.backend->counters(x->at.store, all.prefix, take_name, &all, &e);
 	}
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);

@@ -249,7 +249,7 @@ play(struct cli *cli, const struct options *o, const struct config *config, cons
 
 	if ((size_t)snprintf(store, sizeof(store), "%s/store.db", folder) >= sizeof(store))
 		return cli_fail(cli, "the path of the database is too long");
-	p.trial = trial_new(config, store, &e);
+	p.trial = trial_new(config, config->redis && !cli->database ? NULL : store, &e);
 	if (p.trial == NULL)
 		return cli_fail(cli, "%s", e.text);
 	if (!trial_has_store(p.trial))

@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/resolver.h"
+#include "cli/cli.h"
 #include "cli/tell.h"
+#include "db/store_redis.h"
 #include "db/store_sqlite.h"
 #include "rules/failure.h"
 #include "rules/policy.h"
@@ -29,7 +31,7 @@ struct trial {
 	const struct config *config;
 	struct event_base *base;
 	struct resolver *resolver;
-	struct store *store; /* NULL: there is none */
+	struct cli_store at; /* NULL: there is none */
 	struct arena *scratch;
 	struct session session;
 	struct decision decision;
@@ -57,6 +59,20 @@ open_resolver(struct event_base *base, const struct config *config, struct err *
 	return resolver_new(base, &settings, e);
 }
 
+/* False: there is one, and it cannot be opened. */
+static bool
+open_store(struct trial *t, const char *store, struct err *e)
+{
+	t->at.backend = store ? &store_sqlite : &store_redis;
+	if (store == NULL)
+		t->at.store = cli_redis_open(t->config, true, e);
+	else if (access(store, F_OK) == 0)
+		t->at.store = store_sqlite_open_read(store, e);
+	else
+		return true;
+	return t->at.store != NULL;
+}
+
 struct trial *
 trial_new(const struct config *config, const char *store, struct err *e)
 {
@@ -74,9 +90,7 @@ trial_new(const struct config *config, const char *store, struct err *e)
 	t->session.plans = &config->plans;
 	str_copy(STR("test"), t->session.id, sizeof(t->session.id));
 	t->resolver = open_resolver(t->base, config, e);
-	if (t->resolver && access(store, F_OK) == 0)
-		t->store = store_sqlite_open_read(store, e);
-	if (t->resolver == NULL || (t->store == NULL && access(store, F_OK) == 0))
+	if (t->resolver == NULL || !open_store(t, store, e))
 		trial_free(&t);
 	return t;
 }
@@ -90,7 +104,7 @@ trial_free(struct trial **trial)
 		return;
 	session_free(&t->session);
 	resolver_free(&t->resolver);
-	store_sqlite.close(&t->store);
+	cli_store_close(&t->at);
 	arena_free(&t->scratch);
 	buf_free(&t->message);
 	event_base_free(t->base);
@@ -107,7 +121,7 @@ trial_session(struct trial *t)
 bool
 trial_has_store(const struct trial *t)
 {
-	return t->store != NULL;
+	return t->at.store != NULL;
 }
 
 int64_t
@@ -175,8 +189,8 @@ ask_store_of(struct trial *t, struct answers *table, struct answer *answer)
 	int64_t sent_us = clock_mono_us();
 	struct err e;
 
-	if (t->store)
-		answer->failed = !store_sqlite.ask(t->store, &ask, 1, clock_wall_ms(), &e);
+	if (t->at.store)
+		answer->failed = !t->at.backend->ask(t->at.store, &ask, 1, clock_wall_ms(), &e);
 	else
 		answer_empty(answer);
 	arrived(table, answer, sent_us);

@@ -13,7 +13,7 @@
 struct trial;
 
 /*
- * store: the path of store.db; one that is not there counts as empty. The configuration must outlive
+ * store: the path of store.db, one that is not there counts as empty; NULL: the shared store. The configuration must outlive
  * the trial.
  */
 struct trial *trial_new(const struct config *config, const char *store, struct err *e);

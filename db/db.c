@@ -31,6 +31,8 @@
 
 /* How often the log notes the chain's newest link: whoever alters the journal cannot reach it there. */
 #define MARK_EVERY (3600 * (int64_t)S)
+/* The settings of the shared store. */
+#define SETTINGS_MEMORY 65536
 
 /* How often to look whether the files are still ours. */
 #define LOOK_EVERY (1 * S)
@@ -61,6 +63,9 @@ struct db {
 	struct journal_retention stays;
 	bool search;
 	size_t most; /* requests, before it is full */
+	struct arena *memory;
+	const struct redis_settings *redis; /* NULL: no shared store */
+	struct redis_health health;
 	/* the thread's own from here on */
 	struct side store_side, journal_side;
 	struct store *store;     /* NULL: could not be opened */
@@ -75,8 +80,11 @@ struct db {
 
 struct db_link {
 	struct db *db;
-	struct queue *queue;    /* of what comes back */
-	struct db_request *out; /* sent and not back yet; only the loop touches this list */
+	struct queue *queue;      /* of what comes back */
+	struct db_request *out;   /* sent and not back yet; only the loop touches this list */
+	struct redis_link *redis; /* NULL: no shared store */
+	bool local;               /* counters go on here while Redis is away */
+	int64_t local_us;         /* until then somebody may hold something here */
 };
 
 /* --- requests ----------------------------------------------------------------------------------- */
@@ -201,19 +209,23 @@ list_remove(struct db_link *link, struct db_request *r)
 }
 
 static void
+give_back(struct db_link *link, struct db_request *r)
+{
+	list_remove(link, r);
+	if (r->done)
+		r->done(r);
+	else
+		db_request_free(&r);
+}
+
+static void
 take_back(void *owner, struct queue_item *items)
 {
-	struct db_link *link = owner;
-
 	while (items) {
 		struct db_request *r = (struct db_request *)items;
 
 		items = items->next;
-		list_remove(link, r);
-		if (r->done)
-			r->done(r);
-		else
-			db_request_free(&r);
+		give_back(owner, r);
 	}
 }
 
@@ -224,6 +236,9 @@ db_link_new(struct db *db, struct event_base *base)
 
 	link->db = db;
 	link->queue = queue_new(base, take_back, link);
+	link->local = true;
+	if (db->redis)
+		link->redis = redis_link_new(base, db->redis, &db->health);
 	db->links++;
 	return link;
 }
@@ -243,6 +258,7 @@ db_link_free(struct db_link **plink)
 
 	if (link == NULL)
 		return;
+	redis_link_free(&link->redis);
 	sem_init(&left, 0, 0);
 	leave.owner = &left;
 	queue_push(link->db->queue, &leave.item);
@@ -317,6 +333,114 @@ db_backlog(struct db *db)
 	return atomic_load(&db->waiting);
 }
 
+static void
+send_local(struct db_link *link, struct db_request *request)
+{
+	count_in(link->db, request);
+	queue_push(link->db->queue, &request->item);
+}
+
+static struct store_ask
+ask_of(struct db_request *r)
+{
+	return (struct store_ask){ &r->answer.question, &r->answer, r->delivered, r->status,
+		r->exceptions };
+}
+
+static void
+answered(struct db_request *r, bool ok)
+{
+	r->failed = !ok;
+	if (r->what != DB_STORE)
+		return;
+	r->answer.failed = !ok;
+	r->answer.state = ANSWER_HERE;
+	r->answer.took_us = clock_mono_us() - r->sent_us;
+}
+
+/* --- the shared store: on the loop's thread ----------------------------------------------------- */
+
+/* Longer than anything is held. */
+#define LOCAL_HOLDS (INT64_C(25) * 3600 * S)
+
+void
+db_link_local(struct db_link *link, bool local)
+{
+	link->local = local;
+}
+
+/* What the machines share; the status of mail servers is each machine's own. */
+static bool
+is_shared(const struct db_request *r)
+{
+	return r->what == DB_STORE || r->what == DB_DELIVERED || r->what == DB_EXCEPTIONS;
+}
+
+static bool
+goes_on_here(const struct db_request *r)
+{
+	return r->what == DB_DELIVERED ||
+	    (r->what == DB_STORE && r->answer.question.kind != QUESTION_SEEN);
+}
+
+/* Redis is away. What comes back failed does so by the queue, for nothing may come back from within db_send(). */
+static void
+fall_back(struct db_link *link, struct db_request *r)
+{
+	if (link->local && goes_on_here(r)) {
+		link->local_us = clock_mono_us() + LOCAL_HOLDS;
+		send_local(link, r);
+		return;
+	}
+	answered(r, false);
+	queue_push(link->queue, &r->item);
+}
+
+static void
+shared_done(struct redis_errand *errand, bool ok)
+{
+	struct db_request *r =
+	    (struct db_request *)(void *)((char *)errand - offsetof(struct db_request, errand));
+
+	if (!ok) {
+		fall_back(r->link, r);
+		return;
+	}
+	answered(r, true);
+	give_back(r->link, r);
+}
+
+/* What the same transaction may hold here from a time when Redis was away is given back. */
+static void
+free_here(struct db_link *link, const struct question *q)
+{
+	struct question free_it = *q;
+	struct db_request *twin;
+
+	if (q->kind != QUESTION_TAKE || clock_mono_us() > link->local_us ||
+	    (q->take.what != TAKE_SETTLE && q->take.what != TAKE_FREE))
+		return;
+	free_it.take.what = TAKE_FREE;
+	free_it.add = 0;
+	twin = db_request_store(&free_it);
+	twin->link = link;
+	twin->sent_us = clock_mono_us();
+	list_add(link, twin);
+	send_local(link, twin);
+}
+
+static void
+send_shared(struct db_link *link, struct db_request *r)
+{
+	r->errand = (struct redis_errand){
+		.ask = ask_of(r), .now = clock_wall_ms() / 1000, .done = shared_done
+	};
+	if (r->what == DB_STORE)
+		free_here(link, &r->answer.question);
+	if (!redis_link_send(link->redis, &r->errand))
+		fall_back(link, r);
+}
+
 void
 db_send(struct db_link *link, struct db_request *request)
 {
@@ -326,8 +450,10 @@ db_send(struct db_link *link, struct db_request *request)
 	request->failed = false;
 	request->sent_us = clock_mono_us();
 	list_add(link, request);
-	count_in(link->db, request);
-	queue_push(link->db->queue, &request->item);
+	if (link->redis && is_shared(request))
+		send_shared(link, request);
+	else
+		send_local(link, request);
 }
 
 /* --- health: from here on, the db thread -------------------------------------------------------- */
@@ -417,18 +543,11 @@ journal_ready(struct db *db, struct err *e)
 static void
 send_back(struct db *db, struct batch *batch, bool ok)
 {
-	int64_t now_us = clock_mono_us();
-
 	for (size_t i = 0; i < batch->n; i++) {
 		struct db_request *r = batch->request[i];
 
 		count_out(db, r);
-		r->failed = !ok;
-		if (r->what == DB_STORE) {
-			r->answer.failed = !ok;
-			r->answer.state = ANSWER_HERE;
-			r->answer.took_us = now_us - r->sent_us;
-		}
+		answered(r, ok);
 		queue_push(r->link->queue, &r->item);
 	}
 	batch->n = 0;
@@ -443,12 +562,8 @@ run_asks(struct db *db)
 
 	if (batch->n == 0)
 		return;
-	for (size_t i = 0; i < batch->n; i++) {
-		struct db_request *r = batch->request[i];
-
-		db->ask[i] = (struct store_ask){ &r->answer.question, &r->answer, r->delivered,
-			r->status, r->exceptions };
-	}
+	for (size_t i = 0; i < batch->n; i++)
+		db->ask[i] = ask_of(batch->request[i]);
 	ok = store_ready(db, &e) &&
 	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);
 	side_went(&db->store_side, ok, &e);
@@ -618,6 +733,7 @@ dispose(struct db **pdb)
 	journal_close(&db->journal);
 	configurations_free(&db->configurations);
 	queue_free(&db->queue);
+	arena_free(&db->memory);
 	free(db->store_side.path);
 	free(db->journal_side.path);
 	free(db);
@@ -633,6 +749,9 @@ db_start(const struct db_settings *settings, struct err *e)
 	db->search = settings->journal_search;
 	db->most = settings->full > 0 ? settings->full : DB_FULL;
 	db->queue = queue_new(NULL, NULL, NULL);
+	db->memory = arena_new(SETTINGS_MEMORY);
+	if (settings->redis)
+		db->redis = redis_settings_copy(db->memory, settings->redis);
 	db->store_side =
 	    (struct side){ .name = "store", .path = join(settings->folder, "store.db") };
 	db->journal_side =

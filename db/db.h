@@ -10,12 +10,17 @@
  *
  * Requests keep their order: those of one link come back in the order they were sent, store and journal
  * each for itself.
+ *
+ * With a shared store (redis_link.h) each link asks that itself, and the thread's own store is there for the status of the mail
+ * servers and for the time that Redis is away: then counters, plans and what was delivered go on in it, if db_link_local()
+ * says so, and everything else comes back `failed`.
  */
 #ifndef POSTERN_DB_DB_H
 #define POSTERN_DB_DB_H
 
 #include "base/queue.h"
 #include "db/journal.h"
+#include "db/redis_link.h"
 #include "db/store.h"
 
 struct db;
@@ -25,8 +30,9 @@ struct event_base;
 struct db_settings {
 	const char *folder; /* of journal.db and store.db; must exist */
 	struct journal_retention journal;
-	bool journal_search; /* keeps an index for it */
-	size_t full;         /* requests; 0: DB_FULL */
+	bool journal_search;                /* keeps an index for it */
+	size_t full;                        /* requests; 0: DB_FULL */
+	const struct redis_settings *redis; /* the shared store, copied; NULL: there is none */
 };
 
 /* Opens both databases (an error here is the start's) and starts the thread. */
@@ -42,6 +48,8 @@ struct db_link *db_link_new(struct db *db, struct event_base *base);
  * thread is at: for the end of a loop, not for its life.
  */
 void db_link_free(struct db_link **link);
+/* While the shared store is away: do counters, plans and what was delivered go on here? Else they fail. At first they do. */
+void db_link_local(struct db_link *link, bool local);
 
 enum db_what {
 	DB_STORE,
@@ -68,6 +76,7 @@ struct db_request {
 	void (*done)(struct db_request *request);
 	void *owner;                       /* for done(); only the loop touches it */
 	struct db_link *link;              /* db's own */
+	struct redis_errand errand;        /* db's own */
 	struct db_request *before, *after; /* db's own: the link's requests that are out */
 	int64_t sent_us;
 	size_t octets; /* what it takes in memory */

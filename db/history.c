@@ -104,6 +104,33 @@ history_reset(struct history *h)
 	h->today = 0;
 }
 
+/* --- merging ------------------------------------------------------------------------------------ */
+
+static void
+at_least(int64_t *n, int64_t other)
+{
+	*n = other > *n ? other : *n;
+}
+
+void
+history_merge(struct history *h, const struct history *other)
+{
+	if (h->since == 0 || (other->since > 0 && other->since < h->since))
+		h->since = other->since;
+	at_least(&h->hour, other->hour);
+	at_least(&h->n, other->n);
+	at_least(&h->day, other->day);
+	at_least(&h->today, other->today);
+	at_least(&h->past, other->past);
+	for (size_t i = 0; i < HISTORY_HOURS; i++) {
+		struct history_slot *a = &h->slot[i];
+		const struct history_slot *b = &other->slot[i];
+
+		if (b->mean > a->mean || (b->mean == a->mean && b->spread > a->spread))
+			*a = *b;
+	}
+}
+
 /* --- telling ------------------------------------------------------------------------------------ */
 
 static void

@@ -45,6 +45,11 @@ struct history {
 void history_add(struct history *h, int64_t at, int64_t n);
 /* What was counted in the present hour and day was not. */
 void history_reset(struct history *h);
+/*
+ * Each number and each slot is the larger of the two, and the first hour the earlier; both stand at the same time. Merging again
+ * changes nothing.
+ */
+void history_merge(struct history *h, const struct history *other);
 /* Fills usual, usual_low, usual_high, hours_known, since and past. */
 void history_tell(const struct history *h, int64_t at, struct count_answer *out);
 

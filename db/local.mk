@@ -25,11 +25,19 @@ libpostern_a_SOURCES += \
 	db/migrate.c db/migrate.h \
 	db/packed.c db/packed.h \
 	db/person.c db/person.h \
+	db/redis.c db/redis.h \
+	db/redis_link.c db/redis_link.h \
+	db/redis_lua.h \
+	db/redis_script.c db/redis_script.h \
+	db/row_redis.c db/row_redis.h \
+	db/row_sqlite.c db/row_sqlite.h \
 	db/schema.h \
 	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \
 	db/store.c db/store.h \
 	db/store_forget.c \
+	db/store_redis.c db/store_redis.h \
+	db/store_row.c db/store_row.h \
 	db/store_sqlite.c db/store_sqlite.h \
 	db/window.c db/window.h
 
@@ -47,3 +55,15 @@ db/schema.c: db/schema/embed.sh $(schema_files)
 	$(AM_V_GEN)$(MKDIR_P) db && \
 	files= && for file in $(schema_files); do files="$$files $(srcdir)/$$file"; done && \
 	$(SHELL) $(srcdir)/db/schema/embed.sh $$files >$@.tmp && mv -f $@.tmp $@
+
+# The scripts that run in Redis, likewise.
+nodist_libpostern_a_SOURCES += db/redis_lua.c
+BUILT_SOURCES += db/redis_lua.c
+CLEANFILES += db/redis_lua.c
+redis_scripts = db/redis/count.lua db/redis/delivered.lua db/redis/distinct.lua db/redis/exceptions.lua \
+	db/redis/seen.lua db/redis/swap.lua
+EXTRA_DIST += db/redis/embed.sh $(redis_scripts)
+db/redis_lua.c: db/redis/embed.sh $(redis_scripts)
+	$(AM_V_GEN)$(MKDIR_P) db && \
+	files= && for file in $(redis_scripts); do files="$$files $(srcdir)/$$file"; done && \
+	$(SHELL) $(srcdir)/db/redis/embed.sh $$files >$@.tmp && mv -f $@.tmp $@

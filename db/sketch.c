@@ -59,6 +59,36 @@ see(struct sketch *s, int64_t now, uint32_t hash)
 		rise(s);
 }
 
+static void
+merge_entry(struct sketch *s, const struct sketch_entry *entry)
+{
+	size_t i = 0;
+
+	if (!below(entry->hash, s->level))
+		return;
+	while (i < s->n && s->entry[i].hash != entry->hash)
+		i++;
+	if (i == s->n)
+		s->entry[s->n++] = *entry;
+	if (entry->last > s->entry[i].last)
+		s->entry[i].last = entry->last;
+	if (entry->level > s->entry[i].level)
+		s->entry[i].level = entry->level;
+	if (s->entry[i].level < s->level)
+		s->entry[i].level = s->level;
+	while (s->n > SKETCH_MOST)
+		rise(s);
+}
+
+void
+sketch_merge(struct sketch *s, const struct sketch *other)
+{
+	while (s->level < other->level)
+		rise(s);
+	for (size_t i = 0; i < other->n; i++)
+		merge_entry(s, &other->entry[i]);
+}
+
 static uint32_t
 hash_at(const char *p)
 {

@@ -40,6 +40,8 @@ struct sketch {
 bool sketch_load(struct sketch *s, struct str blob);
 /* Writes the blob to out; returns its length. */
 size_t sketch_save(const struct sketch *s, unsigned char out[SKETCH_BLOB_MAX]);
+/* What both saw, each when it was seen last; at the higher level. Merging again changes nothing. */
+void sketch_merge(struct sketch *s, const struct sketch *other);
 /* hashes: as in struct question; minute, hour and day of out are filled, all else is 0. */
 void sketch_add(struct sketch *s, int64_t now, struct str hashes, struct count_answer *out);
 

@@ -1,7 +1,7 @@
 /*
  * store: where greylist entries and counters live. One const struct per backend; the db thread runs
- * SQLite's, on its own connection. A backend answers a batch of questions as one transaction: all of
- * them, or none. Not to be called from a loop thread.
+ * SQLite's, on its own connection; those of loops for Redis do not come here, but to redis_link.h. A
+ * backend waits for its answers: not to be called from a loop thread.
  */
 #ifndef POSTERN_DB_STORE_H
 #define POSTERN_DB_STORE_H
@@ -90,6 +90,30 @@ struct store_seen {
 };
 
 /*
+ * A row of the store as it is moved to another backend (store_row.h). What transactions hold is not among them, for they settle
+ * it where they hold it; nor is the status of mail servers.
+ */
+enum store_kind {
+	STORE_SEEN,
+	STORE_COUNTER,
+	STORE_SKETCH,
+	STORE_LIMIT,
+	STORE_DELIVERED,
+	STORE_KINDS
+};
+
+struct store_row {
+	enum store_kind kind;
+	struct str key;         /* of DELIVERED the digest */
+	struct store_seen seen; /* SEEN: all but its key */
+	struct str
+	    octets; /* COUNTER, SKETCH: the blob of window.h, of sketch.h; DELIVERED: the reply */
+	struct take_limits limit; /* LIMIT */
+	int64_t ready;            /* DELIVERED: when it counts */
+	int64_t expires;          /* wall seconds */
+};
+
+/*
  * QUESTION_TAKE, exactly. A key's counter is that of QUESTION_COUNT. Beside it there are what holders hold of it (n, and
  * when that expires), and limits that an administrator has set (until when). With `held` = all that others than the
  * question's holder hold and that has not expired, and for each of the windows burst, minute, hour and day that has a limit
@@ -120,7 +144,10 @@ struct store_backend {
 	/* where: a path, or an address. Creates and migrates what is there. */
 	struct store *(*open)(const char *where, struct err *e);
 	void (*close)(struct store **store);
-	/* now: wall milliseconds. False: nothing of the batch was done. */
+	/*
+	 * now: wall milliseconds. SQLite: one transaction, and false says that nothing of the batch was done. Redis: each
+	 * question is one, and false says that some may not have been done.
+	 */
 	bool (*ask)(
 	    struct store *store, struct store_ask *batch, size_t n, int64_t now, struct err *e);
 	/* Removes some of what has expired, a small step; true while there may be more. */
@@ -135,6 +162,12 @@ struct store_backend {
 	/* The same for the keys of counters (COUNT, TAKE). */
 	bool (*counters)(struct store *store, struct str prefix,
 	    bool (*row)(void *owner, struct str key), void *owner, struct err *e);
+	/* Calls row() for all rows of a kind until it returns false, in any order, in lots as list() does; a row may come twice. */
+	bool (*each)(struct store *store, enum store_kind kind,
+	    bool (*row)(void *owner, const struct store_row *row), void *owner, struct err *e);
+	/* Merges rows into those that are there (store_row_merge()), each for itself. *changed is added to. */
+	bool (*merge)(struct store *store, const struct store_row *rows, size_t n, int64_t *changed,
+	    struct err *e);
 };
 
 extern const struct store_backend store_sqlite;

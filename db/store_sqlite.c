@@ -8,6 +8,7 @@
 #include "db/distinct.h"
 #include "db/exception.h"
 #include "db/hold.h"
+#include "db/row_sqlite.h"
 #include "db/schema.h"
 #include "db/window.h"
 
@@ -878,6 +879,8 @@ const struct store_backend store_sqlite = {
 	.clean = store_sqlite_clean,
 	.list = store_sqlite_list,
 	.counters = store_sqlite_counters,
+	.each = row_sqlite_each,
+	.merge = row_sqlite_merge,
 };
 
 const struct dbfile *

@@ -75,6 +75,31 @@ window_reset(struct window *w)
 	*w = (struct window){ .at = w->at, .history = history };
 }
 
+/* --- merging ------------------------------------------------------------------------------------ */
+
+static void
+larger(int64_t *bin, const int64_t *other, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (other[i] > bin[i])
+			bin[i] = other[i];
+}
+
+void
+window_merge(struct window *w, const struct window *other)
+{
+	struct window o = *other;
+
+	if (o.at > w->at)
+		window_add(w, o.at, 0);
+	else
+		window_add(&o, w->at, 0);
+	larger(w->minute, o.minute, WINDOW_MINUTE_BINS);
+	larger(w->hour, o.hour, WINDOW_HOUR_BINS);
+	larger(w->day, o.day, WINDOW_DAY_BINS);
+	history_merge(&w->history, &o.history);
+}
+
 /* --- totals ------------------------------------------------------------------------------------- */
 
 static int64_t

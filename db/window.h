@@ -52,6 +52,8 @@ size_t window_save(const struct window *w, unsigned char out[WINDOW_BLOB_MAX]);
 void window_add(struct window *w, int64_t now, int64_t n);
 /* Nothing was counted; what is usual stays. */
 void window_reset(struct window *w);
+/* Each bin is the larger of the two, at the later of both times; the histories are merged. */
+void window_merge(struct window *w, const struct window *other);
 /* The sums at the time of the last window_add(), and what is usual then. */
 void window_totals(const struct window *w, struct count_answer *out);
 /* One of those sums. */

@@ -12,6 +12,7 @@ nobase_dist_doc_DATA = \
 	docs/limits.md \
 	docs/notices.md \
 	docs/operation.md \
+	docs/redis.md \
 	docs/replay.md \
 	docs/replies.md \
 	docs/rfc.md \

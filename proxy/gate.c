@@ -64,6 +64,7 @@ gate_new(struct event_base *base, struct db *db, struct config *config, struct e
 	gate->base = base;
 	gate->db = db;
 	gate->link = db_link_new(db, base);
+	db_link_local(gate->link, config->core.when_store == WHEN_PASS);
 	gate->tally = tally_new(base, gate->link);
 	gate->exceptions = gate_exceptions_new(base, gate->link);
 	gate->config = config_use(config);
@@ -117,6 +118,7 @@ gate_reload(struct gate *gate, struct config *config)
 			    NULL, "event=reload problem=resolver kept=old why=\"%s\"", e.text);
 		}
 	}
+	db_link_local(gate->link, config->core.when_store == WHEN_PASS);
 	config_release(&gate->config);
 	gate->config = config_use(config);
 	tell_configuration(gate);

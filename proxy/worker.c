@@ -266,6 +266,7 @@ worker_run(struct config *config, const struct sockets *sockets, const struct wo
 		    .size = config->core.journal_size },
 		.journal_search = config->core.journal_search,
 		.full = (size_t)config->core.backlog,
+		.redis = config->redis,
 	};
 	struct err e = { 0 };
 	bool started;

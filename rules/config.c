@@ -324,7 +324,7 @@ read_setting(struct load *load, const struct statement *s)
 		unknown_block(load, s);
 	else if (token_is(t, "at"))
 		COMPLAIN(load, t, "rules stand in braces: `at STEP { ... }`");
-	else if (token_is(t, "backend") && token_is(t + 1, "timeout"))
+	else if ((token_is(t, "backend") && token_is(t + 1, "timeout")) || store_is_row(t))
 		settings_read(load, &core, &load->config->core, s);
 	else if (!statement_read(load, s))
 		settings_read(load, &core, &load->config->core, s);

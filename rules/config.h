@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "db/redis.h"
 #include "mail/mailbox.h"
 #include "mail/notice.h"
 #include "mail/part.h"
@@ -156,6 +157,10 @@ struct config_core {
 	char *trust_anchor;                       /* DNSSEC root key file */
 	bool sandbox;                             /* what the kernel can keep us from, it shall */
 	int64_t watch_lists;                      /* ms between looks at their files; 0: none */
+	/* of `store redis` */
+	char *store_user, *store_password, *store_password_file, *store_sentinel_password_file;
+	char *store_prefix;
+	int64_t store_number, store_timeout; /* ms */
 };
 
 /* A file at a moment; two that are equal are one that has not changed. Zero: there was none. */
@@ -192,8 +197,10 @@ struct config {
 	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
 	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
 	struct config_resolver resolver;
-	const struct list *trusted; /* of `trust`; never NULL */
-	const struct list **lists;  /* those with a name, `trusted` among them */
+	struct redis_settings *redis; /* NULL: `store sqlite` */
+	const char *store_secret;     /* why a file of a password could not be read; NULL */
+	const struct list *trusted;   /* of `trust`; never NULL */
+	const struct list **lists;    /* those with a name, `trusted` among them */
 	size_t n_lists;
 	struct plans plans;
 	struct fact_table facts; /* of all parts */

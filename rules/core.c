@@ -37,7 +37,8 @@ const struct setting config_settings[] = {
 	{ "when dns unavailable", SETTING_WORD, CORE(when_dns), 0, 0, "pass", failures,
 	    "What becomes of mail that would be accepted when a rule asked the DNS in vain." },
 	{ "when store unavailable", SETTING_WORD, CORE(when_store), 0, 0, "tempfail", failures,
-	    "The same when a rule asked the store in vain, for the greylist or a rate." },
+	    "The same when a rule asked the store in vain, for the greylist or a rate. With `store "
+	    "redis` it is pass unless said otherwise, and counters and plans go on in store.db." },
 	{ "when stage fails", SETTING_WORD, CORE(when_stage), 0, 0, "tempfail", failures,
 	    "What becomes of mail when a stage comes to no end; pass: as if the step had no rules." },
 	{ "when memory short", SETTING_WORD, CORE(when_memory), 0, 0, "tempfail", shortages,
@@ -146,6 +147,20 @@ const struct setting config_settings[] = {
 	    "How often each mail server is asked whether it is well, and what it can do." },
 	{ "probe retry", SETTING_DURATION, CORE(probe_retry), 100, DAYS(1), "15s", NULL,
 	    "The longest pause between questions to a mail server that is away." },
+	{ "store timeout", SETTING_DURATION, CORE(store_timeout), 1, SECONDS(10), "50ms", NULL,
+	    "How long Redis may take for an answer before a session goes on without." },
+	{ "store prefix", SETTING_TEXT, CORE(store_prefix), 0, 0, "\"postern:\"", NULL,
+	    "What all keys in Redis begin with: machines with the same one share a store." },
+	{ "store number", SETTING_NUMBER, CORE(store_number), 0, 1000000, "0", NULL,
+	    "The number of the database in Redis (SELECT)." },
+	{ "store user", SETTING_TEXT, CORE(store_user), 0, 0, "\"\"", NULL,
+	    "The user to log in to Redis as, with a password; empty: Redis' default user." },
+	{ "store password", SETTING_TEXT, CORE(store_password), 0, 0, "\"\"", NULL,
+	    "The password for Redis (AUTH); empty: none." },
+	{ "store password file", SETTING_FILE, CORE(store_password_file), 0, 0, "\"\"", NULL,
+	    "A file that holds it, for a configuration that others may read." },
+	{ "store sentinel password file", SETTING_FILE, CORE(store_sentinel_password_file), 0, 0,
+	    "\"\"", NULL, "A file that holds the password of the Sentinels, if they have one." },
 	{ "dns timeout", SETTING_DURATION, CORE(dns_timeout), 100, SECONDS(60), "5s", NULL,
 	    "How long one DNS question may take." },
 	{ "dns budget", SETTING_DURATION, CORE(dns_budget), 100, SECONDS(300), "20s", NULL,
@@ -267,6 +282,7 @@ core_finish(struct load *load)
 		COMPLAIN(load, load->proxied,
 		    "`from proxies` lets in nobody without `trust`: name the proxies' addresses there");
 	backends_finish(load);
+	store_finish(load);
 	if (load->listens != NULL && config->n_backends == 0 && !load->backend_given)
 		COMPLAIN(load, load->listens,
 		    "`listen proxy` needs a mail server behind it: `backend HOST port NUMBER`");

@@ -148,6 +148,11 @@ void backends_finish(struct load *load);
 /* Behind `starttls`: off, opportunistic, required, verify with or without a name. */
 bool backend_starttls(struct cursor *c, struct backend *backend);
 
+/* stores.c: the line `store`; is it rather one of the rows that begin so? what all of it comes to. */
+void store_read(struct cursor *c);
+bool store_is_row(const struct token *t);
+void store_finish(struct load *load);
+
 /* statements.c: listen, backend, resolver, store, stage; false: the word is none of these. */
 bool statement_read(struct load *load, const struct statement *s);
 extern const char *const statement_names[];

@@ -52,6 +52,7 @@ libpostern_a_SOURCES += \
 	rules/settings.c \
 	rules/source.c \
 	rules/statements.c \
+	rules/stores.c \
 	rules/text.c \
 	rules/tree.c rules/tree.h
 

@@ -1,6 +1,6 @@
 /*
- * statements: the lines at the top of the file that are no rows: listen, resolver, store.
- * Backends and certificates are in files of their own.
+ * statements: the lines at the top of the file that are no rows: listen, resolver.
+ * Backends, certificates and the store are in files of their own.
  */
 #include "base/escape.h"
 #include "rules/literal.h"
@@ -168,17 +168,6 @@ read_resolver(struct cursor *c)
 		c->load->config->resolver = new;
 }
 
-static void
-read_store(struct cursor *c)
-{
-	if (token_is(c->t, "redis"))
-		COMPLAIN(c->load, c->t, "this build knows only the store sqlite");
-	else if (cursor_word(c, "sqlite"))
-		cursor_end(c);
-	else
-		COMPLAIN(c->load, c->t, "`sqlite` belongs here, not %s", SHOW(c->t));
-}
-
 bool
 statement_read(struct load *load, const struct statement *s)
 {
@@ -190,7 +179,7 @@ statement_read(struct load *load, const struct statement *s)
 		{ "listen", read_listen, false },
 		{ "backend", backend_read, false },
 		{ "resolver", read_resolver, true },
-		{ "store", read_store, true },
+		{ "store", store_read, true },
 		{ "certificate", certificate_read, false },
 	};
 	const void *what[] = { NULL, NULL, &load->config->resolver, &table[3], NULL };

@@ -17,11 +17,14 @@ check_PROGRAMS += \
 	tests/db/test_json \
 	tests/db/test_migrate \
 	tests/db/test_sketch \
+	tests/db/test_redis_link \
 	tests/db/test_status \
+	tests/db/test_store_redis \
 	tests/db/test_store_sqlite \
 	tests/db/test_two_writers \
 	tests/db/test_window
 db_folder = tests/db/folder.c tests/db/folder.h
+db_redis = tests/db/redis.c tests/db/redis.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
 tests_db_test_distinct_SOURCES = tests/db/test_distinct.c $(db_folder)
@@ -33,7 +36,9 @@ tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
 tests_db_test_journal_sums_SOURCES = tests/db/test_journal_sums.c $(db_folder)
 tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_folder)
 tests_db_test_journal_forget_SOURCES = tests/db/test_journal_forget.c $(db_folder)
+tests_db_test_redis_link_SOURCES = tests/db/test_redis_link.c $(db_folder) $(db_redis)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
+tests_db_test_store_redis_SOURCES = tests/db/test_store_redis.c $(db_folder) $(db_redis)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
 tests_db_test_two_writers_SOURCES = tests/db/test_two_writers.c $(db_folder)
 

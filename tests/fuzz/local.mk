@@ -29,6 +29,11 @@ tests_fuzz_fuzz_dns_SOURCES = tests/fuzz/fuzz_dns.c $(fuzz_main)
 tests_fuzz_fuzz_dns_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/dns
 
+fuzz_programs += tests/fuzz/fuzz_redis
+tests_fuzz_fuzz_redis_SOURCES = tests/fuzz/fuzz_redis.c $(fuzz_main)
+tests_fuzz_fuzz_redis_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/redis
+
 fuzz_programs += tests/fuzz/fuzz_escape
 tests_fuzz_fuzz_escape_SOURCES = tests/fuzz/fuzz_escape.c $(fuzz_main)
 tests_fuzz_fuzz_escape_LDADD = $(fuzz_ldadd)

@@ -25,6 +25,7 @@ scenario_tests = \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_slow.sh \
+	tests/scenario/proxy_redis.sh \
 	tests/scenario/proxy_reuse.sh \
 	tests/scenario/proxy_routes.sh \
 	tests/scenario/proxy_smuggling.sh \
@@ -34,5 +35,6 @@ scenario_tests = \
 	tests/scenario/proxy_volume.sh tests/scenario/proxy_volume_facts.sh
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
+	tests/scenario/redis.py \
 	tests/scenario/certificates.py tests/scenario/streams.py
 EXTRA_DIST += tests/scenario/README.md

@@ -288,7 +288,8 @@ class Postern:
     """posternd in front of an MTA. `settings` go to the top of the file, `rules` to its end."""
 
     def __init__(self, mta_port, settings="", rules="at connect { }", handoff="",
-                 host="127.0.0.1", mta_host="127.0.0.1", threads=1, dns_port=None):
+                 host="127.0.0.1", mta_host="127.0.0.1", threads=1, dns_port=None,
+                 store="store sqlite"):
         self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
         self.port = free_port()
         self.host = host
@@ -301,9 +302,9 @@ class Postern:
                     "listen proxy %s port %d\n"
                     "backend %s port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
-                    "store sqlite\n%s\n%s\n"
+                    "%s\n%s\n%s\n"
                     % (self.folder, threads, host, self.port, mta_host, mta_port, handoff,
-                       dns_port or free_port(), settings, rules))
+                       dns_port or free_port(), store, settings, rules))
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
                                         stdout=self.log)

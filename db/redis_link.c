@@ -1,0 +1,821 @@
+#include "db/redis_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "db/redis_script.h"
+
+#define MS INT64_C(1000)
+
+/* For a connection with its greeting; for one question to a Sentinel. */
+#define CONNECT_MS 1000
+/* Between attempts to connect: doubles from the one to the other. */
+#define RETRY_LEAST_MS 20
+#define RETRY_MOST_MS 1000
+/* While away: a probe each so many ms, and so many in a row that have to be answered in time. */
+#define PROBE_MS 50
+#define PROBES 3
+/* A connection that has not said anything to a question for so long is given up. */
+#define HUNG_MS 2000
+
+/* Questions on their way, a power of two; beyond it the link turns down what comes. */
+#define OUT_MAX 32768
+/* What may wait for the first connection. */
+#define HELD_MAX 10000
+
+/* Of a reply that is not whole yet; of an array other than of exceptions. */
+#define REPLY_MAX (16 * 1024)
+#define ROWS_MAX (1024 * 1024)
+#define ELEMENTS_MAX 64
+
+enum sent_what {
+	SENT_AUTH,
+	SENT_SELECT,
+	SENT_ROLE,
+	SENT_LOAD,
+	SENT_PROBE,
+	SENT_MASTER, /* to a Sentinel: where is it? */
+	SENT_ASK,
+};
+
+struct sent {
+	enum sent_what what;
+	bool whole;                  /* ASK: the script, not its digest */
+	bool rows;                   /* ASK: the answer may be large */
+	enum redis_script script;    /* LOAD */
+	struct redis_errand *errand; /* ASK: NULL once nobody waits */
+	int64_t sent_us;
+};
+
+enum state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
+
+struct redis_link {
+	struct event_base *base;
+	const struct redis_settings *settings;
+	struct redis_health *health;
+	enum state state;
+	bool away;
+	bool odd;       /* an error of a single key was logged */
+	bool to_master; /* the next connection is to `master`, which a Sentinel named */
+	bool at_sentinel;
+	size_t turn; /* of the places */
+	struct redis_place master, place;
+	int64_t retry_ms;
+	unsigned in_time; /* probes in a row */
+	bool probing;
+	redisContext *c;
+	redisReplyObjectFunctions make; /* bounded */
+	void *(*make_array)(const redisReadTask *task, int elements);
+	struct event *readable, *writable;
+	struct event *deadline; /* of the oldest question */
+	int64_t due_us;         /* when it is; 0: it is not armed */
+	struct event *tend;     /* connecting, waiting, probing */
+	struct sent *sent;      /* a ring */
+	size_t first, n;
+	struct redis_errand *held, **held_end; /* until the first connection is there */
+	size_t n_held;
+	struct redis_command command;
+};
+
+static void failed(struct redis_link *link, const char *problem);
+
+/* --- health ------------------------------------------------------------------------------------- */
+
+static void
+go_away(struct redis_link *link, const char *problem)
+{
+	char where[REDIS_PLACE_TEXT];
+
+	link->in_time = 0;
+	if (link->away)
+		return;
+	link->away = true;
+	if (atomic_fetch_add(&link->health->away, 1) == 0)
+		log_error(NULL,
+		    "event=database name=redis state=failing at=\"%s\" problem=\"%s\": `when store "
+		    "unavailable` says what becomes of mail meanwhile",
+		    redis_place_text(&link->place, where), problem);
+}
+
+static void
+come_back(struct redis_link *link)
+{
+	char where[REDIS_PLACE_TEXT];
+
+	if (!link->away)
+		return;
+	link->away = false;
+	if (atomic_fetch_sub(&link->health->away, 1) == 1)
+		log_info(NULL, "event=database name=redis state=good at=\"%s\"",
+		    redis_place_text(&link->place, where));
+}
+
+static void
+arm(struct event *timer, int64_t us)
+{
+	struct timeval tv;
+
+	if (us < 0)
+		us = 0;
+	tv = (struct timeval){ us / 1000000, us % 1000000 };
+	event_add(timer, &tv);
+}
+
+/* --- what is out -------------------------------------------------------------------------------- */
+
+static struct sent *
+sent_at(struct redis_link *link, size_t i)
+{
+	return &link->sent[(link->first + i) & (OUT_MAX - 1)];
+}
+
+static void
+push(struct redis_link *link, const struct sent *s)
+{
+	require(link->n < OUT_MAX);
+	*sent_at(link, link->n) = *s;
+	link->n++;
+	event_add(link->writable, NULL);
+}
+
+static struct sent
+shift(struct redis_link *link)
+{
+	struct sent s = *sent_at(link, 0);
+
+	link->first = (link->first + 1) & (OUT_MAX - 1);
+	link->n--;
+	return s;
+}
+
+size_t
+redis_link_out(const struct redis_link *link)
+{
+	return link->n + link->n_held;
+}
+
+static void
+append(struct redis_link *link, int n, const char **argument, const size_t *length)
+{
+	if (redisAppendCommandArgv(link->c, n, argument, length) != REDIS_OK)
+		die("no memory for a command to Redis");
+}
+
+/* A command of texts. */
+static void
+say(struct redis_link *link, enum sent_what what, int n, const char **argument)
+{
+	append(link, n, argument, NULL);
+	push(link, &(struct sent){ .what = what, .sent_us = clock_mono_us() });
+}
+
+static void
+say_auth(struct redis_link *link, const char *user, const char *password)
+{
+	const char *with_user[] = { "AUTH", user, password };
+	const char *without[] = { "AUTH", password };
+
+	if (password[0] == '\0')
+		return;
+	if (user[0])
+		say(link, SENT_AUTH, 3, with_user);
+	else
+		say(link, SENT_AUTH, 2, without);
+}
+
+/* That it writes, too: it may be full, or a replica by now. */
+static void
+say_probe(struct redis_link *link)
+{
+	const char *argument[] = { "SET", link->command.text, "1", "EX", "60" };
+
+	snprintf(link->command.text, sizeof(link->command.text), "%salive", link->settings->prefix);
+	say(link, SENT_PROBE, 5, argument);
+	link->probing = true;
+}
+
+static void
+greet(struct redis_link *link)
+{
+	const struct redis_settings *s = link->settings;
+	const char *master[] = { "SENTINEL", "get-master-addr-by-name", s->sentinel };
+	const char *role[] = { "ROLE" };
+	const char *load[] = { "SCRIPT", "LOAD", NULL };
+	const char *select[] = { "SELECT", NULL };
+	char number[24];
+
+	if (link->at_sentinel) {
+		say_auth(link, "", s->sentinel_password);
+		say(link, SENT_MASTER, 3, master);
+		return;
+	}
+	say_auth(link, s->user, s->password);
+	snprintf(number, sizeof(number), "%lld", (long long)s->number);
+	select[1] = number;
+	if (s->number > 0)
+		say(link, SENT_SELECT, 2, select);
+	if (s->sentinel[0])
+		say(link, SENT_ROLE, 1, role);
+	for (int i = 0; i < REDIS_SCRIPTS; i++) {
+		load[2] = redis_script_text((enum redis_script)i);
+		say(link, SENT_LOAD, 3, load);
+		sent_at(link, link->n - 1)->script = (enum redis_script)i;
+	}
+	say_probe(link);
+}
+
+/* False: it cannot be asked. */
+static bool
+ask(struct redis_link *link, struct redis_errand *errand, bool whole)
+{
+	struct redis_command *c = &link->command;
+	const struct sent s = { .what = SENT_ASK,
+		.errand = errand,
+		.whole = whole,
+		.rows = errand->ask.exceptions != NULL,
+		.sent_us = errand->sent_us };
+
+	if (link->n == OUT_MAX ||
+	    !redis_command_ask(c, link->settings->prefix, &errand->ask, errand->now, false))
+		return false;
+	if (whole)
+		redis_command_whole(c);
+	append(link, c->n, c->argument, c->length);
+	push(link, &s);
+	return true;
+}
+
+/* --- deadlines ---------------------------------------------------------------------------------- */
+
+static int64_t
+limit_us(const struct redis_link *link)
+{
+	return link->settings->timeout_ms * MS;
+}
+
+/* When there is next something to give up; 0: there is nothing. */
+static int64_t
+next_deadline(struct redis_link *link)
+{
+	if (link->held)
+		return link->held->sent_us + limit_us(link);
+	for (size_t i = 0; i < link->n; i++)
+		if (sent_at(link, i)->errand)
+			return sent_at(link, i)->sent_us + limit_us(link);
+	return link->n > 0 ? sent_at(link, 0)->sent_us + HUNG_MS * MS : 0;
+}
+
+/* A timer that stands for later must not keep a question waiting that came meanwhile. */
+static void
+watch_until(struct redis_link *link, int64_t due_us)
+{
+	int64_t left_us = due_us - clock_mono_us();
+
+	if (link->due_us != 0 && link->due_us <= due_us)
+		return;
+	link->due_us = due_us;
+	arm(link->deadline, (left_us > 0 ? left_us : 0) + MS);
+}
+
+static void
+watch(struct redis_link *link)
+{
+	int64_t due_us = next_deadline(link);
+
+	if (due_us > 0)
+		watch_until(link, due_us);
+}
+
+static struct redis_errand *
+take_held(struct redis_link *link)
+{
+	struct redis_errand *errand = link->held;
+
+	if (errand) {
+		link->held = errand->next;
+		if (link->held == NULL)
+			link->held_end = &link->held;
+		link->n_held--;
+	}
+	return errand;
+}
+
+static void
+give_up_held(struct redis_link *link, int64_t now_us, bool all)
+{
+	while (link->held && (all || now_us - link->held->sent_us >= limit_us(link))) {
+		struct redis_errand *errand = take_held(link);
+
+		errand->done(errand, false);
+	}
+}
+
+/* Those whose time is over; their answers may still come, and find nobody. */
+static void
+give_up(struct redis_link *link, int64_t now_us)
+{
+	for (size_t i = 0; i < link->n; i++) {
+		struct sent *s = sent_at(link, i);
+		struct redis_errand *errand = s->errand;
+
+		if (now_us - s->sent_us < limit_us(link))
+			break;
+		s->errand = NULL;
+		if (errand)
+			errand->done(errand, false);
+	}
+}
+
+static bool
+overdue(struct redis_link *link, int64_t now_us)
+{
+	if (link->held)
+		return now_us - link->held->sent_us >= limit_us(link);
+	for (size_t i = 0; i < link->n; i++)
+		if (sent_at(link, i)->errand)
+			return now_us - sent_at(link, i)->sent_us >= limit_us(link);
+	return false;
+}
+
+/* --- the connection ----------------------------------------------------------------------------- */
+
+static void
+drop_connection(struct redis_link *link)
+{
+	if (link->readable)
+		event_free(link->readable);
+	if (link->writable)
+		event_free(link->writable);
+	link->readable = link->writable = NULL;
+	if (link->c)
+		redisFree(link->c);
+	link->c = NULL;
+	link->state = LINK_DOWN;
+	link->probing = false;
+}
+
+/* Ends the connection, and whoever waits for it is told; another one will be tried. */
+static void
+failed(struct redis_link *link, const char *problem)
+{
+	struct redis_errand *lost = NULL, **end = &lost, *errand;
+
+	drop_connection(link);
+	link->to_master = false;
+	while (link->n > 0) {
+		struct sent s = shift(link);
+
+		if (s.errand == NULL)
+			continue;
+		*end = s.errand;
+		end = &s.errand->next;
+	}
+	*end = NULL;
+	go_away(link, problem);
+	link->retry_ms = link->retry_ms * 2 < RETRY_MOST_MS ? link->retry_ms * 2 : RETRY_MOST_MS;
+	arm(link->tend, link->retry_ms * MS);
+	give_up_held(link, 0, true);
+	while ((errand = lost) != NULL) {
+		lost = errand->next;
+		errand->done(errand, false);
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+/* A hostile length must not make hiredis take memory for it. */
+static void *
+make_array(const redisReadTask *task, int elements)
+{
+	struct redis_link *link = task->privdata;
+	const struct sent *s = link->n > 0 ? sent_at(link, 0) : NULL;
+	const redisReadTask *parent = task->parent;
+	int most = s && s->rows ? 2 * (STORE_EXCEPTIONS_MAX + 1) : ELEMENTS_MAX;
+
+	if (elements > most)
+		return NULL;
+	/* ROLE has an array of replicas, each an array; nothing else is nested. */
+	if (parent &&
+	    (s == NULL || s->what != SENT_ROLE || (parent->parent && parent->parent->parent)))
+		return NULL;
+	return link->make_array(task, elements);
+}
+
+static void
+connect_next(struct redis_link *link)
+{
+	const struct redis_settings *s = link->settings;
+	struct err e;
+
+	link->at_sentinel = s->sentinel[0] && !link->to_master;
+	link->place = link->to_master ? link->master : s->place[link->turn++ % s->n];
+	link->c = redis_begin(&link->place, &e);
+	if (link->c == NULL) {
+		failed(link, e.text);
+		return;
+	}
+	link->make = *link->c->reader->fn;
+	link->make_array = link->make.createArray;
+	link->make.createArray = make_array;
+	link->c->reader->fn = &link->make;
+	link->c->reader->privdata = link;
+	link->readable =
+	    event_new(link->base, link->c->fd, EV_READ | EV_PERSIST, on_readable, link);
+	link->writable =
+	    event_new(link->base, link->c->fd, EV_WRITE | EV_PERSIST, on_writable, link);
+	require(link->readable && link->writable);
+	event_add(link->writable, NULL);
+	link->state = LINK_CONNECTING;
+	arm(link->tend, CONNECT_MS * MS);
+}
+
+static bool
+connected(struct redis_link *link)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+	char problem[300];
+
+	if (getsockopt(link->c->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
+		error = errno;
+	if (error == 0) {
+		link->state = LINK_GREETING;
+		event_add(link->readable, NULL);
+		greet(link);
+		return true;
+	}
+	snprintf(problem, sizeof(problem), "cannot connect: %s", strerror(error));
+	failed(link, problem);
+	return false;
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_link *link = arg;
+	int done = 0;
+
+	(void)fd;
+	(void)what;
+	if (link->state == LINK_CONNECTING && !connected(link))
+		return;
+	if (redisBufferWrite(link->c, &done) != REDIS_OK)
+		failed(link, "the connection broke");
+	else if (done)
+		event_del(link->writable);
+}
+
+/* The greeting is over. */
+static void
+ready(struct redis_link *link)
+{
+	struct redis_errand *errand;
+
+	link->state = LINK_READY;
+	event_del(link->tend);
+	link->retry_ms = RETRY_LEAST_MS / 2;
+	if (link->away) {
+		link->in_time = 0;
+		arm(link->tend, 0);
+	}
+	while ((errand = take_held(link)) != NULL)
+		if (!ask(link, errand, false))
+			errand->done(errand, false);
+	watch(link);
+}
+
+/* --- replies ------------------------------------------------------------------------------------ */
+
+static bool
+is_ok(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0;
+}
+
+static void
+refused(struct redis_link *link, const char *command, const redisReply *reply)
+{
+	char problem[400];
+
+	if (reply->type == REDIS_REPLY_ERROR)
+		snprintf(problem, sizeof(problem), "%s: %s", command,
+		    ESC(((struct str){ reply->str, reply->len < 200 ? reply->len : 200 })));
+	else
+		snprintf(problem, sizeof(problem), "%s: its answer is not understood", command);
+	failed(link, problem);
+}
+
+static void
+probed(struct redis_link *link, const struct sent *s, const redisReply *reply)
+{
+	link->probing = false;
+	if (!is_ok(reply)) {
+		refused(link, "SET", reply);
+		return;
+	}
+	if (link->state == LINK_GREETING) {
+		ready(link);
+		return;
+	}
+	if (clock_mono_us() - s->sent_us > limit_us(link))
+		link->in_time = 0;
+	else if (++link->in_time >= PROBES)
+		come_back(link);
+}
+
+static void
+told_master(struct redis_link *link, const redisReply *reply)
+{
+	struct err e;
+
+	if (!redis_master_of(reply, &link->master, &e)) {
+		failed(link, e.text);
+		return;
+	}
+	while (link->n > 0)
+		shift(link);
+	drop_connection(link);
+	link->to_master = true;
+	connect_next(link);
+}
+
+static void
+told_role(struct redis_link *link, const redisReply *reply)
+{
+	struct err e;
+
+	if (!redis_is_master(reply, &e))
+		failed(link, e.text);
+}
+
+static bool
+starts(const redisReply *reply, const char *word)
+{
+	return reply->type == REDIS_REPLY_ERROR &&
+	    str_starts((struct str){ reply->str, reply->len }, str_of(word));
+}
+
+/* True: it was an error, and has been dealt with. */
+static bool
+told_error(struct redis_link *link, const struct sent *s, const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_ERROR)
+		return false;
+	if (starts(reply, "NOSCRIPT") && !s->whole) {
+		if (s->errand && !ask(link, s->errand, true))
+			s->errand->done(s->errand, false);
+		return true;
+	}
+	if (redis_error_is_server(reply)) {
+		refused(link, "a question", reply);
+	} else if (!link->odd) {
+		link->odd = true;
+		log_warn(NULL, "event=database name=redis problem=\"%s\"",
+		    ESC(((struct str){ reply->str, reply->len < 300 ? reply->len : 300 })));
+	}
+	if (s->errand)
+		s->errand->done(s->errand, false);
+	return true;
+}
+
+static void
+answered(struct redis_link *link, const struct sent *s, const redisReply *reply)
+{
+	bool ok;
+
+	if (told_error(link, s, reply) || s->errand == NULL)
+		return;
+	ok = redis_answer_take(reply, &s->errand->ask);
+	if (!ok)
+		refused(link, "a question", reply);
+	s->errand->done(s->errand, ok);
+}
+
+static void
+handle(struct redis_link *link, const struct sent *s, const redisReply *reply)
+{
+	switch (s->what) {
+	case SENT_AUTH:
+	case SENT_SELECT:
+		if (!is_ok(reply))
+			refused(link, s->what == SENT_AUTH ? "AUTH" : "SELECT", reply);
+		return;
+	case SENT_ROLE:
+		told_role(link, reply);
+		return;
+	case SENT_LOAD:
+		if (reply->type != REDIS_REPLY_STRING ||
+		    strcmp(reply->str, link->command.sha[s->script]) != 0)
+			refused(link, "SCRIPT LOAD", reply);
+		return;
+	case SENT_PROBE:
+		probed(link, s, reply);
+		return;
+	case SENT_MASTER:
+		told_master(link, reply);
+		return;
+	case SENT_ASK:
+		answered(link, s, reply);
+		return;
+	}
+}
+
+/* False: the connection is not what it was, and must not be read further here. */
+static bool
+next_reply(struct redis_link *link)
+{
+	redisContext *c = link->c;
+	void *reply = NULL;
+	struct sent s;
+
+	if (redisGetReplyFromReader(c, &reply) != REDIS_OK) {
+		failed(link, "what it says is not understood");
+		return false;
+	}
+	if (reply == NULL) {
+		if (c->reader->len - c->reader->pos <=
+		    (link->n > 0 && sent_at(link, 0)->rows ? ROWS_MAX : REPLY_MAX))
+			return false;
+		failed(link, "its answer has no end");
+		return false;
+	}
+	if (link->n == 0) {
+		freeReplyObject(reply);
+		failed(link, "it says something unasked");
+		return false;
+	}
+	s = shift(link);
+	handle(link, &s, reply);
+	freeReplyObject(reply);
+	return link->c == c;
+}
+
+static void
+receive(struct redis_link *link)
+{
+	char problem[300];
+
+	if (redisBufferRead(link->c) != REDIS_OK) {
+		snprintf(problem, sizeof(problem), "the connection broke: %s",
+		    link->c->err == REDIS_ERR_IO ? strerror(errno) : "it was closed");
+		failed(link, problem);
+		return;
+	}
+	while (next_reply(link))
+		;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	receive(arg);
+}
+
+/* --- timers ------------------------------------------------------------------------------------- */
+
+/* WHY it reads first: the loop may have been busy, and what is late be ourselves. */
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_link *link = arg;
+	char problem[80];
+	int64_t now_us;
+
+	(void)fd;
+	(void)what;
+	link->due_us = 0;
+	if (link->c && link->state >= LINK_GREETING)
+		receive(link);
+	now_us = clock_mono_us();
+	if (overdue(link, now_us)) {
+		snprintf(problem, sizeof(problem), "no answer within %lld ms",
+		    (long long)link->settings->timeout_ms);
+		go_away(link, problem);
+		if (link->state == LINK_READY && !event_pending(link->tend, EV_TIMEOUT, NULL))
+			arm(link->tend, PROBE_MS * MS);
+		give_up_held(link, now_us, false);
+		give_up(link, now_us);
+	}
+	if (link->n > 0 && link->state == LINK_READY &&
+	    now_us - sent_at(link, 0)->sent_us >= HUNG_MS * MS)
+		failed(link, "no answer for some seconds");
+	watch(link);
+}
+
+static void
+on_tend(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_link *link = arg;
+
+	(void)fd;
+	(void)what;
+	if (link->state == LINK_DOWN) {
+		connect_next(link);
+	} else if (link->state != LINK_READY) {
+		failed(link, "no connection within a second");
+	} else if (link->away) {
+		if (!link->probing && link->n < OUT_MAX)
+			say_probe(link);
+		watch(link);
+		arm(link->tend, PROBE_MS * MS);
+	}
+}
+
+/* --- for the loop ------------------------------------------------------------------------------- */
+
+struct redis_link *
+redis_link_new(
+    struct event_base *base, const struct redis_settings *settings, struct redis_health *health)
+{
+	struct redis_link *link = xcalloc(1, sizeof(*link));
+
+	require(settings->n > 0);
+	link->base = base;
+	link->settings = settings;
+	link->health = health;
+	link->held_end = &link->held;
+	link->retry_ms = RETRY_LEAST_MS / 2;
+	link->sent = xcalloc(OUT_MAX, sizeof(*link->sent));
+	redis_command_init(&link->command);
+	link->deadline = evtimer_new(base, on_deadline, link);
+	link->tend = evtimer_new(base, on_tend, link);
+	require(link->deadline && link->tend);
+	connect_next(link);
+	return link;
+}
+
+/* What was sent is carried out, if Redis takes it in time; nobody hears of it. */
+static void
+let_go(struct redis_link *link)
+{
+	int64_t end_us = clock_mono_us() + limit_us(link);
+	struct pollfd fd = { .events = POLLIN | POLLOUT };
+	int64_t left_us;
+
+	for (size_t i = 0; i < link->n; i++)
+		sent_at(link, i)->errand = NULL;
+	while (link->c && link->n > 0 && (left_us = end_us - clock_mono_us()) > 0) {
+		fd.fd = link->c->fd;
+		if (poll(&fd, 1, (int)(left_us / MS) + 1) <= 0)
+			break;
+		if (fd.revents & POLLOUT) {
+			on_writable(fd.fd, EV_WRITE, link);
+			fd.events = POLLIN;
+		}
+		if (link->c && (fd.revents & (POLLIN | POLLERR | POLLHUP)))
+			receive(link);
+	}
+}
+
+void
+redis_link_free(struct redis_link **plink)
+{
+	struct redis_link *link = *plink;
+
+	if (link == NULL)
+		return;
+	if (link->state == LINK_READY && !link->away)
+		let_go(link);
+	drop_connection(link);
+	if (link->away)
+		atomic_fetch_sub(&link->health->away, 1);
+	event_free(link->deadline);
+	event_free(link->tend);
+	free(link->sent);
+	free(link);
+	*plink = NULL;
+}
+
+bool
+redis_link_send(struct redis_link *link, struct redis_errand *errand)
+{
+	if (link->away)
+		return false;
+	errand->next = NULL;
+	errand->sent_us = clock_mono_us();
+	if (link->state == LINK_READY) {
+		if (!ask(link, errand, false))
+			return false;
+	} else {
+		if (link->n_held >= HELD_MAX)
+			return false;
+		*link->held_end = errand;
+		link->held_end = &errand->next;
+		link->n_held++;
+	}
+	watch_until(link, errand->sent_us + limit_us(link));
+	return true;
+}

@@ -1,0 +1,409 @@
+"""One state for many machines: several posternds that share a real Redis, and what becomes of mail when that is slow, killed,
+failed over or locked."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import play
+from play import Client, MTA, Postern, stuffed
+from redis import Redis, Sentinel
+
+GREYLIST = """
+greylist { %s use spf off; use name off; network ipv4 32; network proven after 1 }
+at rcpt { tempfail 451 4.7.1 "wait ${greylist.wait}" if greylist is waiting }
+"""
+PLAN = """list near { 127.0.0.0/8 }
+plan p { %s; for clients in near }
+at rcpt { tempfail 452 4.7.1 "${quota.used} of ${quota.limit} used" if quota is over }
+"""
+MESSAGE = stuffed(b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n")
+MANY = "sessions_per_client 200\n"
+# Where it is not about time: a machine that does other things too may need longer than 50 ms for an answer of Redis.
+PATIENT = "store timeout 5s\n"
+# What a command may take when Redis is away: its 50 ms, and room for such a machine; most commands, and any.
+SOON, LATEST = 0.3, 2.0
+
+CASES = []
+
+
+def case(function):
+    CASES.append((function.__doc__, function))
+    return function
+
+
+class World:
+    """A mail server, a Redis, and so many posternds before the one that share the other."""
+
+    def __init__(self, rules, n=1, settings="", store=None, password=None, threads=1, hasty=False):
+        self.stack = contextlib.ExitStack()
+        self.mta = MTA()
+        self.stack.callback(self.mta.stop)
+        self.redis = Redis(password=password)
+        self.stack.callback(self.redis.stop)
+        store = store or "store redis 127.0.0.1 port {port}"
+        self.store = store.format(port=self.redis.port, socket=self.redis.socket)
+        self.rules, self.settings, self.threads = rules, settings + ("" if hasty else PATIENT), threads
+        self.posterns = [self.another() for _ in range(n)]
+
+    def another(self, store=None):
+        return Postern(self.mta.port, self.settings, self.rules, threads=self.threads, store=store or self.store)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        wrong = None
+        for p in self.posterns:
+            try:
+                p.stop()
+            except AssertionError as e:
+                wrong = e
+        self.stack.close()
+        if kind is None and wrong:
+            raise wrong
+
+
+def attempt(postern, sender="a@example.net", recipient="b@example.org", source=""):
+    """(the code that decided, the longest time that a command took)"""
+    c = Client(postern, source=source)
+    c.hello()
+    slowest = 0
+    for line in ("MAIL FROM:<%s>" % sender, "RCPT TO:<%s>" % recipient, "DATA"):
+        began = time.monotonic()
+        c.send(line.encode() + b"\r\n")
+        code, _ = c.reply()
+        slowest = max(slowest, time.monotonic() - began)
+        if code not in (250, 354):
+            break
+    else:
+        began = time.monotonic()
+        c.send(MESSAGE)
+        code, _ = c.reply()
+        slowest = max(slowest, time.monotonic() - began)
+    c.close()
+    return code, slowest
+
+
+def code(*args, **kwargs):
+    return attempt(*args, **kwargs)[0]
+
+
+def command(postern, *words):
+    """`postern` beside it: exit code and output."""
+    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+    done = subprocess.run([program, "-c", postern.conf, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=60)
+    return done.returncode, done.stdout
+
+
+def lines(postern, state):
+    return [line for line in postern.log_text().splitlines() if "name=redis state=" + state in line]
+
+
+@case
+def shared():
+    "Who was seen at one posternd and comes back at the other is let in, and known at both"
+    with World(GREYLIST % "delay 1s;", n=2) as w:
+        a, b = w.posterns
+        assert code(a) == 451
+        assert code(b) == 451
+        play.until(lambda: code(b) == 250, "the delay")
+        assert code(a, sender="other@example.net") == 250
+        assert w.redis.keys() and all(k.startswith("postern:") for k in w.redis.keys()), w.redis.keys()
+        assert not lines(a, "failing") and not lines(b, "failing")
+
+
+@case
+def sandboxed():
+    "All of it happens within the sandbox, if this build has one"
+    with World(GREYLIST % "delay 1h;") as w:
+        assert code(w.posterns[0]) == 451
+        log = w.posterns[0].log_text()
+        assert re.search("process=worker folders=(held|free) calls=held", log) or "process=worker state=off" in log, log
+
+
+def send_until_refused(postern, refusals):
+    c = Client(postern)
+    c.hello()
+    while True:
+        c.say("MAIL FROM:<a@example.net>", 250)
+        c.send(b"RCPT TO:<b@example.org>\r\n")
+        got, text = c.reply()
+        if got != 250:
+            refusals.append(text)
+            break
+        c.data(MESSAGE, 250)
+    c.close()
+
+
+def at_once(work):
+    threads = [threading.Thread(target=f, args=args) for f, *args in work]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+@case
+def exact():
+    "A plan of a hundred is a hundred, with sessions at the same time at two posternds of two loops each"
+    with World(PLAN % "100 messages per day", n=2, settings=MANY, threads=2) as w:
+        refusals = []
+        at_once([(send_until_refused, p, refusals) for p in w.posterns for _ in range(8)])
+        assert len(w.mta.taken) == 100, len(w.mta.taken)
+        assert len(refusals) == 16 and all(b"452 4.7.1 " in r for r in refusals), refusals
+        assert not any(lines(p, "failing") for p in w.posterns)
+
+
+@case
+def counted():
+    "No count is lost: as many as were taken stand in the store in the end"
+    with World(PLAN % "100000 messages per day", n=2, settings=MANY, threads=2) as w:
+        def send(postern):
+            c = Client(postern)
+            c.hello()
+            for _ in range(25):
+                c.envelope()
+                c.data(MESSAGE, 250)
+            c.close()
+        at_once([(send, p) for p in w.posterns for _ in range(6)])
+        status, text = command(w.posterns[0], "quota", "show", "127.0.0.1", "--json")
+        assert status == 0 and '"used":300' in text.replace(" ", ""), text
+
+
+class Load:
+    """Sessions that go on and on; what each command was told, when, and how long it took."""
+
+    def __init__(self, posterns, n):
+        self.stopping = False
+        self.done = []
+        self.wrong = []
+        self.n = 0
+        self.threads = [threading.Thread(target=self.run, args=(p, i), daemon=True)
+                        for p in posterns for i in range(n)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, postern, i):
+        k = 0
+        while not self.stopping:
+            k += 1
+            try:
+                got = attempt(postern, "u%d.x@n%s.example" % (k, "abcdefghijkl"[i]))
+                self.done.append((time.monotonic(), *got))
+            except (OSError, AssertionError, TypeError) as e:
+                self.wrong.append(repr(e))
+                return
+
+    def since(self, then):
+        return [(c, took) for at, c, took in self.done if at > then]
+
+    def stop(self):
+        self.stopping = True
+        for t in self.threads:
+            t.join(play.WAIT)
+        assert not self.wrong, self.wrong
+        assert not any(t.is_alive() for t in self.threads)
+
+
+def in_time(times):
+    times = sorted(times)
+    assert times[-1] < LATEST and times[len(times) * 95 // 100] < SOON, (len(times), times[len(times) // 2], times[-20:])
+
+
+@case
+def killed():
+    "Redis is killed under load: every command is answered in time, greylisting passes, the log says it once; and it comes back"
+    with World(GREYLIST % "delay 1h;", n=2, settings=MANY, threads=2) as w:
+        load = Load(w.posterns, 6)
+        play.until(lambda: len(load.done) > 200, "some load")
+        assert {c for _, c, _ in load.done} == {451}, load.done[:5]
+        w.redis.kill()
+        then = time.monotonic()
+        play.until(lambda: len(load.since(then + 0.3)) > 200, "load without Redis")
+        answers = load.since(then + 0.3)
+        assert answers and {c for c, _ in answers} == {250}, answers[:5]
+        w.redis.start()
+        for p in w.posterns:
+            play.until(lambda: lines(p, "good"), "it to come back")
+        then = time.monotonic()
+        play.until(lambda: len(load.since(then + 0.3)) > 100, "load with Redis")
+        load.stop()
+        in_time([took for _, _, took in load.done])
+        assert {c for c, _ in load.since(then + 0.3)} == {451}
+        for p in w.posterns:
+            assert len(lines(p, "failing")) == 1 and len(lines(p, "good")) == 1, p.log_text()[-2000:]
+
+
+@case
+def stopped():
+    "Redis hangs under load: nobody waits for it; and it comes back"
+    with World(GREYLIST % "delay 1h;", settings=MANY, hasty=True) as w:
+        load = Load(w.posterns, 6)
+        play.until(lambda: len(load.done) > 100, "some load")
+        w.redis.kill(signal.SIGSTOP)
+        then = time.monotonic()
+        play.until(lambda: len(load.since(then + 3)) > 30, "load without Redis")
+        answers = load.since(then + 0.3)
+        assert {c for c, _ in answers} == {250}, answers[:5]
+        w.redis.kill(signal.SIGCONT)
+        play.until(lambda: lines(w.posterns[0], "good"), "it to come back")
+        play.until(lambda: {c for _, c, _ in load.done[-20:]} == {451}, "load with Redis")
+        load.stop()
+        in_time([took for _, _, took in load.done])
+
+
+@case
+def local_counters():
+    "While Redis is away each posternd goes on counting by itself, from nothing"
+    with World(PLAN % "5 messages per day", n=2, settings=MANY) as w:
+        a, b = w.posterns
+        for _ in range(3):
+            assert code(a) == 250
+        assert code(b) == 250 and code(b) == 250
+        assert code(a) == 452
+        w.redis.kill()
+        for p in (a, b):
+            play.until(lambda: lines(p, "failing"), "it to be missed")
+            assert [code(p) for _ in range(6)] == [250] * 5 + [452]
+
+
+@case
+def tempfail():
+    "when store unavailable tempfail: who would have been asked about waits, and nothing is counted apart"
+    with World(GREYLIST % "delay 1h;" + PLAN % "5 messages per day", settings="when store unavailable tempfail\n") as w:
+        assert code(w.posterns[0]) == 451
+        w.redis.kill()
+        c = Client(w.posterns[0])
+        c.hello()
+        c.say("MAIL FROM:<a@example.net>", 250)
+        c.say("RCPT TO:<b@example.org>", 451, b"4.3.0")
+        c.close()
+
+
+@case
+def not_there():
+    "A Redis that is not there when posternd starts is no reason not to start"
+    with World(GREYLIST % "delay 1h;") as w:
+        w.redis.kill()
+        late = w.another()
+        w.posterns.append(late)
+        assert code(late) == 250
+        assert "Connection refused" in late.log_text()
+        w.redis.start()
+        play.until(lambda: lines(late, "good"), "it to come back")
+        assert code(late) == 451
+
+
+@case
+def failover():
+    "The master that Sentinels watch is killed: posternd finds the new one by itself, and what was known is known"
+    with World(GREYLIST % "delay 1s;") as w:
+        replica = Redis("--replicaof", "127.0.0.1 %d" % w.redis.port)
+        sentinel = Sentinel(w.redis.port)
+        try:
+            play.until(sentinel.knows_replica, "the Sentinel to know the replica")
+            p = w.another("store redis sentinel \"mymaster\" at 127.0.0.1 port %d, 127.0.0.1 port %d"
+                          % (play.free_port(), sentinel.port))
+            w.posterns.append(p)
+            play.until(lambda: code(p) == 451, "the Sentinel to be asked")
+            play.until(lambda: code(p) == 250, "the delay")
+            play.until(lambda: replica.keys() == w.redis.keys() and replica.keys(), "replication")
+            w.redis.kill()
+            times = []
+            end = time.monotonic() + 60
+            while not (sentinel.master() == replica.port and len(lines(p, "good")) > 0
+                       and code(p, sender="new@elsewhere.example", source="127.0.0.7") == 451):
+                assert time.monotonic() < end, p.log_text()[-3000:]
+                times.append(attempt(p, source="127.0.0.8")[1])
+                time.sleep(0.05)
+            in_time(times)
+            # proven before, at the old master
+            assert code(p, sender="third@example.net") == 250
+        finally:
+            sentinel.stop()
+            replica.stop()
+
+
+@case
+def unknown_master():
+    "A Sentinel that knows no such master is told of in the log, and mail goes on"
+    with World(GREYLIST % "delay 1h;") as w:
+        sentinel = Sentinel(w.redis.port)
+        try:
+            p = w.another("store redis sentinel \"other\" at 127.0.0.1 port %d" % sentinel.port)
+            w.posterns.append(p)
+            play.until(lambda: lines(p, "failing"), "the log to tell")
+            assert "knows no master of that name" in lines(p, "failing")[0], lines(p, "failing")
+            assert code(p) == 250
+        finally:
+            sentinel.stop()
+
+
+@case
+def locked():
+    "AUTH by a file that only posternd reads, a Unix socket, a prefix; the password stands in no log"
+    store = 'store redis "{socket}"\nstore password file "secret"\nstore prefix "mail:"'
+    with World(GREYLIST % "delay 1h;", n=0, password="s3cret word") as w:
+        first = w.another("store redis 127.0.0.1 port %d" % w.redis.port)
+        w.posterns.append(first)
+        play.until(lambda: lines(first, "failing"), "the log to tell")
+        assert "NOAUTH" in lines(first, "failing")[0]
+        secret = os.path.join(first.folder, "secret")
+        conf = os.path.join(first.folder, "locked.conf")
+        with open(conf, "w") as f:
+            f.write('store redis ::1\nstore password file "secret"\n')
+        done = subprocess.run([play.posternd(), "-n", "-c", conf], stderr=subprocess.PIPE, text=True)
+        assert done.returncode != 0 and "locked.conf:2:1: error: cannot read %s: No such" % secret in done.stderr, done
+        with open(secret, "w") as f:
+            f.write("s3cret word\n")
+        store = store.replace('"secret"', '"%s/secret"' % first.folder).format(socket=w.redis.socket)
+        p = w.another(store)
+        w.posterns.append(p)
+        play.until(lambda: code(p) == 451, "Redis")
+        status, text = command(p, "greylist", "list")
+        assert status == 0 and "a@example.net" in text, text
+        assert w.redis.keys("mail:seen:*") and not w.redis.keys("postern:*")
+        for each in w.posterns:
+            assert "s3cret" not in each.log_text()
+
+
+@case
+def by_hand():
+    "postern greylist, quota, backends, stats and test ask the shared store too, and the status of the mail servers is there"
+    with World(GREYLIST % "delay 1h;" + PLAN % "5 messages per day", n=2) as w:
+        a, b = w.posterns
+        assert code(a) == 451
+        status, text = command(b, "greylist", "list", "--json")
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert status == 0 and {r["kind"] for r in rows} == {"pair", "triplet"}, text
+        assert command(b, "greylist", "allow", "example.net", "--for", "1d")[0] == 0
+        assert code(a) == 250
+        status, text = command(b, "quota", "show", "127.0.0.1", "--json")
+        assert status == 0 and '"used":1' in text.replace(" ", ""), text
+        assert command(b, "quota", "set", "127.0.0.1", "1", "messages", "per", "day")[0] == 0
+        assert code(a) == 452
+        assert command(b, "quota", "reset", "127.0.0.1")[0] == 0
+        assert code(a) == 250
+        message = os.path.join(a.folder, "message")
+        with open(message, "wb") as f:
+            f.write(b"Subject: x\r\n\r\nHello\r\n")
+        status, text = command(a, "test", "--ip", "127.0.0.1", "--from", "x@example.net", "--to", "b@example.org", message)
+        assert "452" in text, text
+        play.until(lambda: command(a, "backends")[0] == 0, "the status")
+        assert command(a, "stats")[0] == 0
+        assert command(b, "greylist", "remove", "example.net")[0] == 0
+        w.redis.kill()
+        status, text = command(a, "greylist", "list")
+        assert status == 2 and "Connection refused" in text, text
+        assert command(a, "backends")[0] == 0
+
+
+if __name__ == "__main__":
+    play.main(CASES)
