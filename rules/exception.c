@@ -179,10 +179,14 @@ search_begin(struct search *s, enum exception_kind kind, struct str rule)
 	s->n = 0;
 	if (all == NULL)
 		return;
-	s->candidate = ARENA_ARRAY(s->ev->arena, struct candidate, all->n);
-	for (size_t i = 0; i < all->n; i++)
-		if (exception_fits(&all->item[i], &s->view) != EXCEPTION_NO)
-			s->candidate[s->n++].x = &all->item[i];
+	for (size_t i = 0; i < all->n; i++) {
+		if (exception_fits(&all->item[i], &s->view) == EXCEPTION_NO)
+			continue;
+		/* Mostly there is none, and then no memory is taken for them. */
+		if (s->n == 0)
+			s->candidate = ARENA_ARRAY(s->ev->arena, struct candidate, all->n - i);
+		s->candidate[s->n++].x = &all->item[i];
+	}
 }
 
 static void
