@@ -26,6 +26,12 @@ done
 ls "$tmp"/readme-1.conf >/dev/null 2>"$found" || :
 report "README.md has configurations" "$found"
 
+# Those of language.md are one file.
+awk '/^```conf$/ { on = 1; next } /^```$/ { on = 0 } on' docs/language.md >"$tmp/language.conf"
+test "$(grep -c '^at ' "$tmp/language.conf")" -ge 3 || echo "it shows hardly anything" >"$found"
+report "docs/language.md has rules" "$found"
+checked "docs/language.md: what it shows" "$tmp/language.conf"
+
 checked "the sample as it is" docs/postern.conf.sample
 { cat docs/postern.conf.sample docs/upstreams.sample
   echo 'at rcpt { tempfail 451 4.7.1 "Again in ${upstream.free(\"household\")}" if upstream("household") is over }'
