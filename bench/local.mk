@@ -1,5 +1,7 @@
 # bench/: measurements, run by hand (bench/run), never by make check.
 noinst_PROGRAMS += bench/load bench/nameserver bench/replay bench/rules
+noinst_PROGRAMS += bench/store
+bench_store_SOURCES = bench/store.c
 bench_load_SOURCES = bench/load.c
 bench_nameserver_SOURCES = bench/nameserver.c
 bench_replay_SOURCES = bench/replay.c

@@ -38,6 +38,7 @@ static const struct command *const commands[] = {
 	&command_forget,
 	&command_quota,
 	&command_digest,
+	&command_store,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -404,8 +405,8 @@ cli_journal(struct cli *cli)
 	return journal;
 }
 
-static struct store *
-open_sqlite(struct cli *cli, const char *folder, bool reads)
+struct store *
+cli_sqlite_open(struct cli *cli, const char *folder, bool reads)
 {
 	struct store *store = NULL;
 	char *path = NULL;
@@ -441,7 +442,7 @@ cli_store_open(struct cli *cli, bool reads, struct cli_store *out)
 
 	*out = (struct cli_store){ .backend = &store_sqlite };
 	if (cli->database) {
-		out->store = open_sqlite(cli, cli->database, reads);
+		out->store = cli_sqlite_open(cli, cli->database, reads);
 		return out->store != NULL;
 	}
 	config = cli_config(cli, cli->config);
@@ -449,7 +450,7 @@ cli_store_open(struct cli *cli, bool reads, struct cli_store *out)
 		cli_fail(cli, "%s cannot be used: mend it, or name the folder with --database",
 		    cli->config);
 	} else if (config->redis == NULL) {
-		out->store = open_sqlite(cli, config->core.database, reads);
+		out->store = cli_sqlite_open(cli, config->core.database, reads);
 	} else {
 		out->backend = &store_redis;
 		out->store = cli_redis_open(config, reads, &e);

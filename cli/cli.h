@@ -65,8 +65,8 @@ struct command {
 
 extern const struct command command_allow, command_backends, command_block, command_check,
     command_digest, command_explain, command_fmt, command_forget, command_greylist, command_lists,
-    command_log, command_promote, command_quota, command_replay, command_stats, command_test,
-    command_why;
+    command_log, command_promote, command_quota, command_replay, command_stats, command_store,
+    command_test, command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);
@@ -113,6 +113,8 @@ struct cli_store {
  * printed.
  */
 bool cli_store_open(struct cli *cli, bool reads, struct cli_store *out);
+/* That of a folder, where posternd has made one; NULL: an error was printed. */
+struct store *cli_sqlite_open(struct cli *cli, const char *folder, bool reads);
 /* The shared store of a configuration. */
 struct store *cli_redis_open(const struct config *config, bool reads, struct err *e);
 void cli_store_close(struct cli_store *store);

@@ -9,7 +9,6 @@
 #include "base/escape.h"
 #include "cli/when.h"
 #include "db/json.h"
-#include "db/store_sqlite.h"
 
 #define WHO_MAX 128
 
@@ -100,38 +99,20 @@ exception_json(const struct exception *x, struct buf *out)
 
 /* --- the store ----------------------------------------------------------------------------------- */
 
-static struct store *
-open_store(struct cli *cli, bool writes)
-{
-	char *path = cli_database(cli, "store.db");
-	struct store *store = NULL;
-	struct err e;
-
-	if (path == NULL)
-		return NULL;
-	if (access(path, F_OK) != 0)
-		cli_fail(cli, "there is no %s: posternd makes it when it starts", path);
-	else if ((store = writes ? store_sqlite.open(path, &e)
-				 : store_sqlite_open_read(path, &e)) == NULL)
-		cli_fail(cli, "%s", e.text);
-	free(path);
-	return store;
-}
-
 bool
 exceptions_ask(struct cli *cli, struct store_exceptions *x, int64_t now_ms)
 {
-	struct store *store = open_store(cli, x->what != EXCEPTIONS_READ);
 	struct store_ask one = { .exceptions = x };
+	struct cli_store at;
 	struct err e;
 	bool ok;
 
-	if (store == NULL)
+	if (!cli_store_open(cli, x->what == EXCEPTIONS_READ, &at))
 		return false;
-	ok = store_sqlite.ask(store, &one, 1, now_ms, &e);
+	ok = at.backend->ask(at.store, &one, 1, now_ms, &e);
 	if (!ok)
 		cli_fail(cli, "%s", e.text);
-	store_sqlite.close(&store);
+	cli_store_close(&at);
 	return ok;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "db/store_redis.h"
 #include "db/store_sqlite.h"
 
 struct options {
@@ -52,9 +53,23 @@ forget_in_journal(struct errand *x)
 	return ok;
 }
 
+/* What the machines share; *n: rows. */
+static bool
+forget_shared(struct errand *x, const struct config *config, int64_t *n)
+{
+	struct err e;
+	struct store *store = cli_redis_open(config, x->person.look_only, &e);
+	bool ok = store && store_redis_forget(store, x->person.address, x->person.look_only, n, &e);
+
+	if (!ok)
+		cli_fail(x->cli, "%s", e.text);
+	store_redis.close(&store);
+	return ok;
+}
+
 /* A store that was never made has nothing to forget. */
 static bool
-forget_in_store(struct errand *x)
+forget_here(struct errand *x, int64_t *n)
 {
 	char *path = cli_database(x->cli, "store.db");
 	struct store *store = NULL;
@@ -66,11 +81,26 @@ forget_in_store(struct errand *x)
 	free(path);
 	if (there)
 		ok = store &&
-		    store_sqlite_forget(
-			store, x->person.address, x->person.look_only, &x->rows, &e);
+		    store_sqlite_forget(store, x->person.address, x->person.look_only, n, &e);
 	if (there && !ok)
 		cli_fail(x->cli, "%s", e.text);
 	store_sqlite.close(&store);
+	return ok;
+}
+
+/* With a shared store there is something here too: of the time that it was away. */
+static bool
+forget_in_store(struct errand *x)
+{
+	struct config *config = x->cli->database ? NULL : cli_config(x->cli, x->cli->config);
+	int64_t shared = 0;
+	bool ok = forget_here(x, &x->rows);
+
+	if (ok && config && config->redis)
+		ok = forget_shared(x, config, &shared);
+	x->rows += shared;
+	if (config)
+		config_release(&config);
 	return ok;
 }
 

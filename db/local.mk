@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	db/distinct.c db/distinct.h \
 	db/exception.c db/exception.h \
 	db/history.c db/history.h \
+	db/forget_redis.c \
 	db/hold.c db/hold.h \
 	db/journal.c db/journal.h \
 	db/journal_chain.c db/journal_chain.h \

@@ -213,7 +213,7 @@ take_row(struct reading *r, struct str key)
 	    row_redis_parse(r->kind, (struct str){ reply->str, reply->len }, &row);
 	if (good && ttl && ttl->type == REDIS_REPLY_INTEGER)
 		/* Whole days, as SQLite has it: so that the same counter is the same a second later. */
-		row.expires = ((r->now + (ttl->integer > 0 ? ttl->integer : 0)) / DAY + 1) * DAY;
+		row.expires = ((r->now + (ttl->integer > 0 ? ttl->integer : 0)) / DAY) * DAY;
 	if (good && r->kind == STORE_DELIVERED) {
 		good = parse_digest(key, digest);
 		row.key = (struct str){ digest, DELIVERED_KEY };

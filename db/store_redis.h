@@ -25,6 +25,10 @@ struct redis_state {
 };
 bool store_redis_state(struct store *store, struct redis_state *out, struct err *e);
 
+/* As store_sqlite_forget(), of what the machines share. */
+bool store_redis_forget(
+    struct store *store, struct str address, bool look_only, int64_t *n, struct err *e);
+
 /*
  * For row_redis.c. Appends a command to be sent; the reply to the first that has none yet, waiting for it (NULL and e: there is none;
  * freeReplyObject() is the caller's).

@@ -20,6 +20,7 @@ check_PROGRAMS += \
 	tests/db/test_redis_link \
 	tests/db/test_status \
 	tests/db/test_store_redis \
+	tests/db/test_store_row \
 	tests/db/test_store_sqlite \
 	tests/db/test_two_writers \
 	tests/db/test_window

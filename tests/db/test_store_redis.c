@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <hiredis/hiredis.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "db/row_redis.h"
 #include "db/store_sqlite.h"
@@ -500,6 +501,65 @@ read_only(void **state)
 	store_sqlite.close(&sqlite);
 }
 
+struct copying {
+	const struct store_backend *backend;
+	struct store *to;
+	int64_t changed;
+};
+
+static bool
+copy_row(void *owner, const struct store_row *row)
+{
+	struct copying *c = owner;
+	struct err e;
+
+	if (!c->backend->merge(c->to, row, 1, &c->changed, &e))
+		fail_msg("%s", e.text);
+	return true;
+}
+
+static int64_t
+copy_all(struct world *w, bool to_redis)
+{
+	struct copying c = { to_redis ? &store_redis : &store_sqlite,
+		to_redis ? w->shared : w->sqlite, 0 };
+	const struct store_backend *from = to_redis ? &store_sqlite : &store_redis;
+	struct err e;
+
+	for (int kind = 0; kind < STORE_KINDS; kind++)
+		assert_true(from->each(
+		    to_redis ? w->sqlite : w->shared, (enum store_kind)kind, copy_row, &c, &e));
+	return c.changed;
+}
+
+/* What one knows is copied to the other and back, until both know the same; and once more, which changes nothing. */
+static void
+copies_both_ways(void **state)
+{
+	struct world *w = *state;
+	const struct store_backend *backend[] = { &store_sqlite, &store_redis };
+	struct store *store[] = { w->sqlite, w->shared };
+	int64_t now = clock_wall_ms() / 1000;
+	struct question q;
+	struct err e;
+
+	w->random = 11;
+	for (int i = 0; i < 600; i++) {
+		struct answer answer;
+		struct store_ask ask = { .question = &q, .answer = &answer };
+
+		make_question(w, &q);
+		answer.question = q;
+		assert_true(backend[i % 2]->ask(store[i % 2], &ask, 1, (now + i / 20) * 1000, &e));
+	}
+	assert_true(copy_all(w, true) > 5);
+	assert_true(copy_all(w, false) > 5);
+	same_rows(w);
+	assert_int_equal(copy_all(w, true), 0);
+	assert_int_equal(copy_all(w, false), 0);
+	same_rows(w);
+}
+
 struct listed {
 	char key[8][64];
 	size_t n, most;
@@ -707,6 +767,7 @@ main(void)
 		CASE(conforms_when_busy),
 		CASE(damaged_counters),
 		CASE(read_only),
+		CASE(copies_both_ways),
 		CASE(lists_in_order),
 		CASE(exceptions),
 		CASE(exceptions_are_bounded),

@@ -405,5 +405,58 @@ def by_hand():
         assert command(a, "backends")[0] == 0
 
 
+def configured(postern, store, name):
+    """A second configuration for the same folder."""
+    with open(postern.conf) as f:
+        text = re.sub("(?m)^store (sqlite|redis).*$", store, f.read())
+    path = os.path.join(postern.folder, name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+@case
+def copied():
+    "postern store copy moves what SQLite knows to Redis and back, while both are in use, and changes nothing the second time"
+    with World(GREYLIST % "delay 1h;" + PLAN % "5 messages per day", n=0) as w:
+        old, new = w.another("store sqlite"), w.another()
+        w.posterns += [old, new]
+        assert code(old) == 451
+        assert command(old, "greylist", "allow", "known.example")[0] == 0
+        assert code(old, sender="a@known.example") == 250
+        assert command(old, "allow", "203.0.113.9", "--for", "any", "--any-rule", "--yes")[0] == 0
+        assert code(new, sender="a@known.example") == 451
+
+        def copy(where, conf=configured(old, w.store, "both.conf")):
+            program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+            done = subprocess.run([program, "-c", conf, "store", "copy", "to", where, "--json"], text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert done.returncode == 0, done.stdout
+            return json.loads(done.stdout)
+        first = copy("redis")
+        assert first["seen"]["changed"] >= 3 and first["counters"]["changed"] >= 1, first
+        assert first["exceptions"] == {"read": 1, "changed": 1}, first
+        again = copy("redis")
+        assert all(t["changed"] == 0 for t in again.values()), again
+        # what the one counted counts at the other
+        assert code(new, sender="a@known.example") == 250
+        assert '"used":2' in command(new, "quota", "show", "127.0.0.1", "--json")[1].replace(" ", "")
+        assert code(new, sender="b@known.example") == 250
+        assert command(new, "greylist", "allow", "other.example")[0] == 0
+        copy("sqlite")
+        assert code(old, sender="a@other.example") == 250
+        assert '"used":4' in command(old, "quota", "show", "127.0.0.1", "--json")[1].replace(" ", "")
+        again = copy("sqlite")
+        assert all(t["changed"] == 0 for t in again.values()), again
+        status, text = command(new, "forget", "a@example.net", "--json")
+        assert status == 0 and json.loads(text)["store"] >= 1, text
+        assert "a@example.net" not in command(new, "greylist", "list")[1]
+        status, text = command(new, "store", "check")
+        assert status == 0 and "answers in" in text, text
+        assert "names no Redis" in command(old, "store", "copy", "to", "redis")[1]
+        assert command(old, "store", "check")[0] == 0
+        assert command(old, "store", "cpoy")[0] == 2
+
+
 if __name__ == "__main__":
     play.main(CASES)
