@@ -9,7 +9,6 @@
 #include "base/escape.h"
 #include "cli/print.h"
 #include "db/journal_observed.h"
-#include "db/store_sqlite.h"
 #include "filters/greylist.h"
 #include "filters/greylist_sender.h"
 
@@ -23,7 +22,7 @@ struct alarm {
 struct tally {
 	struct cli *cli;
 	const struct observed_question *q;
-	struct store *store;      /* NULL: none to be asked */
+	struct cli_store at;      /* NULL inside: none to be asked */
 	struct buf rule, verdict; /* that is summed up; empty: none yet */
 	int64_t n, let_in, senders, alarms, all;
 	struct alarm *alarm; /* q->most */
@@ -42,9 +41,9 @@ is_known(struct tally *t, struct str sender)
 	struct mailbox m;
 	bool known = false;
 
-	if (t->store && sender.n > 0 && mailbox_take(&path, false, false, &m, NULL)) {
+	if (t->at.store && sender.n > 0 && mailbox_take(&path, false, false, &m, NULL)) {
 		q.name = greylist_known_key(arena, greylist_sender(arena, &m));
-		known = store_sqlite.ask(t->store, &one, 1, clock_wall_ms(), NULL) &&
+		known = t->at.backend->ask(t->at.store, &one, 1, clock_wall_ms(), NULL) &&
 		    answer.seen.state == SEEN_PROVEN;
 	}
 	arena_free(&arena);
@@ -167,29 +166,30 @@ look(void *owner, const struct observed_row *row)
 	t->alarm[t->shown++] = a;
 }
 
-/* It may be missing, or lie elsewhere: then the journal alone tells. */
-static struct store *
-open_store(struct cli *cli)
+/* A file that posternd has not made yet is no error: then the journal alone tells. */
+static void
+open_store(struct cli *cli, struct cli_store *at)
 {
 	char *path = cli_database(cli, "store.db");
-	struct store *store = NULL;
+	bool is_there = path && access(path, R_OK) == 0;
 
-	if (path && access(path, R_OK) == 0)
-		store = store_sqlite_open_read(path, NULL);
+	*at = (struct cli_store){ 0 };
+	if (is_there && !cli_store_open(cli, true, at))
+		at->store = NULL;
 	free(path);
-	return store;
 }
 
 bool
 observed_print(
     struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n)
 {
-	struct tally t = { .cli = cli, .q = q, .store = open_store(cli) };
+	struct tally t = { .cli = cli, .q = q };
 	struct err e;
 	bool ok;
 
 	buf_init(&t.rule, 8192);
 	buf_init(&t.verdict, 100);
+	open_store(cli, &t.at);
 	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
 	ok = journal_observed(journal, &q->span, look, &t, &e);
 	if (ok)
@@ -200,6 +200,6 @@ observed_print(
 	free(t.alarm);
 	buf_free(&t.rule);
 	buf_free(&t.verdict);
-	store_sqlite.close(&t.store);
+	cli_store_close(&t.at);
 	return ok;
 }

@@ -13,10 +13,12 @@
 #include "cli/tell.h"
 #include "db/store_redis.h"
 #include "db/store_sqlite.h"
+#include "mail/exception.h"
 #include "rules/failure.h"
 #include "rules/policy.h"
 
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
+#define EXCEPTIONS_LIMIT (64 * 1024 * 1024)
 
 /* A DNS question on its way. */
 struct errand {
@@ -32,6 +34,7 @@ struct trial {
 	struct event_base *base;
 	struct resolver *resolver;
 	struct cli_store at; /* NULL: there is none */
+	struct exceptions *exceptions;
 	struct arena *scratch;
 	struct session session;
 	struct decision decision;
@@ -73,6 +76,24 @@ open_store(struct trial *t, const char *store, struct err *e)
 	return t->at.store != NULL;
 }
 
+static bool
+read_exceptions(struct trial *t, struct err *e)
+{
+	struct store_exceptions x = { .what = EXCEPTIONS_READ };
+	struct store_ask one = { .exceptions = &x };
+	bool ok;
+
+	if (t->at.store == NULL)
+		return true;
+	x.memory = arena_new(EXCEPTIONS_LIMIT);
+	ok = t->at.backend->ask(t->at.store, &one, 1, clock_wall_ms(), e);
+	if (ok)
+		t->exceptions = store_exceptions_take(&x);
+	arena_free(&x.memory);
+	t->session.exceptions = t->exceptions;
+	return ok;
+}
+
 struct trial *
 trial_new(const struct config *config, const char *store, struct err *e)
 {
@@ -90,7 +111,7 @@ trial_new(const struct config *config, const char *store, struct err *e)
 	t->session.plans = &config->plans;
 	str_copy(STR("test"), t->session.id, sizeof(t->session.id));
 	t->resolver = open_resolver(t->base, config, e);
-	if (t->resolver == NULL || !open_store(t, store, e))
+	if (t->resolver == NULL || !open_store(t, store, e) || !read_exceptions(t, e))
 		trial_free(&t);
 	return t;
 }
@@ -105,6 +126,7 @@ trial_free(struct trial **trial)
 	session_free(&t->session);
 	resolver_free(&t->resolver);
 	cli_store_close(&t->at);
+	exceptions_free(&t->exceptions);
 	arena_free(&t->scratch);
 	buf_free(&t->message);
 	event_base_free(t->base);
