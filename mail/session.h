@@ -135,7 +135,7 @@ struct session {
 };
 
 #define SESSION_CONN_LIMIT (64 * 1024)
-#define SESSION_TXN_LIMIT (1024 * 1024)
+#define SESSION_TXN_LIMIT (1536 * 1024)
 
 /* Makes the arenas; table and n_stages are the configuration's. Everything else is zero. */
 void session_init(
