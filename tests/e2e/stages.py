@@ -30,7 +30,7 @@ list grey { "grey.test" }
 list customers { "carol" }
 list crowd { 203.0.113.128/25 }
 
-greylist { delay %(delay)ds; retry within 1d; remember 36d }
+greylist { delay %(delay)ds; retry within 1d; remember 36d; network proven after 1 }
 plan tiny { 2 messages per day; for accounts in customers }
 plan street { 1 recipients per message; 100 messages per day; for clients in crowd }
 

@@ -118,7 +118,7 @@ test_ceiling(void **state)
 	struct limits_ceiling c = limits_ceiling(&core);
 
 	assert_int_equal(c.fixed, (uint64_t)(96 + 2 * 64 + 64) << 20);
-	assert_int_equal(c.session, 3328 << 10);
+	assert_int_equal(c.session, 3840 << 10);
 	assert_int_equal(c.total, c.fixed + 10000 * c.session + core.memory_held);
 }
 
