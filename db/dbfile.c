@@ -80,6 +80,16 @@ dbfile_rollback(const struct dbfile *f)
 		sqlite3_exec(f->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+bool
+dbfile_end(const struct dbfile *f, sqlite3_stmt *stmt, bool ok, struct err *e)
+{
+	if (!ok)
+		dbfile_failed(f, e);
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+	return ok;
+}
+
 void
 dbfile_bind(sqlite3_stmt *stmt, int index, struct str text)
 {

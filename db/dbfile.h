@@ -52,6 +52,10 @@ bool dbfile_exec(const struct dbfile *f, const char *sql, struct err *e);
 /* Rolls back if a transaction is open; never fails. */
 void dbfile_rollback(const struct dbfile *f);
 
+/*
+ * Ends a statement's use: fills e unless ok, and lets go of what was bound, which is the caller's. Returns ok.
+ */
+bool dbfile_end(const struct dbfile *f, sqlite3_stmt *stmt, bool ok, struct err *e);
 /* Text that outlives the statement's use: nothing is copied. */
 void dbfile_bind(sqlite3_stmt *stmt, int index, struct str text);
 /* Borrowed until the next step. */

@@ -33,17 +33,6 @@ struct distinct_table {
 	sqlite3_stmt *statement[STATEMENTS];
 };
 
-/* Ends a statement; what was bound is the caller's and must not be kept. */
-static bool
-end(struct distinct_table *t, sqlite3_stmt *stmt, bool ok, struct err *e)
-{
-	if (!ok)
-		dbfile_failed(t->file, e);
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-	return ok;
-}
-
 static bool
 count_rows(struct distinct_table *t, struct err *e)
 {
@@ -52,7 +41,7 @@ count_rows(struct distinct_table *t, struct err *e)
 
 	if (ok)
 		t->rows = sqlite3_column_int64(stmt, 0);
-	return end(t, stmt, ok, e);
+	return dbfile_end(t->file, stmt, ok, e);
 }
 
 struct distinct_table *
@@ -109,7 +98,7 @@ take_away(struct distinct_table *t, sqlite3_stmt *stmt, int64_t *n, struct err *
 
 	*n = ok ? sqlite3_changes64(t->file->handle) : 0;
 	t->rows -= *n;
-	return end(t, stmt, ok, e);
+	return dbfile_end(t->file, stmt, ok, e);
 }
 
 static bool
@@ -139,7 +128,7 @@ get(struct distinct_table *t, struct str key, struct sketch *s, bool *there, str
 			(size_t)sqlite3_column_bytes(stmt, 0) };
 	/* One that cannot be read counts as empty: a lost count is no reason to refuse mail. */
 	sketch_load(s, blob);
-	return end(t, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+	return dbfile_end(t->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
 
 static bool
@@ -152,7 +141,7 @@ put(struct distinct_table *t, struct str key, const struct sketch *s, int64_t no
 	sqlite3_bind_blob(stmt, 2, blob, (int)sketch_save(s, blob), SQLITE_STATIC);
 	/* Whole days: the index changes once a day and key. */
 	sqlite3_bind_int64(stmt, 3, (now / SKETCH_DAY + KEEP_DAYS + 1) * SKETCH_DAY);
-	return end(t, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
+	return dbfile_end(t->file, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
 }
 
 bool

@@ -65,21 +65,11 @@ exception_close(struct exception_table **table)
 	*table = NULL;
 }
 
-/* Ends a statement; the bound texts are the caller's and must not be kept. */
-static bool
-end(struct exception_table *t, sqlite3_stmt *stmt, bool ok, struct err *e)
-{
-	if (!ok)
-		dbfile_failed(t->file, e);
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-	return ok;
-}
-
 static bool
 finish(struct exception_table *t, enum statement which, struct err *e)
 {
-	return end(t, t->statement[which], sqlite3_step(t->statement[which]) == SQLITE_DONE, e);
+	return dbfile_end(
+	    t->file, t->statement[which], sqlite3_step(t->statement[which]) == SQLITE_DONE, e);
 }
 
 /* Of a statement that gives one number. */
@@ -90,7 +80,7 @@ number(struct exception_table *t, enum statement which, int64_t *out, struct err
 	bool ok = sqlite3_step(stmt) == SQLITE_ROW;
 
 	*out = ok ? sqlite3_column_int64(stmt, 0) : 0;
-	return end(t, stmt, ok, e);
+	return dbfile_end(t->file, stmt, ok, e);
 }
 
 static struct store_exception *
@@ -126,7 +116,7 @@ read_rows(struct exception_table *t, struct store_exceptions *x, struct err *e)
 		*next = row_of(x->memory, stmt);
 		next = &(*next)->next;
 	}
-	return end(t, stmt, rc == SQLITE_DONE, e);
+	return dbfile_end(t->file, stmt, rc == SQLITE_DONE, e);
 }
 
 /* A number that is gone is a row that has expired meanwhile: it comes back as a new one. */

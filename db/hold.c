@@ -82,21 +82,10 @@ begin(struct hold_table *t, enum statement which, const struct question *q)
 	return t->statement[which];
 }
 
-/* Ends a statement; the bound text is the caller's and must not be kept. */
-static bool
-end(struct hold_table *t, sqlite3_stmt *stmt, bool ok, struct err *e)
-{
-	if (!ok)
-		dbfile_failed(t->file, e);
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-	return ok;
-}
-
 static bool
 finish(struct hold_table *t, sqlite3_stmt *stmt, struct err *e)
 {
-	return end(t, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
+	return dbfile_end(t->file, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
 }
 
 bool
@@ -112,7 +101,7 @@ hold_others(struct hold_table *t, const struct question *q, int64_t now, int64_t
 	if (ok)
 		sum = sqlite3_column_double(stmt, 0);
 	*n = sum < (double)HELD_MAX ? (int64_t)sum : HELD_MAX;
-	return end(t, stmt, ok, e);
+	return dbfile_end(t->file, stmt, ok, e);
 }
 
 bool
@@ -159,7 +148,7 @@ hold_limits(struct hold_table *t, const struct question *q, int64_t now, struct 
 		out->until = sqlite3_column_int64(stmt, 3);
 		out->limit.burst = sqlite3_column_int64(stmt, 4);
 	}
-	return end(t, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+	return dbfile_end(t->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
 
 bool
@@ -187,7 +176,7 @@ clean(struct hold_table *t, enum statement which, int64_t now, bool *more, struc
 	sqlite3_bind_int64(stmt, 2, CLEAN_ROWS);
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	*more = *more || (ok && sqlite3_changes64(t->file->handle) == CLEAN_ROWS);
-	return end(t, stmt, ok, e);
+	return dbfile_end(t->file, stmt, ok, e);
 }
 
 bool

@@ -180,16 +180,6 @@ journal_record_copy(const struct journal_record *r)
 /* --- appending ---------------------------------------------------------------------------------- */
 
 bool
-journal_end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e)
-{
-	if (!ok)
-		dbfile_failed(&j->file, e);
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-	return ok;
-}
-
-bool
 journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out)
 {
 	const void *p = sqlite3_column_blob(stmt, column);
@@ -210,7 +200,7 @@ journal_get_newest(struct journal *j, struct head *out, struct err *e)
 		out->serial = sqlite3_column_int64(j->newest, 0);
 	if (ok)
 		journal_hash(j->newest, 1, &out->link);
-	return journal_end(j, j->newest, ok, e);
+	return dbfile_end(&j->file, j->newest, ok, e);
 }
 
 void
@@ -277,7 +267,7 @@ append_one(struct journal *j, struct journal_record *r, struct head *newest, str
 	chain_content(j->chain, cell, COLUMNS, &content);
 	chain_link(j->chain, &newest->link, &content, &newest->link);
 	bind(j->append, cell, &newest->link);
-	return journal_end(j, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
+	return dbfile_end(&j->file, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
 }
 
 /* Takes back what was filled in so far. */

@@ -96,8 +96,6 @@ bool journal_read_key(struct journal *j, struct err *e);
 void journal_cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS]);
 /* The newest entry, or where the chain begins. */
 bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
-/* Ends a statement's use; !ok: fills e from it. Returns ok. */
-bool journal_end(struct journal *j, sqlite3_stmt *stmt, bool ok, struct err *e);
 /* The hash in a column; false: it is none. */
 bool journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out);
 

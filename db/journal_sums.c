@@ -40,7 +40,7 @@ flush(struct journal *j, struct journal_sums *sums, struct err *e)
 		sqlite3_bind_int64(j->add_hour, 1, sum->hour);
 		dbfile_bind(j->add_hour, 2, str_of(sum->verdict));
 		sqlite3_bind_int64(j->add_hour, 3, sum->times);
-		if (!journal_end(j, j->add_hour, sqlite3_step(j->add_hour) == SQLITE_DONE, e))
+		if (!dbfile_end(&j->file, j->add_hour, sqlite3_step(j->add_hour) == SQLITE_DONE, e))
 			return false;
 	}
 	return true;

@@ -79,7 +79,7 @@ check_list(struct walk *w, sqlite3_stmt *row, struct err *e)
 	rc = sqlite3_step(w->list);
 	if (rc == SQLITE_ROW && sqlite3_column_int64(w->list, 0) > 0)
 		say(w, JOURNAL_FORGED, serial, serial, sqlite3_column_int64(row, COLUMN_TIME));
-	return journal_end(w->journal, w->list, rc == SQLITE_ROW, e);
+	return dbfile_end(&w->journal->file, w->list, rc == SQLITE_ROW, e);
 }
 
 static void
@@ -148,8 +148,8 @@ lot(struct walk *w, int64_t *behind, size_t *n, struct err *e)
 		*behind = sqlite3_column_int64(w->lot, COLUMN_SERIAL);
 		ok = check_entry(w, w->lot, e);
 	}
-	return ok ? journal_end(w->journal, w->lot, rc == SQLITE_DONE, e)
-		  : journal_end(w->journal, w->lot, true, e);
+	return ok ? dbfile_end(&w->journal->file, w->lot, rc == SQLITE_DONE, e)
+		  : dbfile_end(&w->journal->file, w->lot, true, e);
 }
 
 /* One number and perhaps a hash. */

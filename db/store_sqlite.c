@@ -144,21 +144,10 @@ begin(struct store *s, enum statement which, struct str key)
 	return stmt;
 }
 
-/* Ends a statement; the bound text is the caller's and must not be kept. */
-static bool
-end(struct store *s, sqlite3_stmt *stmt, bool ok, struct err *e)
-{
-	if (!ok)
-		dbfile_failed(&s->file, e);
-	sqlite3_reset(stmt);
-	sqlite3_clear_bindings(stmt);
-	return ok;
-}
-
 static bool
 finish(struct store *s, sqlite3_stmt *stmt, struct err *e)
 {
-	return end(s, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
+	return dbfile_end(&s->file, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
 }
 
 /* Makes room for a row to come. */
@@ -175,7 +164,7 @@ make_room(struct store *s, struct census *c, struct err *e)
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)
 		c->rows -= sqlite3_changes64(s->file.handle);
-	return end(s, stmt, ok, e);
+	return dbfile_end(&s->file, stmt, ok, e);
 }
 
 /* --- seen --------------------------------------------------------------------------------------- */
@@ -201,7 +190,7 @@ seen_get(struct store *s, struct str key, struct seen_row *row, struct err *e)
 		row->proven = sqlite3_column_int64(stmt, 3) != 0;
 		row->expires = sqlite3_column_int64(stmt, 4);
 	}
-	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+	return dbfile_end(&s->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
 
 static bool
@@ -381,7 +370,7 @@ counter_get(struct store *s, struct str key, struct window *w, bool *there, stru
 			sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0) });
 	else
 		*w = (struct window){ 0 };
-	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+	return dbfile_end(&s->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
 
 static bool
@@ -505,7 +494,7 @@ delivered_look(struct store *s, struct delivered *d, int64_t now, struct err *e)
 		if (d->n > 0)
 			memcpy(d->reply, sqlite3_column_blob(stmt, 0), d->n);
 	}
-	return end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+	return dbfile_end(&s->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
 }
 
 static bool
@@ -523,7 +512,7 @@ delivered_put(struct store *s, const struct delivered *d, int64_t now, struct er
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)
 		s->delivered.rows += sqlite3_changes64(s->file.handle);
-	return end(s, stmt, ok, e);
+	return dbfile_end(&s->file, stmt, ok, e);
 }
 
 static bool
@@ -545,7 +534,7 @@ delivered_forget(struct store *s, const struct delivered *d, struct err *e)
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)
 		s->delivered.rows -= sqlite3_changes64(s->file.handle);
-	return end(s, stmt, ok, e);
+	return dbfile_end(&s->file, stmt, ok, e);
 }
 
 static bool
@@ -626,7 +615,7 @@ clean_table(struct store *s, enum statement which, int64_t now, int64_t *removed
 	sqlite3_bind_int64(stmt, 2, CLEAN_ROWS);
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	*removed = ok ? sqlite3_changes64(s->file.handle) : 0;
-	return end(s, stmt, ok, e);
+	return dbfile_end(&s->file, stmt, ok, e);
 }
 
 static bool
@@ -702,7 +691,7 @@ list_lot(struct store *s, struct listing *l, struct err *e)
 	l->n = 0;
 	while (l->n < LIST_LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
 		list_row(l, stmt);
-	if (!end(s, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e))
+	if (!dbfile_end(&s->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e))
 		return false;
 	if (l->n > 0) {
 		buf_clear(&l->after);
@@ -780,7 +769,7 @@ count_rows(struct store *s, enum statement which, struct census *c, struct err *
 
 	if (ok)
 		c->rows = sqlite3_column_int64(stmt, 0);
-	return end(s, stmt, ok, e);
+	return dbfile_end(&s->file, stmt, ok, e);
 }
 
 static struct store *
