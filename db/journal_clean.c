@@ -69,8 +69,8 @@ static bool
 remove_old(struct journal *j, int64_t last, struct err *e)
 {
 	static const char *const sql[] = {
-		"UPDATE anchor SET serial = ?1, hash = (SELECT chain FROM entry WHERE serial = ?1) "
-		"WHERE serial < ?1",
+		("UPDATE anchor SET serial = ?1, hash = (SELECT chain FROM entry WHERE serial = ?1) "
+		 "WHERE serial < ?1"),
 		"DELETE FROM entry WHERE serial <= ?1",
 		"DELETE FROM forgotten WHERE serial <= ?1",
 	};
@@ -161,8 +161,8 @@ clean_sums(struct journal *j, int64_t before_hour, struct err *e)
 	static const char *const sql[] = {
 		"DELETE FROM hour WHERE hour < min(?1, (SELECT min(hour) FROM hour) + 24)",
 		"DELETE FROM waited WHERE hour < min(?1, (SELECT min(hour) FROM waited) + 24)",
-		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND hour < "
-		"min(?1, (SELECT min(hour) FROM top WHERE kind = 2) + 24)",
+		("DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND hour < "
+		 "min(?1, (SELECT min(hour) FROM top WHERE kind = 2) + 24)"),
 	};
 
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)

@@ -104,8 +104,8 @@ open_index(struct journal *j, int64_t segment)
 	static const char *const sql[] = {
 		"PRAGMA journal_mode = TRUNCATE",
 		"PRAGMA synchronous = NORMAL",
-		"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(body, content = '', tokenize = 'trigram', "
-		"detail = none, columnsize = 0)",
+		("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(body, content = '', tokenize = 'trigram', "
+		 "detail = none, columnsize = 0)"),
 		/* Merging what was written goes on in small pieces. */
 		"INSERT INTO words (words, rank) VALUES ('automerge', 8)",
 		"INSERT INTO words (words, rank) VALUES ('crisismerge', 64)",

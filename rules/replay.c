@@ -172,6 +172,7 @@ decide(struct replay *r, enum step step, int64_t now, struct decision *d)
 
 	for (;;) {
 		struct ask ask = session_ask(&r->session, step, now);
+		bool answered;
 
 		arena_reset(r->scratch);
 		r->replayed.missing = NULL;
@@ -179,8 +180,8 @@ decide(struct replay *r, enum step step, int64_t now, struct decision *d)
 		    policy_decide(rules, &ask, r->scratch, d) == DONE)
 			break;
 		replay_answers(r);
-		if (!replay_resolve(r, &r->session.answers) &
-		    !replay_resolve(r, &r->session.txn.answers))
+		answered = replay_resolve(r, &r->session.answers);
+		if (!replay_resolve(r, &r->session.txn.answers) && !answered)
 			return PENDING;
 	}
 	failure_judge(&r->config->core, r->scratch, d);
