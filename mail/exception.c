@@ -112,6 +112,16 @@ read_recipients(struct arena *arena, struct str rest, struct exception *out)
 	return out->n_recipients > 0;
 }
 
+/* No exception of ours has one; a store that others share may hold anything. */
+static bool
+has_control(struct str key)
+{
+	for (size_t i = 0; i < key.n; i++)
+		if ((unsigned char)key.p[i] < ' ' || key.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 bool
 exception_read(struct arena *arena, struct str key, struct exception *out, struct err *e)
 {
@@ -121,7 +131,7 @@ exception_read(struct arena *arena, struct str key, struct exception *out, struc
 	*out = (struct exception){ .key = key };
 	while (n < 4 && str_pop(&rest, ' ', &word[n]))
 		n++;
-	if (!read_kind(word[0], out) || !read_rule(word[1], out) ||
+	if (has_control(key) || !read_kind(word[0], out) || !read_rule(word[1], out) ||
 	    !read_proof(arena, word[2], out) || word[3].n == 0 ||
 	    !read_recipients(arena, rest, out))
 		return err_set(e, ERR_SYNTAX, "it is no exception that this Postern knows");
