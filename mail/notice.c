@@ -121,10 +121,15 @@ moment(int64_t at, struct arena *arena)
 	return arena_dup(arena, str_of(text));
 }
 
+/* What another process says may be any number. */
+#define PERCENT_MOST 1000000
+
 static int64_t
 percent(const struct notice *n)
 {
-	return n->limit > 0 ? (int64_t)((double)n->used * 100 / (double)n->limit) : 0;
+	double percent = n->limit > 0 ? (double)n->used * 100 / (double)n->limit : 0;
+
+	return percent < PERCENT_MOST ? (int64_t)percent : PERCENT_MOST;
 }
 
 static struct str
