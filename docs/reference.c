@@ -375,7 +375,8 @@ main(int argc, char **argv)
 	else if (strcmp(what, "replies") == 0)
 		print_replies();
 	else {
-		fputs("usage: reference settings | tls | notify | digest | stages | facts | replies\n",
+		fputs(
+		    "usage: reference settings | tls | notify | digest | stages | facts | replies\n",
 		    stderr);
 		result = EXIT_FAILURE;
 	}
