@@ -158,12 +158,6 @@ shift(struct redis_link *link)
 	return s;
 }
 
-size_t
-redis_link_out(const struct redis_link *link)
-{
-	return link->n + link->n_held;
-}
-
 static void
 append(struct redis_link *link, int n, const char **argument, const size_t *length)
 {

@@ -42,7 +42,5 @@ void redis_link_free(struct redis_link **link);
  * caller's, and nothing was sent. A question whose errand failed may have been carried out all the same.
  */
 bool redis_link_send(struct redis_link *link, struct redis_errand *errand);
-/* How many questions are on their way, those among them that nobody waits for any more. */
-size_t redis_link_out(const struct redis_link *link);
 
 #endif

@@ -525,9 +525,3 @@ redis_answer_take(const struct redisReply *reply, const struct store_ask *ask)
 	}
 	return false;
 }
-
-size_t
-redis_answer_elements(const struct store_ask *ask)
-{
-	return ask->exceptions ? 2 * (STORE_EXCEPTIONS_MAX + 1) : TAKE_REPLY;
-}

@@ -61,7 +61,4 @@ bool redis_key(struct buf *out, const char *prefix, const char *kind, struct str
 /* Fills the answer. False: it is nothing that the script gives, and the answer is as if it had failed. */
 bool redis_answer_take(const struct redisReply *reply, const struct store_ask *ask);
 
-/* Most elements that the reply to a question can have. */
-size_t redis_answer_elements(const struct store_ask *ask);
-
 #endif
