@@ -1,7 +1,11 @@
 # db/: sources and headers, appended by hand, sorted.
 # Headers of this folder are not installed: libpostern_a_SOURCES += db/store.c db/store.h
 libpostern_a_SOURCES += \
+	db/backlog.c db/backlog.h \
 	db/db.c db/db.h \
+	db/db_link.c db/db_link.h \
+	db/db_private.h \
+	db/db_request.c db/db_request.h \
 	db/dbfile.c db/dbfile.h \
 	db/distinct.c db/distinct.h \
 	db/exception.c db/exception.h \
@@ -33,6 +37,7 @@ libpostern_a_SOURCES += \
 	db/row_redis.c db/row_redis.h \
 	db/row_sqlite.c db/row_sqlite.h \
 	db/schema.h \
+	db/side.c db/side.h \
 	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \
 	db/store.c db/store.h \

@@ -6,7 +6,7 @@
 
 #include "base/die.h"
 #include "base/log.h"
-#include "db/db.h"
+#include "db/backlog.h"
 #include "mail/session.h"
 #include "proxy/io.h"
 
@@ -129,7 +129,7 @@ limits_ceiling(const struct config_core *core)
 {
 	long loops = core->threads > 0 ? (long)core->threads : sysconf(_SC_NPROCESSORS_ONLN);
 	struct limits_ceiling c = {
-		.fixed = WORKER + (uint64_t)(loops > 0 ? loops : 1) * A_LOOP + DB_FULL_OCTETS,
+		.fixed = WORKER + (uint64_t)(loops > 0 ? loops : 1) * A_LOOP + BACKLOG_OCTETS,
 		.session = CONN_MOST + TXN_MOST + BUFFERS + TLS + FIELDS + STAGES + ITSELF +
 		    HEADERS * (uint64_t)core->header_size,
 		.sessions = (uint64_t)core->sessions,

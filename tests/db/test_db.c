@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/log.h"
+#include "db/backlog.h"
 #include "tests/db/folder.h"
 
 struct world {
@@ -156,7 +157,7 @@ test_full(void **state)
 {
 	static const struct {
 		size_t octets, mark;
-	} cases[] = { { 10, DB_FULL }, { 4 << 20, DB_FULL_OCTETS / (4 << 20) } };
+	} cases[] = { { 10, BACKLOG_REQUESTS }, { 4 << 20, BACKLOG_OCTETS / (4 << 20) } };
 	struct world *w = *state;
 	struct event_base *base = event_base_new();
 	struct db_link *link = db_link_new(w->db, base);
