@@ -80,6 +80,8 @@ libpostern_a_SOURCES += \
 	proxy/milter_life.c proxy/milter_life.h \
 	proxy/milter_link.c proxy/milter_link.h \
 	proxy/milter_process.c proxy/milter_process.h \
+	proxy/milter_session.c proxy/milter_session.h \
+	proxy/milter_verdict.c \
 	proxy/notice_process.c proxy/notice_process.h \
 	proxy/notice_way.c proxy/notice_way.h \
 	proxy/notices.c proxy/notices.h \
