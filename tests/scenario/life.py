@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import time
 
 import play
 from certificates import Authority, setting
-from play import MTA, WAIT, Client, free_port, stuffed, until
+from play import MTA, WAIT, Client, Milter, free_port, stuffed, until
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: %s\r\n\r\nHello\r\n"
 CASES = []
@@ -147,53 +146,6 @@ class World:
         except AssertionError:
             if kind is None:
                 raise
-
-
-class Milter:
-    """One session of an MTA with a milter."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
-        self.send(b"O", struct.pack("!III", 6, 0x1ff, 0x1fffff))
-        assert self.answer()[:1] == b"O"
-        self.no_reply = False
-        self.send(b"C", b"client.example\0" + b"4" + struct.pack("!H", 4711) + b"192.0.2.1\0")
-        self.send(b"H", b"client.example\0")
-
-    def send(self, command, data=b""):
-        self.socket.sendall(struct.pack("!I", 1 + len(data)) + command + data)
-
-    def take(self, n):
-        got = b""
-        while len(got) < n:
-            piece = self.socket.recv(n - len(got))
-            if not piece:
-                raise EOFError
-            got += piece
-        return got
-
-    def answer(self):
-        return self.take(struct.unpack("!I", self.take(4))[0])
-
-    def begin(self):
-        self.send(b"M", b"<a@example.net>\0")
-        assert self.answer() == b"c"
-        self.send(b"R", b"<b@example.org>\0")
-        assert self.answer() == b"c"
-
-    def finish(self):
-        self.send(b"L", b"From\0 a@example.net\0")
-        self.send(b"N")
-        self.send(b"B", b"Hello\r\n")
-        self.send(b"E")
-        said = self.answer()
-        while said[:1] in b"hip":
-            said = self.answer()
-        assert said == b"c", said
-
-    def close(self):
-        self.send(b"Q")
-        self.socket.close()
 
 
 def send_one(c, subject):

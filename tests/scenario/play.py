@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -437,6 +438,55 @@ class Client:
         if code is not None and got != code:
             raise AssertionError("expected %s, got %s %r" % (code, got, lines))
         return got
+
+
+class Milter:
+    """One session of an MTA with a milter."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
+        self.send(b"O", struct.pack("!III", 6, 0x1ff, 0x1fffff))
+        assert self.answer()[:1] == b"O"
+        self.no_reply = False
+        self.send(b"C", b"client.example\0" + b"4" + struct.pack("!H", 4711) + b"192.0.2.1\0")
+        self.send(b"H", b"client.example\0")
+
+    def send(self, command, data=b""):
+        self.socket.sendall(struct.pack("!I", 1 + len(data)) + command + data)
+
+    def take(self, n):
+        got = b""
+        while len(got) < n:
+            piece = self.socket.recv(n - len(got))
+            if not piece:
+                raise EOFError
+            got += piece
+        return got
+
+    def answer(self):
+        return self.take(struct.unpack("!I", self.take(4))[0])
+
+    def begin(self):
+        self.send(b"M", b"<a@example.net>\0")
+        assert self.answer() == b"c"
+        self.send(b"R", b"<b@example.org>\0")
+        assert self.answer() == b"c"
+
+    def finish(self, *fields, verdict=b"c"):
+        """fields: of the header, as the MTA hands them over: name, NUL, value."""
+        for field in fields or (b"From\0 a@example.net",):
+            self.send(b"L", field + b"\0")
+        self.send(b"N")
+        self.send(b"B", b"Hello\r\n")
+        self.send(b"E")
+        said = self.answer()
+        while said[:1] in b"hip":
+            said = self.answer()
+        assert said[:1] == verdict, said
+
+    def close(self):
+        self.send(b"Q")
+        self.socket.close()
 
 
 def stuffed(octets):
