@@ -22,7 +22,7 @@
 #define WIDEST 40
 
 struct options {
-	const char *since, *until, *verdict, *from, *to, *ip, *rule, *text, *last;
+	const char *since, *until, *verdict, *from, *to, *subject, *ip, *rule, *text, *last;
 	bool observed, follow, verify, group, csv, no_pager;
 };
 
@@ -93,6 +93,10 @@ print_entry_on(struct line *on, struct listing *l, const struct journal_record *
 	if (r->observed.n > 0) {
 		line_add(&line, "observed: ", COLOR_DIM);
 		line_cell(&line, r->observed, 0, COLOR_DIM);
+	}
+	if (r->subject.n > 0) {
+		line_add(&line, "subject: ", COLOR_DIM);
+		line_cell(&line, r->subject, 0, COLOR_DIM);
 	}
 	line_end(&line);
 	*on = line;
@@ -359,12 +363,14 @@ static const struct cli_option rows[] = {
 	    "accept, tempfail, reject, defer or left" },
 	{ "from", OPTION_TEXT, offsetof(struct options, from), "TEXT", "in the sender's address" },
 	{ "to", OPTION_TEXT, offsetof(struct options, to), "TEXT", "in a recipient's address" },
+	{ "subject", OPTION_TEXT, offsetof(struct options, subject), "TEXT",
+	    "in the subject, where `journal subject` keeps it" },
 	{ "ip", OPTION_TEXT, offsetof(struct options, ip), "CLIENT",
 	    "its address, a network 192.0.2.0/24, or a part of its name" },
 	{ "rule", OPTION_TEXT, offsetof(struct options, rule), "RULE",
 	    "that decided: postern.conf:12, :12, or how it begins" },
 	{ "text", OPTION_TEXT, offsetof(struct options, text), "TEXT",
-	    "anywhere: addresses, text, rule, client's name, helo" },
+	    "anywhere: addresses, subject, text, rule, client's name, helo" },
 	{ "observed", OPTION_SWITCH, offsetof(struct options, observed), NULL,
 	    "only what a rule that is observed would have refused" },
 	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N" },
@@ -404,6 +410,7 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 		.client = str_of(o->ip),
 		.sender = str_of(o->from),
 		.recipient = str_of(o->to),
+		.subject = str_of(o->subject),
 		.rule = str_of(o->rule),
 		.text = str_of(o->text),
 		.last = last,

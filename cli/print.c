@@ -269,6 +269,7 @@ add_members(struct buf *b, const struct journal_record *r)
 	print_member(b, "rule", r->rule);
 	print_member(b, "observed", r->observed);
 	print_member(b, "queue_id", r->queue_id);
+	print_member(b, "subject", r->subject);
 	buf_printf(b, ",\"size\":%" PRId64 ",\"times\":%" PRId64 ",\"took_us\":%d", r->size,
 	    r->times > 0 ? r->times : 1, r->took_us);
 	print_member(b, "config", r->config);
@@ -321,6 +322,7 @@ static const struct {
 	{ "observed", offsetof(struct journal_record, observed) },
 	{ "queue_id", offsetof(struct journal_record, queue_id) },
 	{ "session", offsetof(struct journal_record, session) },
+	{ "subject", offsetof(struct journal_record, subject) },
 };
 
 #define N_CSV_TEXTS (sizeof(csv_texts) / sizeof(csv_texts[0]))

@@ -207,6 +207,7 @@ story_head(const struct tale *t)
 		snprintf(text, sizeof(text), "%" PRId64 " octets", r->size);
 		item(t, "message", str_of(text));
 	}
+	item(t, "subject", r->subject);
 	if (r->times > 1) {
 		snprintf(text, sizeof(text), "%" PRId64 ", one entry for all", r->times);
 		item(t, "times", str_of(text));

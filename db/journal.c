@@ -18,6 +18,7 @@ static const struct migration migrations[] = {
 	{ 3, schema_journal_3 },
 	{ 4, schema_journal_4 },
 	{ 5, schema_journal_5 },
+	{ 6, schema_journal_6 },
 };
 
 const struct dbfile_kind journal_kind = {
@@ -51,6 +52,7 @@ const struct journal_text journal_texts[JOURNAL_TEXTS] = {
 	TEXT(ANSWERS, answers),
 	TEXT(OBSERVED, observed),
 	TEXT(CONFIG, config),
+	TEXT(SUBJECT, subject),
 };
 
 /* --- the key of ids ----------------------------------------------------------------------------- */
@@ -97,7 +99,7 @@ journal_open(const char *path, struct err *e)
 	static const char append[] =
 	    "INSERT INTO entry (" JOURNAL_COLUMNS
 	    ", chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
+	    "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
 	/*
 	 * Where the newest has no link (it is of before there was a chain, or was tampered with, which does not
 	 * stop the mail), the chain goes on from its beginning.
@@ -109,7 +111,7 @@ journal_open(const char *path, struct err *e)
 	    "WHERE m.name = 'serial'";
 	struct journal *j = xcalloc(1, sizeof(*j));
 
-	_Static_assert(COLUMNS == 26, "a parameter for each column, and one for the link");
+	_Static_assert(COLUMNS == 27, "a parameter for each column, and one for the link");
 	j->head = -1;
 	j->chain = chain_new();
 	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||

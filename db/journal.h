@@ -33,6 +33,7 @@ struct journal_record {
 	struct str answers;  /* JSON array: DNS answers and store answers */
 	struct str observed; /* "reject", "tempfail" or "": what observed rules would have said */
 	struct str config;   /* revision: 12 hex digits of the digest of the configuration's text */
+	struct str subject;  /* decoded, if it is to be kept; else "" */
 };
 
 /* A deep copy, texts included, freed with free(). */
@@ -87,22 +88,22 @@ bool journal_in_place(const struct journal *journal);
 
 /* Reading. A filter's empty text and zero time mean: any. */
 struct journal_filter {
-	int64_t since_ms, until_ms;   /* from since on, before until */
-	int64_t after_serial;         /* only those with a higher number: for --follow */
-	struct str id, verdict;       /* equal */
-	struct str client;            /* an address, a network, or a part of the name */
-	struct str sender, recipient; /* contained, without case */
-	struct str rule;              /* beginning of file:line; or its end ":12" */
-	struct str text;              /* contained in any text about client, mail or verdict */
-	size_t last;                  /* only the newest so many; 0: all */
-	bool observed;                /* only those of which an observed rule would have said no */
+	int64_t since_ms, until_ms;            /* from since on, before until */
+	int64_t after_serial;                  /* only those with a higher number: for --follow */
+	struct str id, verdict;                /* equal */
+	struct str client;                     /* an address, a network, or a part of the name */
+	struct str sender, recipient, subject; /* contained, without case */
+	struct str rule;                       /* beginning of file:line; or its end ":12" */
+	struct str text; /* contained in any text about client, mail or verdict */
+	size_t last;     /* only the newest so many; 0: all */
+	bool observed;   /* only those of which an observed rule would have said no */
 };
 
 struct journal *journal_open_read(const char *path, struct err *e);
 /*
  * Calls row() for each match, oldest first, until it returns false. The record is valid during the
- * call. `text` is looked for in sender, recipients, text, rule, client's name and helo, without
- * case (ASCII).
+ * call. `text` is looked for in sender, recipients, subject, text, rule, client's name and helo,
+ * without case (ASCII).
  */
 bool journal_read(struct journal *journal, const struct journal_filter *filter,
     bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e);

@@ -53,6 +53,7 @@ enum journal_column {
 	COLUMN_ANSWERS,
 	COLUMN_OBSERVED,
 	COLUMN_CONFIG,
+	COLUMN_SUBJECT,
 	COLUMNS,
 	COLUMN_CHAIN = COLUMNS, /* behind them */
 };
@@ -60,7 +61,7 @@ enum journal_column {
 #define JOURNAL_COLUMNS \
 	"serial, id, time_ms, front, step, verdict, code, took_us, size, times, session, client_ip, " \
 	"client_name, helo, account, sender, recipients, enhanced, text, rule, queue_id, facts, " \
-	"trace, answers, observed, config"
+	"trace, answers, observed, config, subject"
 
 /* The texts of a record and their columns: one table for binding, reading and copying. */
 struct journal_text {
@@ -68,7 +69,7 @@ struct journal_text {
 	size_t offset; /* of the struct str in struct journal_record */
 };
 
-#define JOURNAL_TEXTS 16
+#define JOURNAL_TEXTS 17
 extern const struct journal_text journal_texts[JOURNAL_TEXTS];
 
 static inline struct str *

@@ -48,7 +48,8 @@ hash_of(const struct journal *j, struct str address)
 	entry "sender || char(10) || " entry "recipients || char(10) || " entry \
 	      "account || char(10) || " entry "text || char(10) || " entry \
 	      "client_name || char(10) || " entry "helo || char(10) || " entry \
-	      "facts || char(10) || " entry "trace || char(10) || " entry "answers"
+	      "facts || char(10) || " entry "trace || char(10) || " entry \
+	      "answers || char(10) || " entry "subject"
 
 /* The next lot behind *behind, which moves on. False: it failed; *last is set when that was all. */
 static bool
@@ -138,7 +139,7 @@ empty_one(struct forgetting *f, int64_t serial, struct err *e)
 		run(f,
 		    "UPDATE entry SET session = '', client_ip = '', client_name = '', helo = '', account = '', "
 		    "sender = '', recipients = '[]', text = '" JOURNAL_FORGOTTEN
-		    "', queue_id = '', facts = '{}', trace = '[]', answers = '[]' WHERE serial = ?1",
+		    "', queue_id = '', facts = '{}', trace = '[]', answers = '[]', subject = '' WHERE serial = ?1",
 		    serial, NULL, e));
 }
 

@@ -108,23 +108,21 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 #define CONTAINS(column, n) column " LIKE ?" #n " ESCAPE '\\'"
 
 /* Empty texts and zero times mean any. Parameters as in enum parameter. */
+/* clang-format off */
 #define MATCHES \
-	"serial BETWEEN ?1 AND ?2 AND (?15 = 0 OR observed <> '') AND (?3 = 0 OR time_ms >= ?3) AND (?4 = 0 OR time_ms < ?4) " \
+	"serial BETWEEN ?1 AND ?2 AND (?3 = 0 OR time_ms >= ?3) AND (?4 = 0 OR time_ms < ?4) " \
 	"AND (?5 = '' OR verdict = ?5) " \
 	"AND (?6 = '' OR in_network(client_ip, ?6)) " \
-	"AND (?7 = '' OR " CONTAINS("client_name", \
-	    7) ") " \
-	       "AND (?8 = '' OR " CONTAINS("sender", \
-		   8) ") " \
-		      "AND (?9 = '' OR " CONTAINS("recipients", \
-			  9) ") " \
-			     "AND (?10 = '' OR " CONTAINS("rule", \
-				 10) ") " \
-				     "AND (?11 = '' OR " CONTAINS("sender", 11) " OR " CONTAINS( \
-					 "recipients", 12) " OR " CONTAINS("text", \
-					 11) " OR " CONTAINS("rule", \
-					 11) " OR " CONTAINS("client_name", \
-					 11) " OR " CONTAINS("helo", 11) ")"
+	"AND (?7 = '' OR " CONTAINS("client_name", 7) ") " \
+	"AND (?8 = '' OR " CONTAINS("sender", 8) ") " \
+	"AND (?9 = '' OR " CONTAINS("recipients", 9) ") " \
+	"AND (?10 = '' OR " CONTAINS("rule", 10) ") " \
+	"AND (?11 = '' OR " CONTAINS("subject", 11) ") " \
+	"AND (?12 = '' OR " CONTAINS("sender", 12) " OR " CONTAINS("recipients", 13) \
+	" OR " CONTAINS("text", 12) " OR " CONTAINS("rule", 12) " OR " CONTAINS("client_name", 12) \
+	" OR " CONTAINS("helo", 12) " OR " CONTAINS("subject", 12) ") " \
+	"AND (?16 = 0 OR observed <> '')"
+/* clang-format on */
 
 enum parameter {
 	FIRST = 1,
@@ -137,6 +135,7 @@ enum parameter {
 	SENDER,
 	RECIPIENT,
 	RULE,
+	SUBJECT,
 	ANY,
 	ANY_JSON,
 	LIMIT,
@@ -239,6 +238,7 @@ words(struct search *s)
 		journal_text_match(s->journal, f->client, &s->words);
 	journal_text_match(s->journal, f->sender, &s->words);
 	journal_text_match(s->journal, f->recipient, &s->words);
+	journal_text_match(s->journal, f->subject, &s->words);
 	journal_text_match(s->journal, f->text, &s->words);
 }
 
@@ -259,6 +259,7 @@ patterns(struct search *s, struct err *e)
 	contains(&s->pattern[SENDER], f->sender);
 	contains_json(&s->pattern[RECIPIENT], f->recipient);
 	rule_pattern(&s->pattern[RULE], f->rule);
+	contains(&s->pattern[SUBJECT], f->subject);
 	contains(&s->pattern[ANY], f->text);
 	contains_json(&s->pattern[ANY_JSON], f->text);
 	for (size_t i = 0; i < LIMIT; i++)
@@ -292,7 +293,7 @@ struct piece {
 #define FROM_ENTRIES "FROM entry WHERE "
 #define FROM_WORDS \
 	"FROM " JOURNAL_TEXT ".words CROSS JOIN entry ON serial = words.rowid " \
-	"WHERE words MATCH ?14 AND words.rowid BETWEEN ?1 AND ?2 AND "
+	"WHERE words MATCH ?15 AND words.rowid BETWEEN ?1 AND ?2 AND "
 
 /* The first part of a span that is searched in one way; piece_end() after it. */
 static struct piece
@@ -401,10 +402,10 @@ newest_of(struct search *s, const struct piece *p, int64_t *left, int64_t *seria
 {
 	static const char plain[] =
 	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_ENTRIES MATCHES
-	    " ORDER BY serial DESC LIMIT ?13)";
+	    " ORDER BY serial DESC LIMIT ?14)";
 	static const char indexed[] =
 	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_WORDS MATCHES
-	    " ORDER BY words.rowid DESC LIMIT ?13)";
+	    " ORDER BY words.rowid DESC LIMIT ?14)";
 	sqlite3_stmt *stmt;
 	int rc;
 
@@ -514,9 +515,9 @@ read_piece(
     struct search *s, const struct piece *p, const struct reader *reader, bool *more, struct err *e)
 {
 	static const char plain[] =
-	    "SELECT " JOURNAL_COLUMNS " " FROM_ENTRIES MATCHES " ORDER BY serial LIMIT ?13";
+	    "SELECT " JOURNAL_COLUMNS " " FROM_ENTRIES MATCHES " ORDER BY serial LIMIT ?14";
 	static const char indexed[] =
-	    "SELECT " JOURNAL_COLUMNS " " FROM_WORDS MATCHES " ORDER BY words.rowid LIMIT ?13";
+	    "SELECT " JOURNAL_COLUMNS " " FROM_WORDS MATCHES " ORDER BY words.rowid LIMIT ?14";
 	struct search part = *s;
 	struct journal_record *records[LOT];
 	sqlite3_stmt *stmt;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/die.h"
+#include "base/escape.h"
 #include "base/log.h"
 
 /* Entries in one step: some milliseconds. */
@@ -17,7 +18,7 @@
 	entry "sender || char(10) || " entry "recipients || char(10) || " entry \
 	      "text || char(10) || " entry "rule || char(10) || " entry \
 	      "client_name || char(10) || iif(" entry "helo = " entry "client_name, '', " entry \
-	      "helo) || char(10) || " entry "client_ip"
+	      "helo) || char(10) || " entry "client_ip || char(10) || " entry "subject"
 
 /*
  * Which of a text's threes to look for: the rarest of them in so many entries. Each costs reading where it is,
@@ -321,7 +322,7 @@ take_sample(struct journal *j, struct sample *s)
 }
 
 struct three {
-	char text[4];
+	char text[13];
 	size_t n; /* of the sample */
 };
 
@@ -343,26 +344,55 @@ rarer(const void *a, const void *b)
 	return x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Of plain letters only: others are folded in ways that are the tokenizer's own. */
+/* Octets of the character there; 0: the text ends within it, or it is none. */
+static size_t
+character(struct str text, size_t at)
+{
+	unsigned char c = at < text.n ? (unsigned char)text.p[at] : 0x80;
+	size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	return at + n <= text.n ? n : 0;
+}
+
+/* Octets of the three characters there; 0: there are fewer, or JSON has them in another form. */
+static size_t
+three_at(struct str text, size_t at)
+{
+	struct buf json;
+	size_t n = 0;
+	bool same;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t one = character(text, at + n);
+
+		if (one == 0)
+			return 0;
+		n += one;
+	}
+	buf_init(&json, 100);
+	escape_json(&json, str_sub(text, at, at + n));
+	same = json.n == n + 2 && memcmp(json.p + 1, text.p + at, n) == 0;
+	buf_free(&json);
+	return same ? n : 0;
+}
+
+/* As they are, but for ASCII: others are folded by the tokenizer, in what it is asked for too. */
 static size_t
 threes_of(struct str text, struct three out[THREES_MAX])
 {
-	size_t n = 0;
+	size_t n = 0, step;
 
-	for (size_t i = 0; i + 3 <= text.n && n < THREES_MAX; i++) {
+	for (size_t i = 0; i < text.n && n<THREES_MAX; i += step> 0 ? step : 1) {
+		size_t octets = three_at(text, i);
 		struct three t = { .n = 0 };
-		bool plain = true;
+		bool new = octets > 0;
 
-		for (size_t k = 0; k < 3; k++) {
-			unsigned char c = (unsigned char)text.p[i + k];
-
-			t.text[k] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-			/* Quotes and backslashes are written differently in JSON. */
-			plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\';
-		}
-		for (size_t k = 0; k < n && plain; k++)
-			plain = strcmp(out[k].text, t.text) != 0;
-		if (plain)
+		step = character(text, i);
+		for (size_t k = 0; k < octets; k++)
+			t.text[k] = ascii_lower(text.p[i + k]);
+		for (size_t k = 0; k < n && new; k++)
+			new = strcmp(out[k].text, t.text) != 0;
+		if (new)
 			out[n++] = t;
 	}
 	return n;

@@ -45,7 +45,8 @@ is_empty(sqlite3_stmt *row)
 		if (i != COLUMN_ENHANCED && i != COLUMN_RULE && i != COLUMN_TEXT && text.n > 2)
 			return false;
 	}
-	return str_eq(dbfile_text(row, COLUMN_TEXT), STR(JOURNAL_FORGOTTEN));
+	return dbfile_text(row, COLUMN_SUBJECT).n == 0 &&
+	    str_eq(dbfile_text(row, COLUMN_TEXT), STR(JOURNAL_FORGOTTEN));
 }
 
 /* The digest of what it said, from the entry or from what was kept of it. */

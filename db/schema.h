@@ -11,6 +11,7 @@ extern const char schema_journal_2[];
 extern const char schema_journal_3[];
 extern const char schema_journal_4[];
 extern const char schema_journal_5[];
+extern const char schema_journal_6[];
 extern const char schema_store_1[];
 extern const char schema_store_2[];
 extern const char schema_store_3[];

@@ -5,10 +5,14 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/escape.h"
+#include "filters/mime_field.h"
 #include "rules/record.h"
 
 /* A record's JSON texts; past it the text is left out, never cut in the middle. */
 #define RECORD_TEXT_MAX (256 * 1024)
+
+/* Octets of a subject that are kept: longer ones are not meant to be read. */
+#define SUBJECT_MAX 400
 
 /* The texts of a record while it is being made. */
 struct draft {
@@ -86,6 +90,21 @@ write_recipients(struct buf *b, const struct session *s)
 	buf_addc(b, ']');
 }
 
+/* What header("Subject") gives, once the header has been read; cut between characters. */
+static struct str
+subject_of(struct session *s)
+{
+	const struct field *field = header_find(&s->txn.message.header, "Subject", 0);
+	struct str text = field ? mime_field_text(s->txn.arena, field->value) : STR("");
+	size_t n = SUBJECT_MAX;
+
+	if (text.n <= n)
+		return text;
+	while (((unsigned char)text.p[n] & 0xc0) == 0x80)
+		n--;
+	return str_sub(text, 0, n);
+}
+
 static void
 draft_session(struct draft *d, struct session *s, enum step step, struct gate_story *story)
 {
@@ -103,6 +122,8 @@ draft_session(struct draft *d, struct session *s, enum step step, struct gate_st
 		d->r.sender = s->txn.sender.address;
 		d->r.size = (int64_t)s->txn.message.size;
 		d->r.queue_id = s->txn.queue_id;
+		if (story->config->core.journal_subject)
+			d->r.subject = subject_of(s);
 	}
 	write_recipients(&d->recipients, s);
 	record_facts(s, step, &d->facts);

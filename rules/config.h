@@ -120,6 +120,7 @@ struct config_core {
 	int64_t threads;                       /* loops; 0: one a core */
 	int64_t journal_keep, journal_details; /* ms; details 0: as long as it is kept */
 	bool journal_search;
+	bool journal_subject;
 	int64_t journal_size;        /* octets; 0: any */
 	bool bare_newline_normalise; /* `bare_newline refuse|normalise` (word index 1) */
 	int64_t bare_newline;

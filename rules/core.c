@@ -179,6 +179,8 @@ const struct setting config_settings[] = {
 	    "How long entries stay; after that there are only the sums of their hours. 0: as long as `journal keep`." },
 	{ "journal search", SETTING_SWITCH, CORE(journal_search), 0, 0, "on", NULL,
 	    "Whether an index is kept with which texts and addresses are found fast in millions of entries." },
+	{ "journal subject", SETTING_SWITCH, CORE(journal_subject), 0, 0, "off", NULL,
+	    "Whether the journal keeps the subjects of messages, to be searched." },
 	{ "journal size", SETTING_SIZE, CORE(journal_size), 0, MEGA(16777216), "0", NULL,
 	    "Beyond this size of journal.db the oldest entries go before their time; 0: it may grow." },
 	{ "drain", SETTING_DURATION, CORE(drain), 0, DAYS(1), "30s", NULL,

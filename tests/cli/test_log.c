@@ -44,6 +44,7 @@ fill(struct run *r)
 	c.rule = STR("");
 	c.observed = STR("reject");
 	c.recipients = STR("[\"z@example.org\"]");
+	c.subject = STR("Your invoice");
 	run_append(r, &c);
 }
 
@@ -55,7 +56,7 @@ static const char line_b[] =
     "x@example.org, y@example.com  Greylisted  postern.conf:15\n";
 static const char line_c[] =
     "2026-01-31 14:00:00  cccccc  accept    250  message  192.0.2.1     a@example.net  "
-    "z@example.org                 ok  observed: reject\n";
+    "z@example.org                 ok  observed: reject  subject: Your invoice\n";
 
 static void
 test_lines(void **state)
@@ -104,6 +105,9 @@ static const struct filtered filters[] = {
 	{ "log --ip mx.example", "abc" },
 	{ "log --rule :15", "b" },
 	{ "log --text greylist", "b" },
+	{ "log --subject INVOICE", "c" },
+	{ "log --text invoice", "c" },
+	{ "log --subject example.net", "" },
 	{ "log --last 2", "bc" },
 	{ "log --last 1 --verdict reject", "a" },
 	{ "log --verdict accept --from nobody", "" },
@@ -184,6 +188,7 @@ test_json(void **state)
 	memcpy(record.id, "aaaaaa", 7);
 	record.recipients = STR("[\"b@example.org\"]");
 	record.facts = STR("{\"spf\":\"fail\",\"n\":3}");
+	record.subject = STR("\"Hi\"");
 	run_append(r, &record);
 	run_cli(r, "log --json");
 	snprintf(want, sizeof(want),
@@ -192,7 +197,8 @@ test_json(void **state)
 	    "\"client_name\":\"mx.example.net\",\"helo\":\"helo.example.net\",\"account\":\"\","
 	    "\"sender\":\"a@example.net\",\"recipients\":[\"b@example.org\"],\"verdict\":\"reject\","
 	    "\"code\":550,\"enhanced\":\"5.7.23\",\"text\":\"SPF: not permitted\","
-	    "\"rule\":\"postern.conf:12\",\"observed\":\"\",\"queue_id\":\"\",\"size\":0,\"times\":1,"
+	    "\"rule\":\"postern.conf:12\",\"observed\":\"\",\"queue_id\":\"\","
+	    "\"subject\":\"\\\"Hi\\\"\",\"size\":0,\"times\":1,"
 	    "\"took_us\":1234,\"config\":\"0123456789ab\",\"facts\":{\"spf\":\"fail\",\"n\":3}}\n");
 	run_is(r, 0, want, "");
 }
@@ -301,14 +307,15 @@ test_csv(void **state)
 	record.helo = STR("=cmd|' /C calc'!A0");
 	record.text = STR("say \"no\",\r\ntwice");
 	record.recipients = STR("[\"x@example.org\",\"y@example.com\"]");
+	record.subject = STR("=1+1");
 	run_append(r, &record);
 	run_cli(r, "log --csv");
 	run_is(r, 0,
 	    "id,time,front,step,verdict,code,size,times,recipients,client_ip,client_name,helo,account,sender,"
-	    "enhanced,text,rule,observed,queue_id,session\r\n"
+	    "enhanced,text,rule,observed,queue_id,session,subject\r\n"
 	    "aaaaaa,2026-01-31T12:00:00.123Z,proxy,mail,reject,550,0,1,\"x@example.org, y@example.com\","
 	    "\"192.0.2.1\",\"mx.example.net\",\"'=cmd|' /C calc'!A0\",\"\",\"a@example.net\",\"5.7.23\","
-	    "\"say \"\"no\"\",\\x0d\\x0atwice\",\"postern.conf:12\",\"\",\"\",\"s7\"\r\n",
+	    "\"say \"\"no\"\",\\x0d\\x0atwice\",\"postern.conf:12\",\"\",\"\",\"s7\",\"'=1+1\"\r\n",
 	    "");
 	run_cli(r, "log --csv --json");
 	run_is(r, 2, "", "postern: --csv and --json: one of them\n");
@@ -382,7 +389,7 @@ test_hostile(void **state)
 	memcpy(h.id, "hhhhhh", 7);
 	h.session = h.client_ip = h.client_name = h.helo = h.account = h.sender = nasty(octets);
 	h.recipients = h.enhanced = h.text = h.rule = h.queue_id = h.facts = nasty(octets);
-	h.trace = h.answers = h.observed = h.config = nasty(octets);
+	h.trace = h.answers = h.observed = h.config = h.subject = nasty(octets);
 	run_append(r, &h);
 	/* The same inside of JSON that can be read. */
 	buf_init(&trace, 8192);

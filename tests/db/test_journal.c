@@ -143,6 +143,7 @@ test_all_columns(void **state)
 		.answers = STR("[1]"),
 		.observed = STR("reject"),
 		.config = STR("0123456789ab"),
+		.subject = STR("s\xc3\xbc"),
 	};
 	struct kept k = { 0 };
 	struct journal_record *got;
@@ -178,6 +179,7 @@ test_all_columns(void **state)
 	same_text(got->answers, r.answers);
 	same_text(got->observed, r.observed);
 	same_text(got->config, r.config);
+	same_text(got->subject, r.subject);
 	forget(&k);
 }
 

@@ -75,6 +75,21 @@ append(struct journal *j, size_t n)
 }
 
 static void
+append_subject(struct journal *j, struct str subject)
+{
+	struct journal_record r = {
+		.time_ms = T0,
+		.front = "proxy",
+		.step = "message",
+		.verdict = "accept",
+		.subject = subject,
+	};
+	struct journal_record *p = &r;
+
+	assert_true(journal_append(j, &p, 1, NULL));
+}
+
+static void
 write_some(struct world *w, size_t n)
 {
 	struct journal *j = journal_open(w->path, NULL);
@@ -142,6 +157,7 @@ static const struct tampered tampered[] = {
 	{ "UPDATE entry SET took_us = 1 WHERE serial = 5", "A5-5" },
 	{ "UPDATE entry SET verdict = 'accept' WHERE serial = 20", "A20-20" },
 	{ "UPDATE entry SET facts = '' WHERE serial = 1", "A1-1" },
+	{ "UPDATE entry SET subject = 'x' WHERE serial = 5", "A5-5" },
 	/* Moved from one column to the next. */
 	{ "UPDATE entry SET client_ip = '', client_name = client_ip WHERE serial = 5", "A5-5" },
 	{ "UPDATE entry SET chain = x'00' WHERE serial = 5", "A5-5 A6-6" },
@@ -222,6 +238,31 @@ test_whole(void **state)
 	v = verify_since(w, T0 + 5000, said);
 	assert_string_equal(said, "");
 	assert_int_equal(v.entries, 0);
+}
+
+/* Entries of before there was a column verify as they were; one with a subject, too, until somebody takes it away. */
+static void
+test_older(void **state)
+{
+	struct world *w = *state;
+	struct journal_verdict v;
+	struct journal *j;
+	char said[200];
+
+	write_some(w, N);
+	sql(w, "ALTER TABLE entry DROP COLUMN subject; PRAGMA user_version = 5");
+	j = journal_open(w->path, NULL);
+	assert_non_null(j);
+	append_subject(j, STR("Gr\xc3\xbc\xc3\x9f\x65"));
+	append_subject(j, STR(""));
+	journal_close(&j);
+	v = verify(w, said);
+	assert_string_equal(said, "");
+	assert_int_equal(v.entries, N + 2);
+	assert_int_equal(v.unchained, 0);
+	sql(w, "UPDATE entry SET subject = '' WHERE serial > 5");
+	verify(w, said);
+	assert_string_equal(said, "A21-21");
 }
 
 /* Retention removes the front, and the chain begins behind it. */
@@ -510,6 +551,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tampered),
 		cmocka_unit_test_setup_teardown(test_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_older, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cleaned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),

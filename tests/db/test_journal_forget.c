@@ -82,6 +82,9 @@ test_person(void **state)
 /* --- the journal -------------------------------------------------------------------------------- */
 
 /* Each names the person in another place, but for the first, which names somebody else. */
+/* The ways in which an entry names the person. */
+#define KINDS 7
+
 static void
 append_some(struct journal *j, size_t times)
 {
@@ -103,7 +106,10 @@ append_some(struct journal *j, size_t times)
 	};
 
 	for (size_t i = 0; i < times; i++) {
-		struct journal_record r[7] = { base, base, base, base, base, base, base };
+		struct journal_record r[KINDS + 1];
+
+		for (size_t k = 0; k <= KINDS; k++)
+			r[k] = base;
 
 		r[1].sender = STR("person@example.org");
 		r[2].recipients = STR("[\"b@example.org\",\"person@example.org\"]");
@@ -111,7 +117,8 @@ append_some(struct journal *j, size_t times)
 		r[4].text = STR("person@example.org is not known here");
 		r[5].facts = STR("{\"sender\":\"person@EXAMPLE.org\"}");
 		r[6].answers = STR("[{\"seen\":\"greylist:x:person@example.org:b@example.org\"}]");
-		for (size_t k = 0; k < 7; k++) {
+		r[7].subject = STR("fwd: <Person@example.org> wrote");
+		for (size_t k = 0; k <= KINDS; k++) {
 			struct journal_record *p = &r[k];
 
 			assert_true(journal_append(j, &p, 1, NULL));
@@ -197,7 +204,7 @@ found(struct world *w, struct str text)
 	return n;
 }
 
-#define TIMES 60 /* 360 entries: more than one transaction */
+#define TIMES 50 /* 350 entries: more than one transaction */
 
 static void
 test_forgotten(void **state)
@@ -215,22 +222,24 @@ test_forgotten(void **state)
 	while (journal_index(w->journal, true))
 		;
 	assert_int_equal(found(w, STR("person@example.org is not")), TIMES);
+	assert_int_equal(found(w, STR("<person@example.org> wrote")), TIMES);
 	if (!journal_forget(w->journal, &person, &out, &e))
 		fail_msg("%s", e.text);
-	assert_int_equal(out.entries, 6 * TIMES);
+	assert_int_equal(out.entries, KINDS * TIMES);
 	v = verify(w, &faults);
 	assert_int_equal(v.forgotten, 0);
 	person.look_only = false;
 	if (!journal_forget(w->journal, &person, &out, &e))
 		fail_msg("%s", e.text);
-	assert_int_equal(out.entries, 6 * TIMES);
+	assert_int_equal(out.entries, KINDS * TIMES);
 	assert_true(out.sums >= 2);
 	v = verify(w, &faults);
 	assert_int_equal(faults, 0);
-	assert_int_equal(v.forgotten, 6 * TIMES);
+	assert_int_equal(v.forgotten, KINDS * TIMES);
 	/* The entries that tell of it are four: a hundred each. */
-	assert_int_equal(v.entries, 7 * TIMES + 4);
+	assert_int_equal(v.entries, (KINDS + 1) * TIMES + 4);
 	assert_int_equal(found(w, STR("person@example.org is not")), 0);
+	assert_int_equal(found(w, STR("<person@example.org> wrote")), 0);
 	assert_int_equal(found(w, STR("other-person@example.org")), TIMES);
 	while (journal_index(w->journal, true))
 		;
@@ -240,7 +249,7 @@ test_forgotten(void **state)
 	assert_int_equal(
 	    number(w, "journal.db",
 		"SELECT count(*) FROM entry WHERE rule = 'postern.conf:12' AND code = 550"),
-	    7 * TIMES);
+	    (KINDS + 1) * TIMES);
 	/* Nobody is left to forget. */
 	assert_true(journal_forget(w->journal, &person, &out, &e));
 	assert_int_equal(out.entries, 0);
@@ -248,6 +257,7 @@ test_forgotten(void **state)
 	assert_false(in_file(w, "journal.db", "\"person@example.org"));
 	assert_false(in_file(w, "journal.db", "person@example.org is not"));
 	assert_false(in_file(w, "journal.db", "x:person@example.org"));
+	assert_false(in_file(w, "journal.db", "fwd: <person@example.org"));
 	assert_false(in_file(w, "journal.db-wal", "person@example.org"));
 	assert_true(in_file(w, "journal.db", "other-person@example.org"));
 }

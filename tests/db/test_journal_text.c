@@ -88,6 +88,12 @@ static const char *const names[] = { "anna", "Bert", "c%c", "d_d", "\"quoted\"",
 	"*" };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
+static const char *const subjects[] = { "Invoice 4711", "Gr\xc3\xbc\xc3\x9f\x65 aus K\xc3\xb6ln",
+	"\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80",
+	"\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "wrong \xff\xc3 octets",
+	"hidden \xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b blanks", "Anna" };
+#define SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
+
 static void
 append_some(struct world *w, size_t n)
 {
@@ -123,6 +129,8 @@ append_some(struct world *w, size_t n)
 		r.recipients = str_of(recipients);
 		r.client_ip = str_of(ip);
 		r.text = str_of(text);
+		if (draw(w, 2))
+			r.subject = str_of(subjects[draw(w, SUBJECTS)]);
 		assert_true(journal_append(w->journal, &p, 1, NULL));
 	}
 }
@@ -194,6 +202,20 @@ static const struct journal_filter filters[] = {
 	{ .sender = STR("anna"), .since_ms = T0 + 50 },
 	{ .sender = STR("anna"), .after_serial = SEGMENT - 10 },
 	{ .verdict = STR("accept"), .sender = STR("anna") },
+	{ .subject = STR("INVOICE") },
+	{ .subject = STR("invoice"), .sender = STR("anna") },
+	{ .text = STR("invoice 47") },
+	{ .subject = STR("\xc3\xbc\xc3\x9f\x65 a") },
+	{ .subject = STR("\xd1\x80\xd0\xb8\xd0\xb2") },
+	{ .subject = STR("\xd0\xa0\xd0\x98\xd0\x92") },
+	{ .text = STR("\xd0\xbc\xd0\xb8\xd1\x80") },
+	{ .subject = STR("\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88") },
+	{ .subject = STR("\xe3\x82\xb9\xe3\x83\x88") },
+	{ .subject = STR("\xff\xc3 octets") },
+	{ .subject = STR("\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b") },
+	{ .text = STR("\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b") },
+	{ .subject = STR("conf:12") },
+	{ .subject = STR("anna"), .last = 7 },
 };
 #define FILTERS (sizeof(filters) / sizeof(filters[0]))
 

@@ -25,6 +25,7 @@ scenario_tests = \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_slow.sh \
+	tests/scenario/proxy_subject.sh \
 	tests/scenario/proxy_redis.sh \
 	tests/scenario/proxy_reuse.sh \
 	tests/scenario/proxy_routes.sh \
