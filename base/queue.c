@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,7 @@
 struct queue {
 	pthread_mutex_t lock; /* of what stands up to the blank line */
 	pthread_cond_t filled;
-	struct queue_item *first, *last;
-	size_t length;
-	bool closed;
+	struct queue_items items;
 
 	int fd; /* of the loop's wake-up; -1 without a loop */
 	struct event *wake;
@@ -28,11 +27,10 @@ struct queue {
 static struct queue_item *
 take_all(struct queue *queue)
 {
-	struct queue_item *items = queue->first;
+	struct queue_item *first = queue->items.first;
 
-	queue->first = queue->last = NULL;
-	queue->length = 0;
-	return items;
+	queue->items = (struct queue_items){ 0 };
+	return first;
 }
 
 static void
@@ -112,20 +110,44 @@ wake(struct queue *queue)
 		die("cannot write to an eventfd: %s", strerror(errno));
 }
 
+static void
+append(struct queue_items *items, const struct queue_items *more)
+{
+	if (items->first)
+		items->last->next = more->first;
+	else
+		items->first = more->first;
+	items->last = more->last;
+}
+
+void
+queue_gather(struct queue_items *items, struct queue_item *item)
+{
+	item->next = NULL;
+	append(items, &(struct queue_items){ item, item });
+}
+
 void
 queue_push(struct queue *queue, struct queue_item *item)
 {
+	struct queue_items items = { 0 };
+
+	queue_gather(&items, item);
+	queue_push_all(queue, &items);
+}
+
+void
+queue_push_all(struct queue *queue, struct queue_items *items)
+{
 	bool was_empty;
 
-	item->next = NULL;
+	if (items->first == NULL)
+		return;
 	pthread_mutex_lock(&queue->lock);
-	was_empty = queue->first == NULL;
-	if (was_empty)
-		queue->first = item;
-	else
-		queue->last->next = item;
-	queue->last = item;
-	queue->length++;
+	was_empty = queue->items.first == NULL;
+	append(&queue->items, items);
+	/* Not after it was taken. */
+	*items = (struct queue_items){ 0 };
 	/* Inside the lock, so that a consumer who has seen the last item may free the queue. */
 	if (was_empty)
 		wake(queue);
@@ -155,7 +177,7 @@ queue_wait(struct queue *queue, int timeout_ms)
 
 	require(queue->wake == NULL);
 	pthread_mutex_lock(&queue->lock);
-	while (queue->first == NULL && !queue->closed) {
+	while (queue->items.first == NULL) {
 		if (timeout_ms < 0)
 			pthread_cond_wait(&queue->filled, &queue->lock);
 		else if (pthread_cond_timedwait(&queue->filled, &queue->lock, &until) == ETIMEDOUT)
@@ -175,35 +197,4 @@ queue_take(struct queue *queue)
 	items = take_all(queue);
 	pthread_mutex_unlock(&queue->lock);
 	return items;
-}
-
-void
-queue_close(struct queue *queue)
-{
-	pthread_mutex_lock(&queue->lock);
-	queue->closed = true;
-	pthread_cond_broadcast(&queue->filled);
-	pthread_mutex_unlock(&queue->lock);
-}
-
-bool
-queue_closed(struct queue *queue)
-{
-	bool closed;
-
-	pthread_mutex_lock(&queue->lock);
-	closed = queue->closed;
-	pthread_mutex_unlock(&queue->lock);
-	return closed;
-}
-
-size_t
-queue_length(struct queue *queue)
-{
-	size_t length;
-
-	pthread_mutex_lock(&queue->lock);
-	length = queue->length;
-	pthread_mutex_unlock(&queue->lock);
-	return length;
 }

@@ -9,14 +9,18 @@
 #ifndef POSTERN_BASE_QUEUE_H
 #define POSTERN_BASE_QUEUE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 struct event_base;
 
 struct queue_item {
 	struct queue_item *next;
 };
+
+/* Items that are to be pushed together, in their order. Zero: none. */
+struct queue_items {
+	struct queue_item *first, *last;
+};
+
+void queue_gather(struct queue_items *items, struct queue_item *item);
 
 struct queue;
 
@@ -30,16 +34,13 @@ struct queue *queue_new(
 void queue_free(struct queue **queue);
 void queue_push(struct queue *queue, struct queue_item *item);
 /*
- * Waits up to timeout_ms (-1: for ever) for items; takes all of them, oldest first; NULL when none
- * came or the queue was closed and is empty.
+ * Pushes all that was gathered, and leaves none. The consumer finds them in one piece and is woken once, while items that
+ * are pushed one by one may wake it for the first and keep it waiting for the lock at each of the others.
  */
+void queue_push_all(struct queue *queue, struct queue_items *items);
+/* Waits up to timeout_ms (-1: for ever) for items; takes all of them, oldest first; NULL when none came. */
 struct queue_item *queue_wait(struct queue *queue, int timeout_ms);
 /* Takes all that is there now, without waiting: to empty a queue that nobody serves any more. */
 struct queue_item *queue_take(struct queue *queue);
-/* Wakes the waiter for good: queue_wait() returns at once from now on. */
-void queue_close(struct queue *queue);
-bool queue_closed(struct queue *queue);
-/* How many are waiting; a hint. */
-size_t queue_length(struct queue *queue);
 
 #endif

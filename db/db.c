@@ -52,6 +52,7 @@ struct db {
 	int64_t clean_us; /* when to clean next */
 	int64_t mark_us;  /* when to note the chain's newest link */
 	struct batch asks, records;
+	struct db_link *back; /* those that something goes back to */
 	struct store_ask ask[BATCH];
 	struct journal_record *record[BATCH];
 };
@@ -103,11 +104,12 @@ journal_ready(struct db *db, struct err *e)
 /* --- batches ------------------------------------------------------------------------------------ */
 
 static void
-send_back(struct batch *batch, bool ok)
+send_back(struct db *db, struct batch *batch, bool ok)
 {
 	for (size_t i = 0; i < batch->n; i++)
-		db_link_return(batch->request[i], ok);
+		db_link_return(batch->request[i], ok, &db->back);
 	batch->n = 0;
+	db_link_push(&db->back);
 }
 
 static void
@@ -124,7 +126,7 @@ run_asks(struct db *db)
 	ok = store_ready(db, &e) &&
 	    store_sqlite.ask(db->store, db->ask, batch->n, clock_wall_ms(), &e);
 	side_went(&db->store_side, ok, &e);
-	send_back(batch, ok);
+	send_back(db, batch, ok);
 }
 
 static void
@@ -142,7 +144,7 @@ run_records(struct db *db)
 	    configurations_store(&db->configurations, db->journal, clock_wall_ms(), &e) &&
 	    journal_append(db->journal, db->record, batch->n, &e);
 	side_went(&db->journal_side, ok, &e);
-	send_back(batch, ok);
+	send_back(db, batch, ok);
 }
 
 /* The store's answers go out first: sessions need them to get on. */
@@ -166,7 +168,8 @@ take(struct db *db, struct queue_item *items)
 		items = items->next;
 		if (r->what == DB_CONFIGURATION) {
 			configurations_add(&db->configurations, r->revision, r->text);
-			db_link_return(r, true);
+			db_link_return(r, true, &db->back);
+			db_link_push(&db->back);
 			continue;
 		}
 		if (r->what <= DB_JOURNAL) {
@@ -241,6 +244,8 @@ thread_main(void *arg)
 	struct db *db = arg;
 	bool go_on = true;
 
+	/* By itself: the name of another thread is written to /proc, which a worker may not do. */
+	pthread_setname_np(pthread_self(), "postern-db");
 	while (go_on) {
 		int64_t left_us = db->clean_us - clock_mono_us();
 		struct queue_item *items;
@@ -277,7 +282,6 @@ start_thread(struct db *db)
 	if (pthread_create(&db->thread, NULL, thread_main, db) != 0)
 		die("cannot start the thread of the databases");
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_setname_np(db->thread, "postern-db");
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "db/db_link.h"
 
+#include <event2/event.h>
 #include <semaphore.h>
 #include <stdlib.h>
 
@@ -10,10 +11,15 @@
 struct db_link {
 	struct db_shared *db;
 	struct queue *queue;      /* of what comes back */
+	struct queue_items turn;  /* sent in this turn of the loop */
+	struct event *turn_over;  /* active: they go to the thread */
 	struct db_request *out;   /* sent and not back yet; only the loop touches this list */
 	struct redis_link *redis; /* NULL: no shared store */
 	bool local;               /* counters go on here while Redis is away */
 	int64_t local_us;         /* until then somebody may hold something here */
+	/* the thread's */
+	struct queue_items back;   /* to be pushed together */
+	struct db_link *back_next; /* of those with such */
 };
 
 static void
@@ -59,6 +65,20 @@ take_back(void *owner, struct queue_item *items)
 	}
 }
 
+/*
+ * What all sessions send in one turn of the loop, and all that one session asks, is pushed in one piece: so it is one
+ * transaction, and the thread is woken once.
+ */
+static void
+push_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct db_link *link = arg;
+
+	(void)fd;
+	(void)what;
+	queue_push_all(link->db->queue, &link->turn);
+}
+
 struct db_link *
 db_link_new(struct db *db, struct event_base *base)
 {
@@ -66,6 +86,8 @@ db_link_new(struct db *db, struct event_base *base)
 
 	link->db = db_shared(db);
 	link->queue = queue_new(base, take_back, link);
+	link->turn_over = event_new(base, -1, 0, push_turn, link);
+	require(link->turn_over);
 	link->local = true;
 	if (link->db->redis)
 		link->redis = redis_link_new(base, link->db->redis, &link->db->health);
@@ -91,7 +113,8 @@ db_link_free(struct db_link **plink)
 	redis_link_free(&link->redis);
 	sem_init(&left, 0, 0);
 	leave.owner = &left;
-	queue_push(link->db->queue, &leave.item);
+	queue_gather(&link->turn, &leave.item);
+	push_turn(-1, 0, link);
 	while (sem_wait(&left) != 0)
 		;
 	sem_destroy(&left);
@@ -101,6 +124,7 @@ db_link_free(struct db_link **plink)
 		list_remove(link, r);
 		db_request_free(&r);
 	}
+	event_free(link->turn_over);
 	queue_free(&link->queue);
 	link->db->links--;
 	free(link);
@@ -114,18 +138,37 @@ db_full(struct db_link *link)
 }
 
 void
-db_link_return(struct db_request *r, bool ok)
+db_link_return(struct db_request *r, bool ok, struct db_link **back)
 {
-	backlog_out(&r->link->db->backlog, r->octets);
+	struct db_link *link = r->link;
+
+	backlog_out(&link->db->backlog, r->octets);
 	db_request_done(r, ok);
-	queue_push(r->link->queue, &r->item);
+	if (link->back.first == NULL) {
+		link->back_next = *back;
+		*back = link;
+	}
+	queue_gather(&link->back, &r->item);
+}
+
+void
+db_link_push(struct db_link **back)
+{
+	while (*back) {
+		struct db_link *link = *back;
+
+		*back = link->back_next;
+		queue_push_all(link->queue, &link->back);
+	}
 }
 
 static void
 send_local(struct db_link *link, struct db_request *request)
 {
 	backlog_in(&link->db->backlog, request->octets);
-	queue_push(link->db->queue, &request->item);
+	if (link->turn.first == NULL)
+		event_active(link->turn_over, 0, 0);
+	queue_gather(&link->turn, &request->item);
 }
 
 /* --- the shared store --------------------------------------------------------------------------- */

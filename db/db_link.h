@@ -26,8 +26,8 @@ void db_link_free(struct db_link **link);
 /* While the shared store is away: do counters, plans and what was delivered go on here? Else they fail. At first they do. */
 void db_link_local(struct db_link *link, bool local);
 /*
- * Gives the request away until done() is called with it, from the loop. A record without an id has
- * one then.
+ * Gives the request away until done() is called with it, from the loop. It leaves at the end of the loop's turn, with all
+ * others of it. A record without an id has one then.
  */
 void db_send(struct db_link *link, struct db_request *request);
 /*
@@ -35,7 +35,11 @@ void db_send(struct db_link *link, struct db_request *request);
  * meanwhile. From any thread.
  */
 bool db_full(struct db_link *link);
-/* From the thread of the databases, which is done with the request. */
-void db_link_return(struct db_request *request, bool ok);
+/*
+ * From the thread of the databases, which is done with the request: it stays with its link until all links in *back, which
+ * begins as NULL, are pushed.
+ */
+void db_link_return(struct db_request *request, bool ok, struct db_link **back);
+void db_link_push(struct db_link **back);
 
 #endif

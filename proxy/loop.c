@@ -225,6 +225,7 @@ run(void *arg)
 {
 	struct loop *loop = arg;
 
+	pthread_setname_np(pthread_self(), "postern-loop");
 	log_gather(lines_wait, loop);
 	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	log_gather_end();

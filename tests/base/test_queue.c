@@ -37,12 +37,20 @@ static void *
 produce(void *arg)
 {
 	struct producer *p = arg;
+	struct queue_items items = { 0 };
 
+	/* The first pushes one by one, the others so many together. */
 	for (unsigned i = 0; i < EACH; i++) {
 		p->numbers[i].producer = p->id;
 		p->numbers[i].value = i;
-		queue_push(p->queue, &p->numbers[i].item);
+		if (p->id == 0)
+			queue_push(p->queue, &p->numbers[i].item);
+		else
+			queue_gather(&items, &p->numbers[i].item);
+		if (i % (3 * p->id + 1) == 0)
+			queue_push_all(p->queue, &items);
 	}
+	queue_push_all(p->queue, &items);
 	return NULL;
 }
 
@@ -94,7 +102,7 @@ test_hands_all_to_a_loop(void **state)
 	event_base_dispatch(tally.base);
 	assert_int_equal(tally.total, PRODUCERS * EACH);
 	join_producers(producers);
-	assert_int_equal(queue_length(queue), 0);
+	assert_null(queue_take(queue));
 	queue_free(&queue);
 	assert_null(queue);
 	event_base_free(tally.base);
@@ -125,30 +133,26 @@ test_wait_ends_at_its_time(void **state)
 	queue_free(&queue);
 }
 
-static void *
-close_it(void *queue)
-{
-	queue_close(queue);
-	return NULL;
-}
-
 static void
-test_close_wakes_the_waiter(void **state)
+test_gathered_comes_in_one_piece(void **state)
 {
 	struct queue *queue = queue_new(NULL, NULL, NULL);
-	struct number last = { 0 };
-	pthread_t thread;
+	struct number number[4] = { 0 };
+	struct queue_items items = { 0 };
+	struct queue_item *item;
 
-	assert_false(queue_closed(queue));
-	assert_int_equal(pthread_create(&thread, NULL, close_it, queue), 0);
-	assert_null(queue_wait(queue, -1));
-	pthread_join(thread, NULL);
-	assert_true(queue_closed(queue));
-	assert_null(queue_wait(queue, -1));
-	/* What was pushed before or after is still handed out. */
-	queue_push(queue, &last.item);
-	assert_int_equal(queue_length(queue), 1);
-	assert_ptr_equal(queue_wait(queue, -1), &last.item);
+	queue_push_all(queue, &items);
+	assert_null(queue_wait(queue, 0));
+	queue_push(queue, &number[0].item);
+	for (size_t i = 1; i < 4; i++)
+		queue_gather(&items, &number[i].item);
+	assert_ptr_equal(items.first, &number[1].item);
+	queue_push_all(queue, &items);
+	assert_null(items.first);
+	item = queue_wait(queue, -1);
+	for (size_t i = 0; i < 4; i++, item = item->next)
+		assert_ptr_equal(item, &number[i].item);
+	assert_null(item);
 	queue_free(&queue);
 }
 
@@ -159,7 +163,7 @@ main(void)
 		cmocka_unit_test(test_hands_all_to_a_loop),
 		cmocka_unit_test(test_hands_all_to_a_waiting_thread),
 		cmocka_unit_test(test_wait_ends_at_its_time),
-		cmocka_unit_test(test_close_wakes_the_waiter),
+		cmocka_unit_test(test_gathered_comes_in_one_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
