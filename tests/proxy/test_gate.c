@@ -19,9 +19,9 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "db/journal_config.h"
-#include "filters/vocabulary.h"
 #include "mail/exception.h"
 #include "rules/record.h"
+#include "tests/proxy/load.h"
 #include "tests/proxy/names.h"
 
 #define LIMIT_S 20 /* for a loop to get where it should */
@@ -29,7 +29,7 @@
 struct fixture {
 	struct event_base *base;
 	struct names names;
-	char folder[64];
+	struct folder folder;
 	struct db *db;
 	struct gate *gate;
 	struct gate_session *gs;
@@ -40,6 +40,7 @@ struct fixture {
 /* ---- the fixture ---- */
 
 static const char rules[] =
+    "dns timeout 9s; dns budget 500ms; delay budget 1m\n"
     "trust 10.0.0.0/8\n"
     "at connect {\n"
     "    accept session if client in trusted\n"
@@ -63,34 +64,6 @@ static const char rules[] =
     "    reject 550 5.7.9 \"Score ${sender}\" if score >= 3\n"
     "}\n";
 
-static struct config *
-load(struct fixture *f, uint16_t port)
-{
-	char path[96];
-	struct complaints complaints = { 0 };
-	struct arena *arena = arena_new(1 << 16);
-	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/postern.conf", f->folder);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fprintf(file,
-	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
-	    "listen proxy 127.0.0.1 port 2500\nresolver forward 127.0.0.1 port %u\n"
-	    "dns timeout 9s; dns budget 500ms; delay budget 1m\n%s",
-	    f->folder, (unsigned)port, rules);
-	fclose(file);
-	config = config_load(path, &vocabulary, &complaints);
-	for (size_t i = 0; i < complaints.n; i++)
-		print_message("%u: %s\n", complaints.item[i].line, complaints.item[i].text);
-	assert_non_null(config);
-	complaints_free(&complaints);
-	arena_free(&arena);
-	return config;
-}
-
 static void
 resume(void *owner)
 {
@@ -106,14 +79,14 @@ static int
 set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct db_settings settings = { .folder = f->folder, .journal = { .keep_ms = 86400000 } };
+	struct db_settings settings = { .folder = f->folder.path,
+		.journal = { .keep_ms = 86400000 } };
 	struct config *config;
 	struct err e;
 
-	snprintf(f->folder, sizeof(f->folder), "/tmp/postern-gate-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	folder_make(&f->folder);
 	f->base = event_base_new();
-	config = load(f, names_start(&f->names, f->base));
+	config = load_config(&f->folder, names_start(&f->names, f->base), rules);
 	f->db = db_start(&settings, &e);
 	assert_non_null(f->db);
 	f->gate = gate_new(f->base, f->db, config, &e);
@@ -129,7 +102,6 @@ static int
 tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char command[96];
 
 	gate_close(&f->gs);
 	gate_free(&f->gate);
@@ -137,8 +109,7 @@ tear_down(void **state)
 		db_stop(&f->db);
 	names_stop(&f->names);
 	event_base_free(f->base);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
+	folder_remove(&f->folder);
 	free(f);
 	return 0;
 }
@@ -243,12 +214,9 @@ journal(struct fixture *f)
 {
 	struct found found = { 0 };
 	const struct journal_filter all = { 0 };
-	char path[96];
 	struct err e;
-	struct journal *journal;
+	struct journal *journal = journal_open_read(folder_file(&f->folder, "journal.db"), &e);
 
-	snprintf(path, sizeof(path), "%s/journal.db", f->folder);
-	journal = journal_open_read(path, &e);
 	assert_non_null(journal);
 	found.journal = journal;
 	found.arena = arena_new(1 << 20);
@@ -608,12 +576,9 @@ static void
 ask_store(struct fixture *f, struct store_exceptions *x)
 {
 	struct store_ask one = { .exceptions = x };
-	char path[96];
 	struct err e;
-	struct store *store;
+	struct store *store = store_sqlite.open(folder_file(&f->folder, "store.db"), &e);
 
-	snprintf(path, sizeof(path), "%s/store.db", f->folder);
-	store = store_sqlite.open(path, &e);
 	assert_non_null(store);
 	assert_true(store_sqlite.ask(store, &one, 1, clock_wall_ms(), &e));
 	store_sqlite.close(&store);
