@@ -245,28 +245,13 @@ by_rule(const struct tale *t)
 }
 
 void
-tale_changes(struct tale *t, const struct config *config)
+tale_changes(
+    struct tale *t, const struct config *config, const struct journal_record *kept, struct str text)
 {
-	const struct json *recipients = json_parse(t->arena, t->r->recipients, NULL);
-	struct past_record record = { .facts = t->r->facts,
-		.trace = t->r->trace,
-		.client_ip = t->r->client_ip,
-		.helo = t->r->helo,
-		.sender = t->r->sender,
-		.size = t->r->size };
-
 	if (config == NULL || !by_rule(t) || !(tale_refused(t) || t->r->observed.n > 0))
 		return;
-	for (record.step = 0; record.step < STEP_COUNT; record.step++)
-		if (strcmp(step_name(record.step), t->r->step) == 0)
-			break;
-	if (record.step == STEP_COUNT)
-		return;
-	/* At rcpt it is the one that was decided. */
-	if (recipients && recipients->first && recipients->first->type == JSON_STRING)
-		record.recipient = recipients->first->text;
 	t->other_config = !str_eq(t->r->config, str_of(config->revision));
-	t->past = past_read(t->arena, config, &record);
+	t->past = past_read(t->arena, config, kept, text);
 	if (t->past)
 		changes_find(t->past, &t->changes);
 }

@@ -59,9 +59,10 @@ size_t tale_stages(const struct tale *t, struct tale_stage out[TALE_STAGES]);
 
 /*
  * Tries what would have let it pass by the rules of this configuration, which must outlive the tale. NULL, or a verdict that
- * no rule of a step gave: nothing is tried.
+ * no rule of a step gave: nothing is tried. kept: the entry as the journal has it; text: the configuration that it names.
  */
-void tale_changes(struct tale *t, const struct config *config);
+void tale_changes(struct tale *t, const struct config *config, const struct journal_record *kept,
+    struct str text);
 /*
  * When a change comes about by itself if nothing more is sent: wall seconds, 0: it does not. *latest: that is the latest.
  */

@@ -83,7 +83,7 @@ tell(void *owner, const struct journal_record *r)
 	journal_configuration(telling->journal, arena, r->config, &configuration, NULL);
 	whole.trace = record_expand(arena, configuration, r->facts, r->trace);
 	tale_open(&t, telling->cli, &whole);
-	tale_changes(&t, telling->config);
+	tale_changes(&t, telling->config, r, configuration);
 	if (telling->options->for_sender && telling->cli->json)
 		for_sender_json(&t);
 	else if (telling->options->for_sender)

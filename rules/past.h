@@ -1,13 +1,14 @@
 /*
- * past: a step that was decided once, with what was known then: facts, score and marks as the journal
- * has them. Its rules can be run on that again, and on what differs from it, without asking
- * anything: where a rule needs a fact that nobody had asked for, that is what is said. Pure; memory
- * of the arena it was made in.
+ * past: the step that decides an entry of the journal under the rules of a configuration: its last one, or the first that
+ * does not let it pass, as rules/replay.h comes to it, with all that is known there. Its rules can be run on that again, and on what
+ * differs from it, without asking anything: where a rule needs a fact that nobody had asked for, that is what is said. Memory of the
+ * arena it was made in.
  */
 #ifndef POSTERN_RULES_PAST_H
 #define POSTERN_RULES_PAST_H
 
 #include "base/arena.h"
+#include "db/journal.h"
 #include "rules/config.h"
 #include "rules/rule.h"
 
@@ -15,21 +16,11 @@ struct past {
 	const struct config *config; /* must outlive it */
 	enum step step;
 	struct arena *arena;
-	struct session session; /* nothing but score and marks of the steps before */
-	struct rule **rule;     /* of the step, in their order: may be replaced one by one */
+	struct session
+	    session;        /* nothing but score, marks and the end of rules by the steps before */
+	struct rule **rule; /* of the step, in their order: may be replaced one by one */
 	size_t n;
 	const struct fact **known; /* a slot each; NULL: not known. May be replaced too */
-};
-
-/*
- * The texts are those of an entry; the trace as record_expand() gives it. What stands in its columns is known too, whether
- * a rule has asked for it or not: "" for what is not there.
- */
-struct past_record {
-	struct str facts, trace;
-	enum step step;
-	struct str client_ip, helo, sender, recipient;
-	int64_t size; /* of the message; 0: none yet */
 };
 
 enum past_outcome { PAST_PASSES, PAST_REFUSED, PAST_UNKNOWN };
@@ -41,9 +32,12 @@ struct past_result {
 	int64_t score; /* at the end, of all steps */
 };
 
-/* NULL: the texts are none. */
-struct past *past_read(
-    struct arena *arena, const struct config *config, const struct past_record *record);
+/*
+ * configuration: the one of the entry, as the journal keeps it (rules/record.h), or "". NULL: the entry is from before there
+ * was enough in it, or nothing that rules decide.
+ */
+struct past *past_read(struct arena *arena, const struct config *config,
+    const struct journal_record *record, struct str configuration);
 /*
  * What the rules say. Those that are only observed count for nothing, unless all are: then for what they
  * would have said.

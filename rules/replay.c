@@ -164,28 +164,48 @@ refuses(const struct verdict *v)
 	return v->kind == VERDICT_TEMPFAIL || v->kind == VERDICT_REJECT;
 }
 
+/* Something that was asked for has its answer now. */
+static bool
+answered(struct replay *r)
+{
+	bool any;
+
+	replay_answers(r);
+	any = replay_resolve(r, &r->session.answers);
+	return replay_resolve(r, &r->session.txn.answers) || any;
+}
+
 /* DONE, or PENDING: for want of r->replayed.missing. */
 static enum progress
-decide(struct replay *r, enum step step, int64_t now, struct decision *d)
+decide(struct replay *r, struct decision *d)
 {
 	const struct ruleset *rules = r->config->ruleset;
 
 	for (;;) {
-		struct ask ask = session_ask(&r->session, step, now);
-		bool answered;
+		struct ask ask = r->ask;
 
 		arena_reset(r->scratch);
 		r->replayed.missing = NULL;
 		if (ruleset_decide(rules, &ask, r->scratch, d) == DONE &&
 		    policy_decide(rules, &ask, r->scratch, d) == DONE)
 			break;
-		replay_answers(r);
-		answered = replay_resolve(r, &r->session.answers);
-		if (!replay_resolve(r, &r->session.txn.answers) && !answered)
+		if (!answered(r))
 			return PENDING;
 	}
 	failure_judge(&r->config->core, r->scratch, d);
 	return DONE;
+}
+
+const struct fact *
+replay_fact(struct replay *r, const struct fact_call *call)
+{
+	struct ask ask = r->ask;
+	struct value value;
+
+	while (fact_get(&ask, call, &value) != DONE)
+		if (!answered(r))
+			return NULL;
+	return fact_known(&r->session, call);
 }
 
 static void
@@ -241,7 +261,10 @@ run_step(struct replay *r, enum step step, const struct json *t, struct decision
 {
 	*d = (struct decision){ 0 };
 	r->session.n_errors = (unsigned)replay_number(t ? t : r->entry.head, "errors");
-	if (decide(r, step, now_of(r, t), d) == PENDING) {
+	r->ask = session_ask(&r->session, step, now_of(r, t));
+	r->score = r->session.txn.score;
+	r->marks = r->session.txn.marks;
+	if (decide(r, d) == PENDING) {
 		unknown(r, step, out);
 		return false;
 	}
@@ -350,7 +373,6 @@ state_of(const struct json *t)
 struct outcome {
 	struct replay_result first; /* the first refusal */
 	const struct json *next;    /* of the entry's recipients */
-	bool unknown;
 };
 
 /* One recipient as it came; t: NULL when nothing is told of it. True: the rules let it pass. */
@@ -383,13 +405,12 @@ count_recipient(struct replay *r, const struct json *t, struct str address, stru
 	bool let_in = state_of(t) == RECIPIENT_ACCEPTED, passes;
 
 	passes = run_recipient(r, t, address, false, &one);
-	r->session.txn.current = NULL;
 	o->first.observed = o->first.observed || one.observed;
-	if (one.state == REPLAY_UNKNOWN) {
+	if (one.state == REPLAY_UNKNOWN || (r->halts && let_in && !passes)) {
 		o->first = one;
-		o->unknown = true;
 		return false;
 	}
+	r->session.txn.current = NULL;
 	if (!let_in)
 		return true;
 	o->first.recipients++;
@@ -617,6 +638,29 @@ follow(struct replay *r, const struct replay_result *now)
 		tell_of(r, now_in ? 1 : -1);
 }
 
+/* Decides it as far as it goes. False: it is too old. */
+static bool
+run_entry(struct replay *r, const struct journal_record *record, struct replay_result *out)
+{
+	*out = (struct replay_result){ .state = REPLAY_DECIDED };
+	r->entry.era = era_of(r, record->config);
+	require(r->entry.era != NULL);
+	if (!replay_read(r, record))
+		return false;
+	r->entry.touched = out->touched = replay_touches(r);
+	replay_begin(r);
+	if (run(r, out))
+		passed(r, out);
+	return true;
+}
+
+bool
+replay_halt(struct replay *r, const struct journal_record *record, struct replay_result *out)
+{
+	r->halts = true;
+	return run_entry(r, record, out);
+}
+
 void
 replay_entry(struct replay *r, const struct journal_record *record, struct replay_result *out)
 {
@@ -625,16 +669,8 @@ replay_entry(struct replay *r, const struct journal_record *record, struct repla
 		out->state = REPLAY_ASIDE;
 		return;
 	}
-	r->entry.era = era_of(r, record->config);
-	require(r->entry.era != NULL);
-	if (!replay_read(r, record)) {
+	if (!run_entry(r, record, out))
 		out->state = REPLAY_TOO_OLD;
-		return;
-	}
-	r->entry.touched = out->touched = replay_touches(r);
-	replay_begin(r);
-	if (run(r, out))
-		passed(r, out);
 	if (r->world && out->state == REPLAY_DECIDED)
 		follow(r, out);
 }

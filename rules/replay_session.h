@@ -1,6 +1,6 @@
 /*
  * replay_session: what the journal holds of an entry, made into what the evaluator reads: facts and answers are put in
- * their places in a session. Private to replay*.c.
+ * their places in a session. Private to replay*.c and past.c.
  */
 #ifndef POSTERN_RULES_REPLAY_SESSION_H
 #define POSTERN_RULES_REPLAY_SESSION_H
@@ -62,10 +62,22 @@ struct replay {
 	struct replay_record entry;
 	struct buf needs;
 	struct replay_world *world; /* of counters; NULL: they are taken as they were */
+	bool halts;                 /* the session stays where the first refusal comes */
+	/* the step that was decided last, with score and marks as they were before it */
+	struct ask ask;
+	int64_t score;
+	struct mark *marks;
 	void (*tell)(
 	    const struct config *config, struct session *s, enum replay_event event, int64_t now);
 };
 
+/*
+ * Decides the entry without anything that comes of it for those behind, to its last step or the first that does not let it pass
+ * now: r->ask, score and marks are of that. False: it is too old.
+ */
+bool replay_halt(struct replay *r, const struct journal_record *record, struct replay_result *out);
+/* The fact at r->ask, computed if that can be; NULL: it is not known. */
+const struct fact *replay_fact(struct replay *r, const struct fact_call *call);
 /* Reads the entry's texts. False: it is from before they held what it takes. */
 bool replay_read(struct replay *r, const struct journal_record *record);
 /* The session as it began. */

@@ -10,6 +10,9 @@
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "db/journal_config.h"
+#include "filters/vocabulary.h"
+#include "rules/record.h"
 
 int
 run_setup(void **state)
@@ -147,4 +150,28 @@ run_append(struct run *r, struct journal_record *record)
 
 	if (!journal_append(r->journal, &record, 1, &e))
 		fail_msg("%s", e.text);
+}
+
+void
+run_configuration(struct run *r, const char *name)
+{
+	struct configurations all = { 0 };
+	struct complaints complaints = { 0 };
+	struct arena *arena = arena_new(1 << 20);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct config *config =
+	    config_load(folder_file(&r->folder, name), &vocabulary, &complaints);
+	struct buf text;
+	struct err e;
+
+	assert_non_null(config);
+	buf_init(&text, 1 << 20);
+	record_configuration(config, &text);
+	configurations_add(&all, run_record().config, buf_str(&text));
+	assert_true(configurations_store(&all, r->journal, 1, &e));
+	configurations_free(&all);
+	buf_free(&text);
+	config_release(&config);
+	complaints_free(&complaints);
+	arena_free(&arena);
 }

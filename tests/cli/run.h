@@ -32,5 +32,7 @@ void run_has(struct run *r, const char *text);
 /* A refusal at 2026-01-31 12:00:00 UTC with all texts filled; to be changed and appended. */
 struct journal_record run_record(void);
 void run_append(struct run *r, struct journal_record *record);
+/* Stores what the journal keeps of the configuration in this file of the folder, as that of run_record(). */
+void run_configuration(struct run *r, const char *name);
 
 #endif

@@ -8,9 +8,6 @@
 
 #include <cmocka.h>
 
-#include "db/journal_config.h"
-#include "filters/vocabulary.h"
-#include "rules/record.h"
 #include "tests/cli/run.h"
 
 #define HEAD "[{\"format\":2,\"began\":1769860800000,\"txn\":1}"
@@ -64,31 +61,6 @@ write_file(struct run *r, const char *name, const char *rules)
 	folder_write(&r->folder, name, text, strlen(text));
 }
 
-/* What the journal keeps of the configuration of the time. */
-static void
-store_configuration(struct run *r)
-{
-	struct configurations all = { 0 };
-	struct complaints complaints = { 0 };
-	struct arena *arena = arena_new(1 << 20);
-	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config =
-	    config_load(folder_file(&r->folder, "old.conf"), &vocabulary, &complaints);
-	struct buf text;
-	struct err e;
-
-	assert_non_null(config);
-	buf_init(&text, 1 << 20);
-	record_configuration(config, &text);
-	configurations_add(&all, STR("0123456789ab"), buf_str(&text));
-	assert_true(configurations_store(&all, r->journal, 1, &e));
-	configurations_free(&all);
-	buf_free(&text);
-	config_release(&config);
-	complaints_free(&complaints);
-	arena_free(&arena);
-}
-
 static int
 setup(void **state)
 {
@@ -105,7 +77,7 @@ setup(void **state)
 	    r, "same.conf", "at mail { reject 550 5.7.23 \"no\" if spf is fail and not tls }");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
 		append(r, &entries[i]);
-	store_configuration(r);
+	run_configuration(r, "old.conf");
 	return 0;
 }
 

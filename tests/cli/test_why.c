@@ -194,6 +194,9 @@ static const char config[] =
     "    reject 550 5.7.23 \"x\" if spf is fail and client.name is \"\"\n"
     "}\n";
 
+/* A trace of which the steps have nothing to tell. */
+#define HEAD "[{\"format\":2,\"began\":1769860800000,\"txn\":1}]"
+
 static void
 why(struct run *r, const char *options)
 {
@@ -201,6 +204,7 @@ why(struct run *r, const char *options)
 
 	snprintf(text, sizeof(text), config, r->folder.path);
 	folder_write(&r->folder, "postern.conf", text, strlen(text));
+	run_configuration(r, "postern.conf");
 	snprintf(words, sizeof(words), "-c %s/postern.conf why %s", r->folder.path, options);
 	run_bare(r, words);
 }
@@ -212,6 +216,7 @@ test_what_would_have_let_it_pass(void **state)
 	struct journal_record record = record_of_spf();
 
 	record.rule = STR("postern.conf:9");
+	record.trace = STR(HEAD);
 	record.facts =
 	    STR("{\"rate(client, messages, 1h)\":3,\"spf\":\"fail\",\"client.name\":\"\"}");
 	run_append(r, &record);
@@ -246,7 +251,8 @@ test_when_a_counter_is_free_again(void **state)
 	record.code = 450;
 	record.enhanced = STR("4.7.1");
 	record.facts = STR("{\"rate(client, messages, 1h)\":240}");
-	record.trace = record.answers = STR("[]");
+	record.trace = STR(HEAD);
+	record.answers = STR("[]");
 	run_append(r, &record);
 	why(r, "k3f9x2");
 	run_has(r,
@@ -266,7 +272,7 @@ test_todays_configuration_says_otherwise(void **state)
 	struct journal_record record = record_of_spf();
 
 	record.facts = STR("{\"rate(client, messages, 1h)\":3,\"spf\":\"pass\"}");
-	record.trace = STR("[]");
+	record.trace = STR(HEAD);
 	run_append(r, &record);
 	why(r, "k3f9x2");
 	run_has(
@@ -283,6 +289,12 @@ test_todays_configuration_says_otherwise(void **state)
 	run_append(r, &record);
 	why(r, "k3f9x4");
 	run_has(r, "    By the configuration of today postern.conf:8 refuses it.\n");
+	/* From before entries held what it takes to decide them again. */
+	memcpy(record.id, "k3f9x5", 7);
+	record.trace = STR("[]");
+	run_append(r, &record);
+	why(r, "k3f9x5");
+	assert_null(strstr(r->out, "let it pass"));
 }
 
 /* --- for the sender ------------------------------------------------------------------------------- */

@@ -17,8 +17,10 @@
 #include "base/die.h"
 #include "cli/tell.h"
 #include "db/journal_config.h"
-#include "filters/vocabulary.h"
 #include "proxy/gate.h"
+#include "rules/past.h"
+#include "rules/rule.h"
+#include "tests/proxy/load.h"
 #include "tests/proxy/names.h"
 
 #define SESSIONS 10000
@@ -27,7 +29,7 @@
 struct world {
 	struct event_base *base;
 	struct names names;
-	char folder[64];
+	struct folder folder;
 	uint16_t port;
 	struct db *db;
 	struct gate *gate;
@@ -95,28 +97,10 @@ chance(struct world *w)
 static struct config *
 load(struct world *w, const char *text)
 {
-	struct complaints complaints = { 0 };
-	struct arena *arena = arena_new(1 << 16);
-	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config;
-	char path[96];
-	FILE *file;
+	char whole[8192];
 
-	snprintf(path, sizeof(path), "%s/postern.conf", w->folder);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fprintf(file,
-	    "hostname \"mx.gate.test\"\ndatabase \"%s\"\nbackend 127.0.0.1 port 9\n"
-	    "listen proxy 127.0.0.1 port 2500; resolver forward 127.0.0.1 port %u\n%s%s",
-	    w->folder, (unsigned)w->port, settings, text);
-	fclose(file);
-	config = config_load(path, &vocabulary, &complaints);
-	for (size_t i = 0; i < complaints.n; i++)
-		print_message("%u: %s\n", complaints.item[i].line, complaints.item[i].text);
-	assert_non_null(config);
-	complaints_free(&complaints);
-	arena_free(&arena);
-	return config;
+	snprintf(whole, sizeof(whole), "%s%s", settings, text);
+	return load_config(&w->folder, w->port, whole);
 }
 
 static void
@@ -129,13 +113,12 @@ static int
 set_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct db_settings db = { .folder = w->folder };
+	struct db_settings db = { .folder = w->folder.path };
 	struct config *config;
 	struct err e;
 
 	w->random = 1;
-	str_copy(str_of("/tmp/postern-replay-XXXXXX"), w->folder, sizeof(w->folder));
-	assert_non_null(mkdtemp(w->folder));
+	folder_make(&w->folder);
 	w->base = event_base_new();
 	w->port = names_start(&w->names, w->base);
 	config = load(w, rules);
@@ -152,15 +135,13 @@ static int
 tear_down(void **state)
 {
 	struct world *w = *state;
-	char command[96];
 
 	gate_free(&w->gate);
 	if (w->db)
 		db_stop(&w->db);
 	names_stop(&w->names);
 	event_base_free(w->base);
-	snprintf(command, sizeof(command), "rm -rf %s", w->folder);
-	assert_int_equal(system(command), 0);
+	folder_remove(&w->folder);
 	free(w);
 	return 0;
 }
@@ -414,11 +395,9 @@ replay(struct world *w, const char *text)
 	struct config *config = load(w, text);
 	struct tally t = { .replay = replay_new(config, w->frozen ? NULL : tell) };
 	struct journal_filter all = { 0 };
-	char path[96];
 	struct err e;
 
-	snprintf(path, sizeof(path), "%s/journal.db", w->folder);
-	t.journal = journal_open_read(path, &e);
+	t.journal = journal_open_read(folder_file(&w->folder, "journal.db"), &e);
 	assert_non_null(t.journal);
 	assert_true(journal_read(t.journal, &all, row, &t, &e));
 	journal_close(&t.journal);
@@ -574,6 +553,61 @@ test_what_was_not_asked_is_unknown(void **state)
 	free(text);
 }
 
+/* ---- thinking over ---- */
+
+struct thinking {
+	const struct config *config;
+	struct journal *journal;
+	unsigned n, at[STEP_COUNT];
+};
+
+/* Whatever a rule refused is refused by it again, with nothing but what the entry holds. */
+static bool
+think(void *owner, const struct journal_record *r)
+{
+	struct thinking *t = owner;
+	struct arena *arena;
+	struct past_result result;
+	struct past *p;
+	struct str text;
+
+	if (!str_starts(r->rule, STR("postern.conf")) || r->observed.n > 0 || r->serial % 3 > 0)
+		return true;
+	arena = arena_new(16 << 20);
+	assert_true(journal_configuration(t->journal, arena, r->config, &text, NULL));
+	p = past_read(arena, t->config, r, text);
+	assert_non_null(p);
+	result = past_decide(p);
+	assert_int_equal(result.outcome, PAST_REFUSED);
+	assert_string_equal(step_name(p->step), r->step);
+	if (!str_eq(p->rule[result.rule]->shown.id, r->rule))
+		fail_msg("%.*s, not %.*s: %.*s", STR_ARG(p->rule[result.rule]->shown.id),
+		    STR_ARG(r->rule), STR_ARG(r->trace));
+	t->n++;
+	t->at[p->step]++;
+	arena_free(&arena);
+	return true;
+}
+
+static void
+test_what_is_thought_over_is_what_was_decided(void **state)
+{
+	struct world *w = *state;
+	struct config *config = load(w, rules);
+	struct journal_filter all = { 0 };
+	struct thinking t = { .config = config };
+	struct err e;
+
+	t.journal = journal_open_read(folder_file(&w->folder, "journal.db"), &e);
+	assert_non_null(t.journal);
+	assert_true(journal_read(t.journal, &all, think, &t, &e));
+	print_message("%u refusals thought over\n", t.n);
+	for (int step = STEP_CONNECT; step < STEP_COUNT; step++)
+		assert_true(t.at[step] > 50);
+	journal_close(&t.journal);
+	config_release(&config);
+}
+
 int
 main(void)
 {
@@ -586,6 +620,7 @@ main(void)
 		cmocka_unit_test(test_counters_go_on_with_what_changed),
 		cmocka_unit_test(test_greylisting_goes_on_with_what_changed),
 		cmocka_unit_test(test_what_was_not_asked_is_unknown),
+		cmocka_unit_test(test_what_is_thought_over_is_what_was_decided),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -14,6 +14,8 @@ extern const struct config_vocabulary fake_vocabulary;
  * what they say. A fact that is not named is NONE. Given to one test at a time.
  */
 void fake_facts(const char *facts);
+/* The same, but one that is not named is PENDING. */
+void fake_known(const char *facts);
 /* How often a fact was computed since. */
 unsigned fake_computed(void);
 
