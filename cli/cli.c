@@ -287,15 +287,26 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 
 struct loading {
 	bool certificates;
-	bool quiet; /* complaints are not printed */
 	bool lint;
 	const struct config_instead *instead;
 };
 
-static struct config *
-load_config(struct cli *cli, const char *path, const struct loading *how)
+void
+cli_complaints(struct cli *cli, const struct complaints *complaints)
 {
-	struct complaints complaints = { 0 };
+	fflush(cli->out);
+	for (size_t i = 0; i < complaints->n; i++) {
+		char *text = complaint_print(&complaints->item[i]);
+
+		fputs(text, cli->err);
+		fputc('\n', cli->err);
+		free(text);
+	}
+}
+
+static struct config *
+take_config(const char *path, const struct loading *how, struct complaints *complaints)
+{
 	struct arena *arena = arena_new(1 << 20);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
 	struct config *config;
@@ -303,17 +314,19 @@ load_config(struct cli *cli, const char *path, const struct loading *how)
 	vocabulary.certificates = how->certificates;
 	vocabulary.lint = how->lint;
 	vocabulary.instead = how->instead;
-	config = config_load(path, &vocabulary, &complaints);
-	fflush(cli->out);
-	for (size_t i = 0; i < complaints.n && !how->quiet; i++) {
-		char *text = complaint_print(&complaints.item[i]);
-
-		fputs(text, cli->err);
-		fputc('\n', cli->err);
-		free(text);
-	}
-	complaints_free(&complaints);
+	config = config_load(path, &vocabulary, complaints);
 	arena_free(&arena);
+	return config;
+}
+
+static struct config *
+load_config(struct cli *cli, const char *path, const struct loading *how)
+{
+	struct complaints complaints = { 0 };
+	struct config *config = take_config(path, how, &complaints);
+
+	cli_complaints(cli, &complaints);
+	complaints_free(&complaints);
 	return config;
 }
 
@@ -326,7 +339,11 @@ cli_config(struct cli *cli, const char *path)
 struct config *
 cli_config_quiet(struct cli *cli, const char *path)
 {
-	return load_config(cli, path, &(struct loading){ .quiet = true });
+	struct complaints complaints = { 0 };
+	struct config *config = take_config(path, &(struct loading){ 0 }, &complaints);
+
+	complaints_free(&complaints);
+	return config;
 }
 
 struct config *
@@ -336,9 +353,10 @@ cli_config_whole(struct cli *cli, const char *path)
 }
 
 struct config *
-cli_config_linted(struct cli *cli, const char *path)
+cli_config_linted(const char *path, struct complaints *complaints)
 {
-	return load_config(cli, path, &(struct loading){ .certificates = true, .lint = true });
+	return take_config(
+	    path, &(struct loading){ .certificates = true, .lint = true }, complaints);
 }
 
 struct config *

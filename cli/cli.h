@@ -88,8 +88,13 @@ struct config *cli_config(struct cli *cli, const char *path);
 struct config *cli_config_quiet(struct cli *cli, const char *path);
 /* The same with the certificates and keys, which not everybody may read. */
 struct config *cli_config_whole(struct cli *cli, const char *path);
-/* And with warnings of what can be loaded and is hardly meant. */
-struct config *cli_config_linted(struct cli *cli, const char *path);
+/*
+ * And with warnings of what can be loaded and is hardly meant. Nothing is printed: what was said is the caller's, to be freed in
+ * either case.
+ */
+struct config *cli_config_linted(const char *path, struct complaints *complaints);
+/* As they are printed for all others. */
+void cli_complaints(struct cli *cli, const struct complaints *complaints);
 /* The same as it would be with another text in the place of one file. */
 struct config *cli_config_instead(
     struct cli *cli, const char *path, const struct config_instead *instead);

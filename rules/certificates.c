@@ -120,11 +120,11 @@ static void
 warn(struct load *load, const struct token *at, const struct tls_notice *notice)
 {
 	if (notice->expired)
-		complain_softly(load->complaints, load->source, at,
+		REMARK(load, at, LINT_CERTIFICATE,
 		    "this certificate has expired; clients that check it will not go on");
 	if (notice->not_yet)
-		complain_softly(load->complaints, load->source, at,
-		    "this certificate is not valid yet; is the clock right?");
+		REMARK(load, at, LINT_CERTIFICATE,
+		    "this certificate is not valid yet; " MEND "is the clock right?");
 }
 
 static void

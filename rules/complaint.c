@@ -44,6 +44,45 @@ complaint_new(struct complaints *c)
 	return &c->item[c->n++];
 }
 
+const char *
+lint_name(enum lint_kind lint)
+{
+	static const char *const names[LINT_COUNT] = {
+		[LINT_ALWAYS_TRUE] = "always-true",
+		[LINT_CERTIFICATE] = "certificate",
+		[LINT_CONSTANT] = "constant",
+		[LINT_COSTLY_FIRST] = "costly-first",
+		[LINT_COSTLY_FOR_ALL] = "costly-for-all",
+		[LINT_EMPTY_LIST] = "empty-list",
+		[LINT_NEVER_TRUE] = "never-true",
+		[LINT_SHADOWED] = "shadowed",
+		[LINT_UNASKED_MARK] = "unasked-mark",
+		[LINT_UNUSED_LIST] = "unused-list",
+		[LINT_UNUSED_NAME] = "unused-name",
+		[LINT_UNUSED_PLAN] = "unused-plan",
+	};
+
+	return names[lint];
+}
+
+/* Takes MEND out of a text; what stands behind it is what would be right. */
+static void
+put_text(struct complaints *c, struct complaint *new, const char *text)
+{
+	struct str s = str_of(text);
+	size_t at = str_find(s, MEND[0]);
+	struct str before = str_sub(s, 0, at), behind;
+
+	new->mend = "";
+	if (at == STR_NPOS) {
+		new->text = arena_dup(c->arena, s).p;
+		return;
+	}
+	behind = str_sub(s, at + 1, s.n);
+	new->text = arena_printf(c->arena, "%.*s%.*s", STR_ARG(before), STR_ARG(behind)).p;
+	new->mend = new->text + before.n;
+}
+
 /* Files in the order in which something was said of them. */
 static unsigned
 rank_of(const struct complaints *c, const struct complaint *new)
@@ -66,7 +105,7 @@ add(struct complaints *c, const struct source *source, const struct token *at, c
 	if (at != NULL && at->source != NULL)
 		source = at->source;
 	new->file = arena_dup(c->arena, str_of(source->file)).p;
-	new->text = arena_dup(c->arena, str_of(text)).p;
+	put_text(c, new, text);
 	new->rank = rank_of(c, new);
 	if (at != NULL && at->line > 0) {
 		new->line = at->line;
@@ -95,8 +134,7 @@ complain(struct complaints *c, const struct source *source, const struct token *
 }
 
 void
-complain_softly(struct complaints *c, const struct source *source, const struct token *at,
-    const char *format, ...)
+complain_softly(struct complaints *c, const struct remark *about, const char *format, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -106,8 +144,9 @@ complain_softly(struct complaints *c, const struct source *source, const struct 
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	add(c, source, at, text);
+	add(c, about->source, about->at, text);
 	c->item[c->n - 1].warning = true;
+	c->item[c->n - 1].lint = lint_name(about->lint);
 }
 
 /* Complaints about the file as a whole (line 0) stay last: "too many errors" is one. */
@@ -265,6 +304,7 @@ suggest_end(struct suggestion *s)
 {
 	s->text[0] = '\0';
 	if (s->best.n > 0)
-		snprintf(s->text, sizeof s->text, "; did you mean `%.*s`?", STR_ARG(s->best));
+		snprintf(
+		    s->text, sizeof s->text, "; " MEND "did you mean `%.*s`?", STR_ARG(s->best));
 	return s->text;
 }

@@ -220,6 +220,8 @@ struct complaint {
 	const char *file;
 	unsigned line, column;
 	const char *text;   /* what is wrong and what would be right */
+	const char *mend;   /* the end of text that says what would be right; "" */
+	const char *lint;   /* of a warning: its name, "shadowed"; NULL */
 	const char *source; /* the source line, for a caret under it; may be NULL */
 	bool warning;       /* worth saying, but the file is usable */
 	unsigned rank;      /* of its file among those complained about */

@@ -171,8 +171,8 @@ define_unused(const struct load *load)
 {
 	for (const struct definition *d = load->definitions; d != NULL; d = d->next)
 		if (!d->used)
-			complain_softly(load->complaints, load->source, &d->at,
-			    "nothing uses %s: remove it, or write its name in a condition",
+			REMARK(load, &d->at, LINT_UNUSED_NAME,
+			    "nothing uses %s: " MEND "remove it, or write its name in a condition",
 			    SHOW(&d->at));
 }
 

@@ -221,10 +221,9 @@ check_and(struct lint *l, const struct parts *p)
 			never = never || opposed(l, other, &p->part[i]);
 		}
 		if (never) {
-			complain_softly(l->load->complaints, l->load->source,
-			    place_of(p->part[i].e),
+			REMARK(l->load, place_of(p->part[i].e), LINT_NEVER_TRUE,
 			    "the condition is never true: this cannot be so together with what stands "
-			    "before it, or around it; was `or` meant?");
+			    "before it, or around it; " MEND "was `or` meant?");
 			return true;
 		}
 	}
@@ -257,9 +256,9 @@ check_or(struct lint *l, const struct expr *e)
 			    !is_empty(&gap);
 		}
 		if (always) {
-			complain_softly(l->load->complaints, l->load->source, place_of(child),
-			    "this or what stands before it is always true, unless it is unknown; was `and` "
-			    "meant? To ask whether it is known, write `is known`");
+			REMARK(l->load, place_of(child), LINT_ALWAYS_TRUE,
+			    "this or what stands before it is always true, unless it is unknown; " MEND
+			    "was `and` meant? To ask whether it is known, write `is known`");
 			return;
 		}
 	}
@@ -281,14 +280,15 @@ static void
 check_test(struct lint *l, const struct expr *e)
 {
 	if (is_empty_list(l, e))
-		complain_softly(l->load->complaints, l->load->source, e->set,
-		    "this list is empty, so %s",
-		    e->negated ? "nothing is in it, and this is always true of what is known"
-			       : "this is never true: fill it, or remove the test");
+		REMARK(l->load, e->set, LINT_EMPTY_LIST, "this list is empty, so %s",
+		    e->negated ? "nothing is in it, and this is always true of what is known: " MEND
+				 "fill it, or remove the test"
+			       : "this is never true: " MEND "fill it, or remove the test");
 	else if (e->left.kind == OPERAND_VALUE &&
 	    (!relation_has_right(e->relation) || e->right.kind == OPERAND_VALUE))
-		complain_softly(l->load->complaints, l->load->source, &e->left.at,
-		    "both sides are written in the file, so this is always the same: compare a fact with one of them");
+		REMARK(l->load, &e->left.at, LINT_CONSTANT,
+		    "both sides are written in the file, so this is always the same: " MEND
+		    "compare a fact with one of them");
 }
 
 /* --- what it costs ---------------------------------------------------------------------------------- */
@@ -341,8 +341,9 @@ check_order(struct lint *l, const struct expr *e)
 		enum fact_cost cost = cost_of(l, child);
 
 		if (cost == COST_FREE && costly != NULL) {
-			complain_softly(l->load->complaints, l->load->source, place_of(child),
-			    "this costs nothing, and %s before it %s: write this first, so that it need not "
+			REMARK(l->load, place_of(child), LINT_COSTLY_FIRST,
+			    "this costs nothing, and %s before it %s: " MEND
+			    "write this first, so that it need not "
 			    "be asked of everybody",
 			    SHOW(place_of(costly)), cost_shown(cost_of(l, costly)));
 			return;
@@ -382,9 +383,9 @@ check_forced(struct lint *l)
 			if (r->outer != NULL || r->before != NULL)
 				continue;
 			if (cost == COST_DNS || cost == COST_STORE) {
-				complain_softly(l->load->complaints, l->load->source,
-				    place_of(r->condition),
-				    "every session waits for this, which %s, your own machines' too: a rule "
+				REMARK(l->load, place_of(r->condition), LINT_COSTLY_FOR_ALL,
+				    "every session waits for this, which %s, your own machines' too: " MEND
+				    "a rule "
 				    "before it such as `accept session if client in trusted` spares them",
 				    cost_shown(cost));
 				return;
@@ -471,9 +472,9 @@ check_step(struct lint *l, enum step step)
 			continue;
 		for (size_t k = 0; k < n_ways && n_ways < COMPARED_MAX; k++)
 			if (implies_all(&parts, &way[k].parts)) {
-				complain_softly(l->load->complaints, l->load->source, &r->at,
+				REMARK(l->load, &r->at, LINT_SHADOWED,
 				    "this rule is shadowed: whenever its condition is true, the one of %s has "
-				    "spoken; put it before that one, or remove it",
+				    "spoken; " MEND "put it before that one, or remove it",
 				    PLACE(&way[k].rule->at, &r->at));
 				break;
 			}
@@ -517,7 +518,7 @@ check_marks(struct lint *l)
 			const struct rule *r = l->rules->rule[step][i];
 
 			if (r->action == ACTION_MARK && !is_asked(l->rules, r->name))
-				complain_softly(l->load->complaints, l->load->source, &r->name_at,
+				REMARK(l->load, &r->name_at, LINT_UNASKED_MARK,
 				    "no rule asks `marked %.*s`: the mark does nothing",
 				    STR_ARG(r->name));
 		}
@@ -528,8 +529,8 @@ check_lists(struct lint *l)
 {
 	for (const struct named_list *n = l->load->lists; n != NULL; n = n->next)
 		if (!n->used && n->at.line > 0)
-			complain_softly(l->load->complaints, l->load->source, &n->at,
-			    "nothing uses this list: remove it, or ask `... in %.*s`",
+			REMARK(l->load, &n->at, LINT_UNUSED_LIST,
+			    "nothing uses this list: " MEND "remove it, or ask `... in %.*s`",
 			    STR_ARG(n->name));
 }
 

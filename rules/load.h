@@ -61,6 +61,11 @@ struct load {
 
 #define COMPLAIN(load, at, ...) complain((load)->complaints, (load)->source, (at), __VA_ARGS__)
 
+#define REMARK(load, where, kind, ...) \
+	complain_softly((load)->complaints, \
+	    &(struct remark){ .source = (load)->source, .at = (where), .lint = (kind) }, \
+	    __VA_ARGS__)
+
 /* The tokens of one statement, read from left to right. */
 struct cursor {
 	struct load *load;

@@ -260,7 +260,8 @@ plan_read(struct load *load, const struct statement *s, struct plan *plan)
 	}
 	if (errors == load->complaints->errors && !plan->upstream && !plan->everyone &&
 	    plan->accounts == NULL && plan->clients == NULL)
-		complain_softly(load->complaints, load->source, &s->token[1],
-		    "this plan is for nobody: say `for accounts in LIST`, `for clients in LIST` or"
+		REMARK(load, &s->token[1], LINT_UNUSED_PLAN,
+		    "this plan is for nobody: " MEND
+		    "say `for accounts in LIST`, `for clients in LIST` or"
 		    " `for everyone`");
 }

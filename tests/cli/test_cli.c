@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "db/json.h"
 #include "tests/cli/run.h"
 
 struct wrong {
@@ -169,6 +170,65 @@ test_check(void **state)
 	    strstr(r->err, "bad.conf:5:30: error: unknown fact `sfp`; did you mean `spf`?"));
 }
 
+/* For scripts: what is printed, and how it ends. */
+static void
+test_check_json(void **state)
+{
+	static const char head[] = "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
+				   "backend 127.0.0.1 port 10025\n";
+	static const struct {
+		const char *words, *rules, *out;
+		int code;
+	} cases[] = {
+		{ "check", "at mail { mark x if helo is \"y\" }\n", "", 0 },
+		{ "check --strict", "at mail { mark x if helo is \"y\" }\n", "; 1 warning\n", 1 },
+		{ "check --strict", "at mail { score 1 if helo is \"y\" }\n", "is fine: 1 rules",
+		    0 },
+		{ "check --strict", "at mail { score }\n", "", 2 },
+		{ "check --json", "at mail { mark x if helo is \"y\" }\n",
+		    "\"errors\":0,\"warnings\":1,\"complaints\":[{\"file\":", 0 },
+		{ "check --json", "at mail { mark x if helo is \"y\" }\n",
+		    ",\"line\":4,\"column\":16,\"severity\":\"warning\",\"lint\":\"unasked-mark\","
+		    "\"text\":\"no rule asks `marked x`: the mark does nothing\",\"mend\":\"\"}]",
+		    0 },
+		{ "check --json --strict", "at mail { mark x if helo is \"y\" }\n",
+		    "\"ok\":true,\"rules\":1,", 1 },
+		{ "check --json", "list l { \"a\" }\n",
+		    "\"text\":\"nothing uses this list: remove it, or ask `... in l`\","
+		    "\"mend\":\"remove it, or ask `... in l`\"}",
+		    0 },
+		{ "check --json", "at mail { score 1 if sfp is fail\nscore }\n",
+		    "\"ok\":false,\"errors\":2,\"warnings\":0,\"complaints\":[{\"file\":", 2 },
+		{ "check --json", "at mail { score 1 if sfp is fail }\n",
+		    ",\"line\":4,\"column\":22,\"severity\":\"error\",\"lint\":\"\",\"text\":\"unknown fact "
+		    "`sfp`; did you mean `spf`?\",\"mend\":\"did you mean `spf`?\"}]",
+		    2 },
+	};
+	struct run *r = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool json = strstr(cases[i].words, "--json") != NULL;
+		char text[1000], words[600];
+
+		snprintf(text, sizeof(text), "%s%s", head, cases[i].rules);
+		folder_write(&r->folder, "t.conf", text, strlen(text));
+		snprintf(words, sizeof(words), "%s %s", cases[i].words,
+		    folder_file(&r->folder, "t.conf"));
+		run_bare(r, words);
+		assert_int_equal(r->code, cases[i].code);
+		if (strstr(r->out, cases[i].out) == NULL)
+			fail_msg("%s: %s\n%s", cases[i].words, cases[i].rules, r->out);
+		/* One object, and nothing beside it. */
+		if (json) {
+			struct arena *arena = arena_new(1 << 20);
+
+			assert_string_equal(r->err, "");
+			assert_non_null(json_parse(arena, str_of(r->out), NULL));
+			arena_free(&arena);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -178,6 +238,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_database, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_configured, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_check, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_check_json, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);

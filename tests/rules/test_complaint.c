@@ -61,6 +61,7 @@ static void
 test_without_a_place(void **state)
 {
 	struct source source = { "a\033b\n", STR("t"), STR("text") };
+	struct remark about = { .source = &source, .lint = LINT_CONSTANT };
 	struct complaints c = { 0 };
 	char *printed;
 
@@ -68,7 +69,7 @@ test_without_a_place(void **state)
 	printed = complaint_print(&c.item[0]);
 	assert_string_equal(printed, "a\\x1bb\\x0a: error: all of 3");
 	free(printed);
-	complain_softly(&c, &source, NULL, "odd");
+	complain_softly(&c, &about, "odd");
 	printed = complaint_print(&c.item[1]);
 	assert_string_equal(printed, "a\\x1bb\\x0a: warning: odd");
 	free(printed);
@@ -108,6 +109,7 @@ static void
 test_too_many(void **state)
 {
 	struct source source = { "t", STR("t"), STR("") };
+	struct remark about = { .source = &source, .lint = LINT_CONSTANT };
 	struct complaints c = { 0 };
 
 	for (int i = 0; i < 3 * COMPLAINTS_MAX; i++)
@@ -117,12 +119,12 @@ test_too_many(void **state)
 	assert_string_equal(c.item[COMPLAINTS_MAX - 1].text, "49");
 	assert_string_equal(c.item[COMPLAINTS_MAX].text, "too many errors; the rest is not shown");
 	for (int i = 0; i < 3 * COMPLAINTS_MAX; i++)
-		complain_softly(&c, &source, NULL, "%d", i);
+		complain_softly(&c, &about, "%d", i);
 	assert_int_equal(c.n, 2 * COMPLAINTS_MAX);
 	complaints_free(&c);
 	/* so many warnings leave room for an error */
 	for (int i = 0; i < 3 * COMPLAINTS_MAX; i++)
-		complain_softly(&c, &source, NULL, "%d", i);
+		complain_softly(&c, &about, "%d", i);
 	complain(&c, &source, NULL, "this");
 	assert_int_equal(c.n, 2 * COMPLAINTS_MAX + 1);
 	assert_string_equal(c.item[2 * COMPLAINTS_MAX].text, "this");
@@ -194,7 +196,8 @@ test_suggestions(void **state)
 		while (str_pop(&rest, ' ', &one))
 			suggest(&s, one);
 		if (cases[i].best)
-			snprintf(expected, sizeof expected, "; did you mean `%s`?", cases[i].best);
+			snprintf(expected, sizeof expected, "; " MEND "did you mean `%s`?",
+			    cases[i].best);
 		if (strcmp(suggest_end(&s), expected) != 0)
 			fail_msg("%s: %s", cases[i].word, s.text);
 	}

@@ -27,8 +27,11 @@ check(const char *text, const char *expected)
 	buf_init(&b, 100000);
 	buf_add(&b, STR(""));
 	for (size_t i = 0; i < c.n; i++) {
-		if (!c.item[i].warning)
+		if (!c.item[i].warning || c.item[i].lint == NULL)
 			fail_msg("%s\n%s", text, c.item[i].text);
+		/* what would be right is said, and is a part of what is printed */
+		assert_true(str_ends(str_of(c.item[i].text), str_of(c.item[i].mend)));
+		assert_null(strchr(c.item[i].text, MEND[0]));
 		buf_printf(&b, "%s%u:%u: %s", i ? "\n" : "", c.item[i].line, c.item[i].column,
 		    c.item[i].text);
 	}
@@ -87,7 +90,8 @@ test_always(void **state)
 		{ "at mail { score 1 if helo in {  } }",
 		    "1:30: this list is empty, so this is never true: fill it, or remove the test" },
 		{ "list l { }\nat mail { score 1 if helo not in l }",
-		    "2:34: this list is empty, so nothing is in it, and this is always true of what is known" },
+		    "2:34: this list is empty, so nothing is in it, and this is always true of what is known: "
+		    "fill it, or remove the test" },
 		{ "hostname \"a\"\nat mail { score 1 if hostname is \"a\" }",
 		    "2:22: both sides are written in the file, so this is always the same: compare a fact with "
 		    "one of them" },
@@ -178,6 +182,56 @@ test_unused(void **state)
 		check(cases[i].text, cases[i].said);
 }
 
+/* What programs read: the name of each, and the part that says what would be right. */
+static void
+test_names(void **state)
+{
+	static const struct {
+		const char *text, *lint, *mend;
+	} cases[] = {
+		{ "at mail { score 1 if spf is fail and spf is pass }", "never-true",
+		    "was `or` meant?" },
+		{ "at mail { score 1 if spf is fail or spf is not fail }", "always-true",
+		    "was `and` meant? To ask whether it is known, write `is known`" },
+		{ "at mail { score 1 if helo in {  } }", "empty-list",
+		    "fill it, or remove the test" },
+		{ "hostname \"a\"\nat mail { score 1 if hostname is \"a\" }", "constant",
+		    "compare a fact with one of them" },
+		{ "at message { accept if message.size > 10\nscore 1 if message.size > 20 }",
+		    "shadowed", "put it before that one, or remove it" },
+		{ "at rcpt { score 1 if costly and helo is \"x\" }", "costly-first",
+		    "write this first, so that it need not be asked of everybody" },
+		{ "at mail { score 1 if costly }", "costly-for-all",
+		    "a rule before it such as `accept session if client in trusted` spares them" },
+		{ "at mail { mark x if helo is \"x\" }", "unasked-mark", "" },
+		{ "list l { \"a\" }", "unused-list", "remove it, or ask `... in l`" },
+		{ "define d = helo is \"x\"", "unused-name",
+		    "remove it, or write its name in a condition" },
+		{ "plan p { 5 messages per day }", "unused-plan",
+		    "say `for accounts in LIST`, `for clients in LIST` or `for everyone`" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config_vocabulary vocabulary = fake_vocabulary;
+		struct complaints c = { 0 };
+		struct config *config;
+
+		vocabulary.lint = true;
+		config = config_load_text("/etc/t.conf", str_of(cases[i].text), &vocabulary, &c);
+		if (c.n != 1)
+			fail_msg("%s: %zu complaints", cases[i].text, c.n);
+		assert_string_equal(c.item[0].lint, cases[i].lint);
+		assert_string_equal(c.item[0].mend, cases[i].mend);
+		complaints_free(&c);
+		config_release(&config);
+	}
+	for (unsigned i = 0; i < LINT_COUNT; i++) {
+		assert_non_null(lint_name(i));
+		for (unsigned j = 0; j < i; j++)
+			assert_true(strcmp(lint_name(j), lint_name(i)) < 0);
+	}
+}
+
 int
 main(void)
 {
@@ -186,6 +240,7 @@ main(void)
 		cmocka_unit_test(test_shadowed),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_unused),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
