@@ -30,7 +30,6 @@ EXTRA_DIST += $(e2e_tests) \
 	tests/e2e/dovecot.py \
 	tests/e2e/elsewhere.c \
 	tests/e2e/exim.py \
-	tests/e2e/dotted_hostname.c \
 	tests/e2e/generator.py \
 	tests/e2e/lab.py \
 	tests/e2e/matrix.py \

@@ -19,4 +19,17 @@ find docs -name '*.md' ! -name README.md | while read -r page; do
 	grep -qF "$page" docs/local.mk || echo "$page"
 done >"$found"
 report "all pages of docs are in its local.mk" "$found"
+# What is named and not there stops `make dist`.
+find $folders bench tests docs -name local.mk -exec cat {} + | awk '
+	/^[A-Z_a-z]+ *\+?=/ { distributed = /^(dist_[a-z0-9_]*|EXTRA_DIST) *\+?=/ }
+	!distributed { next }
+	{
+		for (i = 1; i <= NF; i++)
+			if ($i ~ "/" && $i !~ /[$()]/)
+				print $i
+		distributed = /\\$/
+	}' | while read -r file; do
+	test -e "$file" || echo "$file"
+done >"$found"
+report "all files that are to be distributed are there" "$found"
 finish
