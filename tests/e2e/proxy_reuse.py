@@ -102,15 +102,20 @@ def identities(tap, w):
 
 def leftovers(tap, w):
     with tap.case("a transaction that one client left open is not there for the next"):
-        new = w.connections("new")
-        with w.client("named") as c:
-            for line in ("MAIL FROM:<left@other.test>", "RCPT TO:<left@example.org>"):
-                equal(c.say(line).code, 250, line)
-        queue_id = w.send("plain", "next@example.org")
-        matches(WHO["plain"][1], w.logged(queue_id)[1], "Postfix's log")
-        w.postfix.await_messages("next@example.org")
-        equal(w.postfix.messages("left@example.org"), [], "the mail that was not sent")
-        equal(w.connections("new"), new, "the number of new connections")
+        for attempt in range(10):
+            new = w.connections("new")
+            with w.client("named") as c:
+                for line in ("MAIL FROM:<left@other.test>", "RCPT TO:<left@example.org>"):
+                    equal(c.say(line).code, 250, line)
+            queue_id = w.send("plain", f"next{attempt}@example.org")
+            matches(WHO["plain"][1], w.logged(queue_id)[1], "Postfix's log")
+            w.postfix.await_messages(f"next{attempt}@example.org")
+            equal(w.postfix.messages("left@example.org"), [], "the mail that was not sent")
+            # Who comes before RSET is through gets a connection of his own.
+            if w.connections("new") == new:
+                break
+        else:
+            raise AssertionError("the connection was never used again")
     with tap.case("nor are the errors of one client counted against the next"):
         for _ in range(3):
             with w.client("plain") as c:
