@@ -66,6 +66,27 @@ dbfile_prepare(const struct dbfile *f, const char *sql, sqlite3_stmt **out, stru
 }
 
 bool
+dbfile_prepare_all(
+    const struct dbfile *f, const char *const *sql, size_t n, sqlite3_stmt **out, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!dbfile_prepare(f, sql[i], &out[i], e))
+			return false;
+	return true;
+}
+
+void
+dbfile_finalize_all(sqlite3_stmt **stmt, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		sqlite3_finalize(stmt[i]);
+		stmt[i] = NULL;
+	}
+}
+
+bool
 dbfile_exec(const struct dbfile *f, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(f->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
@@ -88,6 +109,12 @@ dbfile_end(const struct dbfile *f, sqlite3_stmt *stmt, bool ok, struct err *e)
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
 	return ok;
+}
+
+bool
+dbfile_run(const struct dbfile *f, sqlite3_stmt *stmt, struct err *e)
+{
+	return dbfile_end(f, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
 }
 
 void

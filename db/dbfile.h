@@ -47,6 +47,10 @@ bool dbfile_in_place(const struct dbfile *f);
 /* Fills e from SQLite's last error; returns false. */
 bool dbfile_failed(const struct dbfile *f, struct err *e);
 bool dbfile_prepare(const struct dbfile *f, const char *sql, sqlite3_stmt **out, struct err *e);
+/* Several; those that fail to be are NULL. */
+bool dbfile_prepare_all(
+    const struct dbfile *f, const char *const *sql, size_t n, sqlite3_stmt **out, struct err *e);
+void dbfile_finalize_all(sqlite3_stmt **stmt, size_t n);
 /* Statements without results: BEGIN IMMEDIATE, COMMIT, pragmas. */
 bool dbfile_exec(const struct dbfile *f, const char *sql, struct err *e);
 /* Rolls back if a transaction is open; never fails. */
@@ -56,6 +60,8 @@ void dbfile_rollback(const struct dbfile *f);
  * Ends a statement's use: fills e unless ok, and lets go of what was bound, which is the caller's. Returns ok.
  */
 bool dbfile_end(const struct dbfile *f, sqlite3_stmt *stmt, bool ok, struct err *e);
+/* All of a statement without results, and the end of its use. */
+bool dbfile_run(const struct dbfile *f, sqlite3_stmt *stmt, struct err *e);
 /* Text that outlives the statement's use: nothing is copied. */
 void dbfile_bind(sqlite3_stmt *stmt, int index, struct str text);
 /* Borrowed until the next step. */

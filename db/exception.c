@@ -46,11 +46,8 @@ exception_open(const struct dbfile *file, struct err *e)
 	struct exception_table *t = xcalloc(1, sizeof(*t));
 
 	t->file = file;
-	for (size_t i = 0; i < STATEMENTS; i++)
-		if (!dbfile_prepare(file, statement_sql[i], &t->statement[i], e)) {
-			exception_close(&t);
-			return NULL;
-		}
+	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e))
+		exception_close(&t);
 	return t;
 }
 
@@ -59,8 +56,7 @@ exception_close(struct exception_table **table)
 {
 	if (*table == NULL)
 		return;
-	for (size_t i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize((*table)->statement[i]);
+	dbfile_finalize_all((*table)->statement, STATEMENTS);
 	free(*table);
 	*table = NULL;
 }
@@ -68,8 +64,7 @@ exception_close(struct exception_table **table)
 static bool
 finish(struct exception_table *t, enum statement which, struct err *e)
 {
-	return dbfile_end(
-	    t->file, t->statement[which], sqlite3_step(t->statement[which]) == SQLITE_DONE, e);
+	return dbfile_run(t->file, t->statement[which], e);
 }
 
 /* Of a statement that gives one number. */

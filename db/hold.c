@@ -56,11 +56,8 @@ hold_open(const struct dbfile *file, struct err *e)
 	struct hold_table *t = xcalloc(1, sizeof(*t));
 
 	t->file = file;
-	for (size_t i = 0; i < STATEMENTS; i++)
-		if (!dbfile_prepare(file, statement_sql[i], &t->statement[i], e)) {
-			hold_close(&t);
-			return NULL;
-		}
+	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e))
+		hold_close(&t);
 	return t;
 }
 
@@ -69,8 +66,7 @@ hold_close(struct hold_table **table)
 {
 	if (*table == NULL)
 		return;
-	for (size_t i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize((*table)->statement[i]);
+	dbfile_finalize_all((*table)->statement, STATEMENTS);
 	free(*table);
 	*table = NULL;
 }
@@ -80,12 +76,6 @@ begin(struct hold_table *t, enum statement which, const struct question *q)
 {
 	dbfile_bind(t->statement[which], 1, q->name);
 	return t->statement[which];
-}
-
-static bool
-finish(struct hold_table *t, sqlite3_stmt *stmt, struct err *e)
-{
-	return dbfile_end(t->file, stmt, sqlite3_step(stmt) == SQLITE_DONE, e);
 }
 
 bool
@@ -112,7 +102,7 @@ hold_put(struct hold_table *t, const struct question *q, int64_t now, struct err
 	sqlite3_bind_int64(stmt, 2, (int64_t)q->take.holder);
 	sqlite3_bind_int64(stmt, 3, q->add);
 	sqlite3_bind_int64(stmt, 4, now + q->take.lasts);
-	return finish(t, stmt, e);
+	return dbfile_run(t->file, stmt, e);
 }
 
 bool
@@ -121,13 +111,13 @@ hold_drop(struct hold_table *t, const struct question *q, struct err *e)
 	sqlite3_stmt *stmt = begin(t, DROP, q);
 
 	sqlite3_bind_int64(stmt, 2, (int64_t)q->take.holder);
-	return finish(t, stmt, e);
+	return dbfile_run(t->file, stmt, e);
 }
 
 bool
 hold_drop_all(struct hold_table *t, const struct question *q, struct err *e)
 {
-	return finish(t, begin(t, DROP_ALL, q), e);
+	return dbfile_run(t->file, begin(t, DROP_ALL, q), e);
 }
 
 bool
@@ -163,20 +153,20 @@ hold_allow(struct hold_table *t, const struct question *q, int64_t now, struct e
 		sqlite3_bind_int64(stmt, 5, now + q->take.lasts);
 		sqlite3_bind_int64(stmt, 6, q->take.limit.burst);
 	}
-	return finish(t, stmt, e);
+	return dbfile_run(t->file, stmt, e);
 }
 
 static bool
 clean(struct hold_table *t, enum statement which, int64_t now, bool *more, struct err *e)
 {
 	sqlite3_stmt *stmt = t->statement[which];
-	bool ok;
 
 	sqlite3_bind_int64(stmt, 1, now);
 	sqlite3_bind_int64(stmt, 2, CLEAN_ROWS);
-	ok = sqlite3_step(stmt) == SQLITE_DONE;
-	*more = *more || (ok && sqlite3_changes64(t->file->handle) == CLEAN_ROWS);
-	return dbfile_end(t->file, stmt, ok, e);
+	if (!dbfile_run(t->file, stmt, e))
+		return false;
+	*more = *more || sqlite3_changes64(t->file->handle) == CLEAN_ROWS;
+	return true;
 }
 
 bool

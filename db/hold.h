@@ -1,7 +1,7 @@
 /*
  * hold: what transactions hold of a counter until it is known what becomes of them, and the limits that an
  * administrator has set for one; with the judgement whether a limit has room for more. SQLite's half of
- * QUESTION_TAKE (store.h): the counter itself is store_sqlite.c's. All within the caller's
+ * QUESTION_TAKE (store.h): the counter itself is counter.c's. All within the caller's
  * transaction, on its connection; false and e when the database fails.
  */
 #ifndef POSTERN_DB_HOLD_H

@@ -6,7 +6,10 @@ libpostern_a_SOURCES += \
 	db/db_link.c db/db_link.h \
 	db/db_private.h \
 	db/db_request.c db/db_request.h \
+	db/census.c db/census.h \
+	db/counter.c db/counter.h \
 	db/dbfile.c db/dbfile.h \
+	db/delivered.c db/delivered.h \
 	db/distinct.c db/distinct.h \
 	db/exception.c db/exception.h \
 	db/history.c db/history.h \
@@ -37,6 +40,7 @@ libpostern_a_SOURCES += \
 	db/row_redis.c db/row_redis.h \
 	db/row_sqlite.c db/row_sqlite.h \
 	db/schema.h \
+	db/seen.c db/seen.h \
 	db/side.c db/side.h \
 	db/sketch.c db/sketch.h \
 	db/status.c db/status.h \

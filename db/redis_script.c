@@ -8,10 +8,10 @@
 #include <openssl/evp.h>
 
 #include "base/die.h"
+#include "db/counter.h"
 #include "db/redis_lua.h"
-#include "db/store_sqlite.h"
 
-#define COUNTER_SECONDS "1296000" /* 15 days: STORE_COUNTER_DAYS and one */
+#define COUNTER_SECONDS "1296000" /* 15 days: COUNTER_DAYS and one */
 #define SKETCH_SECONDS "259200"   /* 3 days */
 #define COUNT_REPLY 10
 #define TAKE_REPLY 18
@@ -20,7 +20,7 @@
 /* Of a row of the exceptions: what the command line takes is far below. */
 #define EXCEPTION_MAX (64 * 1024)
 
-_Static_assert(STORE_COUNTER_DAYS == 14, "what COUNTER_SECONDS says");
+_Static_assert(COUNTER_DAYS == 14, "what COUNTER_SECONDS says");
 
 static const char *const texts[REDIS_SCRIPTS] = {
 	[REDIS_SEEN] = lua_seen,

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/escape.h"
+#include "db/counter.h"
 #include "db/redis_script.h"
 #include "db/store_redis.h"
 #include "db/store_row.h"
-#include "db/store_sqlite.h"
 
 /* Rows that are asked for at once, and tries to put one that others write too. */
 #define LOT 200
@@ -468,7 +468,7 @@ say_swap(struct merging *m, const struct store_row *row, const struct str *old)
 		lasts += SLACK;
 	/* What was in use there lives on as if used once more. */
 	if (row->kind == STORE_COUNTER && old)
-		lasts = (STORE_COUNTER_DAYS + 1) * DAY;
+		lasts = (COUNTER_DAYS + 1) * DAY;
 	if (row->kind == STORE_SKETCH && old)
 		lasts = 3 * DAY;
 	make_key(m, row);

@@ -157,26 +157,34 @@ read_lot(const struct dbfile *file, sqlite3_stmt *stmt, enum store_kind kind, st
 	return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
-bool
-row_sqlite_each(struct store *store, enum store_kind kind,
-    bool (*row)(void *owner, const struct store_row *row), void *owner, struct err *e)
+/* Those behind a key, in order, for as long as row() wants more. */
+struct walk {
+	enum store_kind kind;
+	struct str after;
+	bool (*row)(void *owner, const struct store_row *row);
+	void *owner;
+};
+
+static bool
+walk(struct store *store, const struct walk *w, struct err *e)
 {
 	const struct dbfile *file = store_sqlite_file(store);
 	struct lot *lot = xcalloc(1, sizeof(*lot));
 	sqlite3_stmt *stmt = NULL;
-	bool ok = dbfile_prepare(file, sql[kind].lot, &stmt, e), more = true;
+	bool ok = dbfile_prepare(file, sql[w->kind].lot, &stmt, e), more = true;
 	struct buf after;
 
 	lot->memory = arena_new(64 * 1024 * 1024);
 	lot->n = LOT;
 	buf_init(&after, 1 << 20);
+	buf_add(&after, w->after);
 	while (ok && more && lot->n == LOT) {
 		arena_reset(lot->memory);
-		bind_key(stmt, kind, buf_str(&after));
+		bind_key(stmt, w->kind, buf_str(&after));
 		sqlite3_bind_int64(stmt, 2, LOT);
-		ok = read_lot(file, stmt, kind, lot, e);
+		ok = read_lot(file, stmt, w->kind, lot, e);
 		for (size_t i = 0; ok && more && i < lot->n; i++)
-			more = row(owner, &lot->row[i]);
+			more = w->row(w->owner, &lot->row[i]);
 		buf_clear(&after);
 		if (lot->n > 0)
 			buf_add(&after, lot->row[lot->n - 1].key);
@@ -186,6 +194,54 @@ row_sqlite_each(struct store *store, enum store_kind kind,
 	arena_free(&lot->memory);
 	free(lot);
 	return ok;
+}
+
+bool
+row_sqlite_each(struct store *store, enum store_kind kind,
+    bool (*row)(void *owner, const struct store_row *row), void *owner, struct err *e)
+{
+	return walk(store, &(struct walk){ .kind = kind, .row = row, .owner = owner }, e);
+}
+
+/* Who hears of those that begin with `prefix`: of the rows, or of the keys alone. */
+struct audience {
+	struct str prefix;
+	bool (*row)(void *owner, const struct store_seen *row);
+	bool (*key)(void *owner, struct str key);
+	void *owner;
+};
+
+/* In the order of keys they stand together. */
+static bool
+show(void *owner, const struct store_row *row)
+{
+	const struct audience *to = owner;
+	struct store_seen seen = row->seen;
+
+	if (!str_starts(row->key, to->prefix))
+		return false;
+	if (to->key)
+		return to->key(to->owner, row->key);
+	seen.key = row->key;
+	return to->row(to->owner, &seen);
+}
+
+bool
+row_sqlite_list(struct store *store, struct str prefix,
+    bool (*row)(void *owner, const struct store_seen *row), void *owner, struct err *e)
+{
+	struct audience to = { .prefix = prefix, .row = row, .owner = owner };
+
+	return walk(store, &(struct walk){ STORE_SEEN, prefix, show, &to }, e);
+}
+
+bool
+row_sqlite_counters(struct store *store, struct str prefix,
+    bool (*row)(void *owner, struct str key), void *owner, struct err *e)
+{
+	struct audience to = { .prefix = prefix, .key = row, .owner = owner };
+
+	return walk(store, &(struct walk){ STORE_COUNTER, prefix, show, &to }, e);
 }
 
 /* --- writing ------------------------------------------------------------------------------------ */

@@ -1,39 +1,13 @@
 /*
  * store_sqlite: what the SQLite backend has beyond store.h: a look that changes nothing, for the
- * command line, and the caps on rows. Keys come from strangers: whoever floods the store pushes out
- * waiting rows, oldest first; what is proven stays. Proven rows have a cap of their own, under which
- * those make room that would expire first.
- *
- * What a question of SEEN does (times in seconds):
- *   no row                                SEEN_FIRST: a row that waits, for `retry` at most
- *   waiting, younger than delay           SEEN_EARLY, `wait` says how long still
- *   waiting, older than retry             as if there were no row
- *   waiting, in between                   SEEN_RETRIED: proven now, hits 1, for `remember`
- *   proven, not expired                   SEEN_PROVEN: one hit more, for another `remember`, never
- *                                         for less than it had
- *   prove, and not proven before          SEEN_RETRIED, whatever was there
- *   look_only                             what it would be, nothing is changed; no row: SEEN_NEVER
- *   forget                                as look_only, and the row is gone
- * Of the answer, `first` and `last` are the row's as they were before; for SEEN_FIRST `first` is now and
- * `last` 0. A clock that was set back makes a row as young as can be, never older.
- *
- * A delivered message is kept for DELIVERED_KEEP; a second PUT leaves the first reply and its times as they are.
- *
- * A counter lives 14 to 15 days from its last use, a sketch 2 to 3; reading is no use.
+ * command line, and the caps on rows. A file for each table (seen.h, counter.h, hold.h, distinct.h, delivered.h, exception.h) has what a
+ * question does to it.
  */
 #ifndef POSTERN_DB_STORE_SQLITE_H
 #define POSTERN_DB_STORE_SQLITE_H
 
 #include "db/dbfile.h"
 #include "db/store.h"
-
-/* Defaults of the caps: about 1 GB each at worst. */
-#define STORE_WAITING_MAX 5000000
-#define STORE_PROVEN_MAX 5000000
-#define STORE_COUNTERS_MAX 5000000
-#define STORE_DELIVERED_MAX 1000000
-
-#define STORE_COUNTER_DAYS 14
 
 /* Sets the caps of an open store. */
 void store_sqlite_limit(struct store *store, int64_t waiting, int64_t counters);

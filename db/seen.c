@@ -1,0 +1,279 @@
+#include "db/seen.h"
+
+#include <stdlib.h>
+
+#include "base/die.h"
+#include "db/census.h"
+
+enum statement { GET, PUT, TOUCH, DROP, STATEMENTS };
+
+static const char *const statement_sql[STATEMENTS] = {
+	[GET] = "SELECT first, last, hits, proven, expires FROM seen WHERE key = ?1",
+	[PUT] = "INSERT INTO seen (key, first, last, hits, proven, expires) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET "
+		"first = excluded.first, last = excluded.last, hits = excluded.hits, "
+		"proven = excluded.proven, expires = excluded.expires",
+	/* Without expires the index stays as it is. */
+	[TOUCH] = "UPDATE seen SET last = ?2 WHERE key = ?1",
+	[DROP] = "DELETE FROM seen WHERE key = ?1",
+};
+
+static const struct census_of waiting_rows = { "seen", "proven = 0", SEEN_WAITING_MAX };
+static const struct census_of proven_rows = { "seen", "proven = 1", SEEN_PROVEN_MAX };
+
+struct seen_table {
+	const struct dbfile *file;
+	bool writes;
+	struct census waiting, proven;
+	sqlite3_stmt *statement[STATEMENTS];
+};
+
+struct seen_table *
+seen_open(const struct dbfile *file, bool writes, struct err *e)
+{
+	struct seen_table *t = xcalloc(1, sizeof(*t));
+
+	t->file = file;
+	t->writes = writes;
+	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e) ||
+	    !census_open(&t->waiting, file, &waiting_rows, writes, e) ||
+	    !census_open(&t->proven, file, &proven_rows, writes, e))
+		seen_close(&t);
+	return t;
+}
+
+void
+seen_close(struct seen_table **table)
+{
+	if (*table == NULL)
+		return;
+	dbfile_finalize_all((*table)->statement, STATEMENTS);
+	census_close(&(*table)->waiting);
+	census_close(&(*table)->proven);
+	free(*table);
+	*table = NULL;
+}
+
+void
+seen_limit(struct seen_table *t, int64_t waiting)
+{
+	census_limit(&t->waiting, waiting);
+}
+
+void
+seen_limit_proven(struct seen_table *t, int64_t proven)
+{
+	census_limit(&t->proven, proven);
+}
+
+void
+seen_begin(struct seen_table *t)
+{
+	census_begin(&t->waiting);
+	census_begin(&t->proven);
+}
+
+void
+seen_undo(struct seen_table *t)
+{
+	census_undo(&t->waiting);
+	census_undo(&t->proven);
+}
+
+static sqlite3_stmt *
+begin(struct seen_table *t, enum statement which, struct str key)
+{
+	dbfile_bind(t->statement[which], 1, key);
+	return t->statement[which];
+}
+
+struct seen_row {
+	bool there;
+	int64_t first, last, hits;
+	bool proven;
+	int64_t expires;
+};
+
+static bool
+get(struct seen_table *t, struct str key, struct seen_row *row, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(t, GET, key);
+	int rc = sqlite3_step(stmt);
+
+	*row = (struct seen_row){ .there = rc == SQLITE_ROW };
+	if (row->there) {
+		row->first = sqlite3_column_int64(stmt, 0);
+		row->last = sqlite3_column_int64(stmt, 1);
+		row->hits = sqlite3_column_int64(stmt, 2);
+		row->proven = sqlite3_column_int64(stmt, 3) != 0;
+		row->expires = sqlite3_column_int64(stmt, 4);
+	}
+	return dbfile_end(t->file, stmt, rc == SQLITE_ROW || rc == SQLITE_DONE, e);
+}
+
+static bool
+put(struct seen_table *t, struct str key, const struct seen_row *row, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(t, PUT, key);
+
+	sqlite3_bind_int64(stmt, 2, row->first);
+	sqlite3_bind_int64(stmt, 3, row->last);
+	sqlite3_bind_int64(stmt, 4, row->hits);
+	sqlite3_bind_int64(stmt, 5, row->proven);
+	sqlite3_bind_int64(stmt, 6, row->expires);
+	return dbfile_run(t->file, stmt, e);
+}
+
+static bool
+touch(struct seen_table *t, struct str key, int64_t now, struct err *e)
+{
+	sqlite3_stmt *stmt = begin(t, TOUCH, key);
+
+	sqlite3_bind_int64(stmt, 2, now);
+	return dbfile_run(t->file, stmt, e);
+}
+
+/* What the row says at this time: the pure half. */
+static void
+judge(
+    const struct seen_row *row, const struct seen_question *q, int64_t now, struct seen_answer *out)
+{
+	int64_t age = now - row->first;
+
+	*out = (struct seen_answer){ .state = SEEN_FIRST, .first = now, .wait = q->delay };
+	if (!row->there)
+		return;
+	if (row->proven ? row->expires < now : age > q->retry)
+		return;
+	out->first = row->first;
+	out->last = row->last;
+	out->hits = row->hits;
+	out->wait = 0;
+	if (row->proven) {
+		out->state = SEEN_PROVEN;
+	} else if (age >= q->delay) {
+		out->state = SEEN_RETRIED;
+	} else {
+		out->state = SEEN_EARLY;
+		out->wait = age < 0 ? q->delay : q->delay - age;
+	}
+}
+
+/* A question on its way. */
+struct visit {
+	struct seen_table *table;
+	const struct question *question;
+	struct seen_row row; /* as it was */
+	int64_t now;
+	struct seen_answer *out;
+};
+
+/* The rows that a row is counted among. */
+static struct census *
+census_of(struct seen_table *t, const struct seen_row *row)
+{
+	return row->proven ? &t->proven : &t->waiting;
+}
+
+/* Writes the row as it is from now on. */
+static bool
+visit_put(const struct visit *v, const struct seen_row *row, struct err *e)
+{
+	struct seen_table *t = v->table;
+	bool comes = !v->row.there || v->row.proven != row->proven;
+
+	if (comes && !census_room(census_of(t, row), e))
+		return false;
+	if (!put(t, v->question->name, row, e))
+		return false;
+	if (v->row.there)
+		census_of(t, &v->row)->rows--;
+	census_of(t, row)->rows++;
+	return true;
+}
+
+static bool
+visit_forget(const struct visit *v, struct err *e)
+{
+	if (!v->row.there)
+		return true;
+	if (!dbfile_run(v->table->file, begin(v->table, DROP, v->question->name), e))
+		return false;
+	census_of(v->table, &v->row)->rows--;
+	return true;
+}
+
+static bool
+visit_first(const struct visit *v, struct err *e)
+{
+	struct seen_row row = {
+		.first = v->now,
+		.last = v->now,
+		.expires = v->now + v->question->seen.retry,
+	};
+
+	return visit_put(v, &row, e);
+}
+
+static bool
+visit_early(const struct visit *v, struct err *e)
+{
+	struct seen_row row = v->row;
+
+	if (row.first <= v->now)
+		return touch(v->table, v->question->name, v->now, e);
+	/* The clock was set back: the wait begins now, not in the future. */
+	row.first = row.last = v->now;
+	row.expires = v->now + v->question->seen.retry;
+	return visit_put(v, &row, e);
+}
+
+static bool
+visit_proven(const struct visit *v, struct err *e)
+{
+	struct seen_row row = {
+		.first = v->out->first,
+		.last = v->now,
+		.hits = v->out->state == SEEN_PROVEN ? v->row.hits + 1 : 1,
+		.proven = true,
+		.expires = v->now + v->question->seen.remember,
+	};
+
+	if (v->out->state == SEEN_PROVEN && v->row.expires > row.expires)
+		row.expires = v->row.expires;
+	v->out->hits = row.hits;
+	v->out->wait = 0;
+	return visit_put(v, &row, e);
+}
+
+bool
+seen_answer(struct seen_table *t, const struct question *question, int64_t now,
+    struct seen_answer *out, struct err *e)
+{
+	struct visit v = { .table = t, .question = question, .now = now, .out = out };
+	const struct seen_question *q = &question->seen;
+
+	if (!get(t, question->name, &v.row, e))
+		return false;
+	judge(&v.row, q, now, out);
+	if (q->look_only || q->forget) {
+		if (out->state == SEEN_FIRST)
+			*out = (struct seen_answer){ .state = SEEN_NEVER };
+		return !q->forget || !t->writes || visit_forget(&v, e);
+	}
+	if (q->prove && out->state != SEEN_PROVEN)
+		out->state = SEEN_RETRIED;
+	if (!t->writes)
+		return true;
+	if (out->state == SEEN_FIRST)
+		return visit_first(&v, e);
+	if (out->state == SEEN_EARLY)
+		return visit_early(&v, e);
+	return visit_proven(&v, e);
+}
+
+bool
+seen_clean(struct seen_table *t, int64_t now, bool *more, struct err *e)
+{
+	return census_clean(&t->waiting, now, more, e) && census_clean(&t->proven, now, more, e);
+}
