@@ -36,6 +36,7 @@ libpostern_a_SOURCES += \
 	db/redis.c db/redis.h \
 	db/redis_link.c db/redis_link.h \
 	db/redis_lua.h \
+	db/redis_pipe.c db/redis_pipe.h \
 	db/redis_script.c db/redis_script.h \
 	db/row_redis.c db/row_redis.h \
 	db/row_sqlite.c db/row_sqlite.h \

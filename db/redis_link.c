@@ -1,10 +1,7 @@
 #include "db/redis_link.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
@@ -13,7 +10,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "db/redis_script.h"
+#include "db/redis_pipe.h"
 
 #define MS INT64_C(1000)
 
@@ -28,39 +25,12 @@
 /* A connection that has not said anything to a question for so long is given up. */
 #define HUNG_MS 2000
 
-/* Questions on their way, a power of two; beyond it the link turns down what comes. */
-#define OUT_MAX 32768
 /* What may wait for the first connection. */
 #define HELD_MAX 10000
-
-/* Of a reply that is not whole yet; of an array other than of exceptions. */
-#define REPLY_MAX (16 * 1024)
-#define ROWS_MAX (1024 * 1024)
-#define ELEMENTS_MAX 64
-
-enum sent_what {
-	SENT_AUTH,
-	SENT_SELECT,
-	SENT_ROLE,
-	SENT_LOAD,
-	SENT_PROBE,
-	SENT_MASTER, /* to a Sentinel: where is it? */
-	SENT_ASK,
-};
-
-struct sent {
-	enum sent_what what;
-	bool whole;                  /* ASK: the script, not its digest */
-	bool rows;                   /* ASK: the answer may be large */
-	enum redis_script script;    /* LOAD */
-	struct redis_errand *errand; /* ASK: NULL once nobody waits */
-	int64_t sent_us;
-};
 
 enum state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
 
 struct redis_link {
-	struct event_base *base;
 	const struct redis_settings *settings;
 	struct redis_health *health;
 	enum state state;
@@ -73,21 +43,14 @@ struct redis_link {
 	int64_t retry_ms;
 	unsigned in_time; /* probes in a row */
 	bool probing;
-	redisContext *c;
-	redisReplyObjectFunctions make; /* bounded */
-	void *(*make_array)(const redisReadTask *task, int elements);
-	struct event *readable, *writable;
-	struct event *deadline; /* of the oldest question */
-	int64_t due_us;         /* when it is; 0: it is not armed */
-	struct event *tend;     /* connecting, waiting, probing */
-	struct sent *sent;      /* a ring */
-	size_t first, n;
+	struct redis_pipe *pipe;
+	struct event *deadline;                /* of the oldest question */
+	int64_t due_us;                        /* when it is; 0: it is not armed */
+	struct event *tend;                    /* connecting, waiting, probing */
 	struct redis_errand *held, **held_end; /* until the first connection is there */
 	size_t n_held;
 	struct redis_command command;
 };
-
-static void failed(struct redis_link *link, const char *problem);
 
 /* --- health ------------------------------------------------------------------------------------- */
 
@@ -133,44 +96,13 @@ arm(struct event *timer, int64_t us)
 
 /* --- what is out -------------------------------------------------------------------------------- */
 
-static struct sent *
-sent_at(struct redis_link *link, size_t i)
-{
-	return &link->sent[(link->first + i) & (OUT_MAX - 1)];
-}
-
-static void
-push(struct redis_link *link, const struct sent *s)
-{
-	require(link->n < OUT_MAX);
-	*sent_at(link, link->n) = *s;
-	link->n++;
-	event_add(link->writable, NULL);
-}
-
-static struct sent
-shift(struct redis_link *link)
-{
-	struct sent s = *sent_at(link, 0);
-
-	link->first = (link->first + 1) & (OUT_MAX - 1);
-	link->n--;
-	return s;
-}
-
-static void
-append(struct redis_link *link, int n, const char **argument, const size_t *length)
-{
-	if (redisAppendCommandArgv(link->c, n, argument, length) != REDIS_OK)
-		die("no memory for a command to Redis");
-}
-
 /* A command of texts. */
 static void
-say(struct redis_link *link, enum sent_what what, int n, const char **argument)
+say(struct redis_link *link, enum redis_sent_what what, int n, const char **argument)
 {
-	append(link, n, argument, NULL);
-	push(link, &(struct sent){ .what = what, .sent_us = clock_mono_us() });
+	const struct redis_sent sent = { .what = what, .sent_us = clock_mono_us() };
+
+	require(redis_pipe_say(link->pipe, &sent, n, argument, NULL));
 }
 
 static void
@@ -223,7 +155,8 @@ greet(struct redis_link *link)
 	for (int i = 0; i < REDIS_SCRIPTS; i++) {
 		load[2] = redis_script_text((enum redis_script)i);
 		say(link, SENT_LOAD, 3, load);
-		sent_at(link, link->n - 1)->script = (enum redis_script)i;
+		redis_pipe_at(link->pipe, redis_pipe_out(link->pipe) - 1)->script =
+		    (enum redis_script)i;
 	}
 	say_probe(link);
 }
@@ -233,20 +166,17 @@ static bool
 ask(struct redis_link *link, struct redis_errand *errand, bool whole)
 {
 	struct redis_command *c = &link->command;
-	const struct sent s = { .what = SENT_ASK,
+	const struct redis_sent s = { .what = SENT_ASK,
 		.errand = errand,
 		.whole = whole,
 		.rows = errand->ask.exceptions != NULL,
 		.sent_us = errand->sent_us };
 
-	if (link->n == OUT_MAX ||
-	    !redis_command_ask(c, link->settings->prefix, &errand->ask, errand->now, false))
+	if (!redis_command_ask(c, link->settings->prefix, &errand->ask, errand->now, false))
 		return false;
 	if (whole)
 		redis_command_whole(c);
-	append(link, c->n, c->argument, c->length);
-	push(link, &s);
-	return true;
+	return redis_pipe_say(link->pipe, &s, c->n, c->argument, c->length);
 }
 
 /* --- deadlines ---------------------------------------------------------------------------------- */
@@ -263,10 +193,11 @@ next_deadline(struct redis_link *link)
 {
 	if (link->held)
 		return link->held->sent_us + limit_us(link);
-	for (size_t i = 0; i < link->n; i++)
-		if (sent_at(link, i)->errand)
-			return sent_at(link, i)->sent_us + limit_us(link);
-	return link->n > 0 ? sent_at(link, 0)->sent_us + HUNG_MS * MS : 0;
+	for (size_t i = 0; i < redis_pipe_out(link->pipe); i++)
+		if (redis_pipe_at(link->pipe, i)->errand)
+			return redis_pipe_at(link->pipe, i)->sent_us + limit_us(link);
+	return redis_pipe_out(link->pipe) > 0 ? redis_pipe_at(link->pipe, 0)->sent_us + HUNG_MS * MS
+					      : 0;
 }
 
 /* A timer that stands for later must not keep a question waiting that came meanwhile. */
@@ -318,8 +249,8 @@ give_up_held(struct redis_link *link, int64_t now_us, bool all)
 static void
 give_up(struct redis_link *link, int64_t now_us)
 {
-	for (size_t i = 0; i < link->n; i++) {
-		struct sent *s = sent_at(link, i);
+	for (size_t i = 0; i < redis_pipe_out(link->pipe); i++) {
+		struct redis_sent *s = redis_pipe_at(link->pipe, i);
 		struct redis_errand *errand = s->errand;
 
 		if (now_us - s->sent_us < limit_us(link))
@@ -335,25 +266,18 @@ overdue(struct redis_link *link, int64_t now_us)
 {
 	if (link->held)
 		return now_us - link->held->sent_us >= limit_us(link);
-	for (size_t i = 0; i < link->n; i++)
-		if (sent_at(link, i)->errand)
-			return now_us - sent_at(link, i)->sent_us >= limit_us(link);
+	for (size_t i = 0; i < redis_pipe_out(link->pipe); i++)
+		if (redis_pipe_at(link->pipe, i)->errand)
+			return now_us - redis_pipe_at(link->pipe, i)->sent_us >= limit_us(link);
 	return false;
 }
 
 /* --- the connection ----------------------------------------------------------------------------- */
 
 static void
-drop_connection(struct redis_link *link)
+disconnect(struct redis_link *link)
 {
-	if (link->readable)
-		event_free(link->readable);
-	if (link->writable)
-		event_free(link->writable);
-	link->readable = link->writable = NULL;
-	if (link->c)
-		redisFree(link->c);
-	link->c = NULL;
+	redis_pipe_close(link->pipe);
 	link->state = LINK_DOWN;
 	link->probing = false;
 }
@@ -364,10 +288,10 @@ failed(struct redis_link *link, const char *problem)
 {
 	struct redis_errand *lost = NULL, **end = &lost, *errand;
 
-	drop_connection(link);
+	disconnect(link);
 	link->to_master = false;
-	while (link->n > 0) {
-		struct sent s = shift(link);
+	while (redis_pipe_out(link->pipe) > 0) {
+		struct redis_sent s = redis_pipe_shift(link->pipe);
 
 		if (s.errand == NULL)
 			continue;
@@ -385,27 +309,6 @@ failed(struct redis_link *link, const char *problem)
 	}
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
-
-/* A hostile length must not make hiredis take memory for it. */
-static void *
-make_array(const redisReadTask *task, int elements)
-{
-	struct redis_link *link = task->privdata;
-	const struct sent *s = link->n > 0 ? sent_at(link, 0) : NULL;
-	const redisReadTask *parent = task->parent;
-	int most = s && s->rows ? 2 * (STORE_EXCEPTIONS_MAX + 1) : ELEMENTS_MAX;
-
-	if (elements > most)
-		return NULL;
-	/* ROLE has an array of replicas, each an array; nothing else is nested. */
-	if (parent &&
-	    (s == NULL || s->what != SENT_ROLE || (parent->parent && parent->parent->parent)))
-		return NULL;
-	return link->make_array(task, elements);
-}
-
 static void
 connect_next(struct redis_link *link)
 {
@@ -414,60 +317,12 @@ connect_next(struct redis_link *link)
 
 	link->at_sentinel = s->sentinel[0] && !link->to_master;
 	link->place = link->to_master ? link->master : s->place[link->turn++ % s->n];
-	link->c = redis_begin(&link->place, &e);
-	if (link->c == NULL) {
+	if (!redis_pipe_open(link->pipe, &link->place, &e)) {
 		failed(link, e.text);
 		return;
 	}
-	link->make = *link->c->reader->fn;
-	link->make_array = link->make.createArray;
-	link->make.createArray = make_array;
-	link->c->reader->fn = &link->make;
-	link->c->reader->privdata = link;
-	link->readable =
-	    event_new(link->base, link->c->fd, EV_READ | EV_PERSIST, on_readable, link);
-	link->writable =
-	    event_new(link->base, link->c->fd, EV_WRITE | EV_PERSIST, on_writable, link);
-	require(link->readable && link->writable);
-	event_add(link->writable, NULL);
 	link->state = LINK_CONNECTING;
 	arm(link->tend, CONNECT_MS * MS);
-}
-
-static bool
-connected(struct redis_link *link)
-{
-	int error = 0;
-	socklen_t n = sizeof(error);
-	char problem[300];
-
-	if (getsockopt(link->c->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
-		error = errno;
-	if (error == 0) {
-		link->state = LINK_GREETING;
-		event_add(link->readable, NULL);
-		greet(link);
-		return true;
-	}
-	snprintf(problem, sizeof(problem), "cannot connect: %s", strerror(error));
-	failed(link, problem);
-	return false;
-}
-
-static void
-on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct redis_link *link = arg;
-	int done = 0;
-
-	(void)fd;
-	(void)what;
-	if (link->state == LINK_CONNECTING && !connected(link))
-		return;
-	if (redisBufferWrite(link->c, &done) != REDIS_OK)
-		failed(link, "the connection broke");
-	else if (done)
-		event_del(link->writable);
 }
 
 /* The greeting is over. */
@@ -511,7 +366,7 @@ refused(struct redis_link *link, const char *command, const redisReply *reply)
 }
 
 static void
-probed(struct redis_link *link, const struct sent *s, const redisReply *reply)
+probed(struct redis_link *link, const struct redis_sent *s, const redisReply *reply)
 {
 	link->probing = false;
 	if (!is_ok(reply)) {
@@ -537,9 +392,9 @@ told_master(struct redis_link *link, const redisReply *reply)
 		failed(link, e.text);
 		return;
 	}
-	while (link->n > 0)
-		shift(link);
-	drop_connection(link);
+	while (redis_pipe_out(link->pipe) > 0)
+		redis_pipe_shift(link->pipe);
+	disconnect(link);
 	link->to_master = true;
 	connect_next(link);
 }
@@ -562,7 +417,7 @@ starts(const redisReply *reply, const char *word)
 
 /* True: it was an error, and has been dealt with. */
 static bool
-told_error(struct redis_link *link, const struct sent *s, const redisReply *reply)
+told_error(struct redis_link *link, const struct redis_sent *s, const redisReply *reply)
 {
 	if (reply->type != REDIS_REPLY_ERROR)
 		return false;
@@ -584,7 +439,7 @@ told_error(struct redis_link *link, const struct sent *s, const redisReply *repl
 }
 
 static void
-answered(struct redis_link *link, const struct sent *s, const redisReply *reply)
+answered(struct redis_link *link, const struct redis_sent *s, const redisReply *reply)
 {
 	bool ok;
 
@@ -597,8 +452,10 @@ answered(struct redis_link *link, const struct sent *s, const redisReply *reply)
 }
 
 static void
-handle(struct redis_link *link, const struct sent *s, const redisReply *reply)
+replied(void *owner, const struct redis_sent *s, const struct redisReply *reply)
 {
+	struct redis_link *link = owner;
+
 	switch (s->what) {
 	case SENT_AUTH:
 	case SENT_SELECT:
@@ -625,58 +482,22 @@ handle(struct redis_link *link, const struct sent *s, const redisReply *reply)
 	}
 }
 
-/* False: the connection is not what it was, and must not be read further here. */
-static bool
-next_reply(struct redis_link *link)
+static void
+connected(void *owner)
 {
-	redisContext *c = link->c;
-	void *reply = NULL;
-	struct sent s;
+	struct redis_link *link = owner;
 
-	if (redisGetReplyFromReader(c, &reply) != REDIS_OK) {
-		failed(link, "what it says is not understood");
-		return false;
-	}
-	if (reply == NULL) {
-		if (c->reader->len - c->reader->pos <=
-		    (link->n > 0 && sent_at(link, 0)->rows ? ROWS_MAX : REPLY_MAX))
-			return false;
-		failed(link, "its answer has no end");
-		return false;
-	}
-	if (link->n == 0) {
-		freeReplyObject(reply);
-		failed(link, "it says something unasked");
-		return false;
-	}
-	s = shift(link);
-	handle(link, &s, reply);
-	freeReplyObject(reply);
-	return link->c == c;
+	link->state = LINK_GREETING;
+	greet(link);
 }
 
 static void
-receive(struct redis_link *link)
+broken(void *owner, const char *problem)
 {
-	char problem[300];
-
-	if (redisBufferRead(link->c) != REDIS_OK) {
-		snprintf(problem, sizeof(problem), "the connection broke: %s",
-		    link->c->err == REDIS_ERR_IO ? strerror(errno) : "it was closed");
-		failed(link, problem);
-		return;
-	}
-	while (next_reply(link))
-		;
+	failed(owner, problem);
 }
 
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	receive(arg);
-}
+static const struct redis_pipe_user pipe_user = { connected, replied, broken };
 
 /* --- timers ------------------------------------------------------------------------------------- */
 
@@ -691,8 +512,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	link->due_us = 0;
-	if (link->c && link->state >= LINK_GREETING)
-		receive(link);
+	redis_pipe_receive(link->pipe);
 	now_us = clock_mono_us();
 	if (overdue(link, now_us)) {
 		snprintf(problem, sizeof(problem), "no answer within %lld ms",
@@ -703,8 +523,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		give_up_held(link, now_us, false);
 		give_up(link, now_us);
 	}
-	if (link->n > 0 && link->state == LINK_READY &&
-	    now_us - sent_at(link, 0)->sent_us >= HUNG_MS * MS)
+	if (redis_pipe_out(link->pipe) > 0 && link->state == LINK_READY &&
+	    now_us - redis_pipe_at(link->pipe, 0)->sent_us >= HUNG_MS * MS)
 		failed(link, "no answer for some seconds");
 	watch(link);
 }
@@ -721,7 +541,7 @@ on_tend(evutil_socket_t fd, short what, void *arg)
 	} else if (link->state != LINK_READY) {
 		failed(link, "no connection within a second");
 	} else if (link->away) {
-		if (!link->probing && link->n < OUT_MAX)
+		if (!link->probing && redis_pipe_out(link->pipe) < REDIS_PIPE_MAX)
 			say_probe(link);
 		watch(link);
 		arm(link->tend, PROBE_MS * MS);
@@ -737,12 +557,11 @@ redis_link_new(
 	struct redis_link *link = xcalloc(1, sizeof(*link));
 
 	require(settings->n > 0);
-	link->base = base;
 	link->settings = settings;
 	link->health = health;
 	link->held_end = &link->held;
 	link->retry_ms = RETRY_LEAST_MS / 2;
-	link->sent = xcalloc(OUT_MAX, sizeof(*link->sent));
+	link->pipe = redis_pipe_new(base, &pipe_user, link);
 	redis_command_init(&link->command);
 	link->deadline = evtimer_new(base, on_deadline, link);
 	link->tend = evtimer_new(base, on_tend, link);
@@ -755,23 +574,9 @@ redis_link_new(
 static void
 let_go(struct redis_link *link)
 {
-	int64_t end_us = clock_mono_us() + limit_us(link);
-	struct pollfd fd = { .events = POLLIN | POLLOUT };
-	int64_t left_us;
-
-	for (size_t i = 0; i < link->n; i++)
-		sent_at(link, i)->errand = NULL;
-	while (link->c && link->n > 0 && (left_us = end_us - clock_mono_us()) > 0) {
-		fd.fd = link->c->fd;
-		if (poll(&fd, 1, (int)(left_us / MS) + 1) <= 0)
-			break;
-		if (fd.revents & POLLOUT) {
-			on_writable(fd.fd, EV_WRITE, link);
-			fd.events = POLLIN;
-		}
-		if (link->c && (fd.revents & (POLLIN | POLLERR | POLLHUP)))
-			receive(link);
-	}
+	for (size_t i = 0; i < redis_pipe_out(link->pipe); i++)
+		redis_pipe_at(link->pipe, i)->errand = NULL;
+	redis_pipe_drain(link->pipe, clock_mono_us() + limit_us(link));
 }
 
 void
@@ -783,12 +588,11 @@ redis_link_free(struct redis_link **plink)
 		return;
 	if (link->state == LINK_READY && !link->away)
 		let_go(link);
-	drop_connection(link);
+	redis_pipe_free(&link->pipe);
 	if (link->away)
 		atomic_fetch_sub(&link->health->away, 1);
 	event_free(link->deadline);
 	event_free(link->tend);
-	free(link->sent);
 	free(link);
 	*plink = NULL;
 }
