@@ -73,8 +73,8 @@ BUILT_SOURCES += db/redis_lua.c
 CLEANFILES += db/redis_lua.c
 redis_scripts = db/redis/count.lua db/redis/delivered.lua db/redis/distinct.lua db/redis/exceptions.lua \
 	db/redis/seen.lua db/redis/swap.lua
-EXTRA_DIST += db/redis/embed.sh $(redis_scripts)
-db/redis_lua.c: db/redis/embed.sh $(redis_scripts)
+EXTRA_DIST += db/redis/embed.sh db/redis/packed.lua $(redis_scripts)
+db/redis_lua.c: db/redis/embed.sh db/redis/packed.lua $(redis_scripts)
 	$(AM_V_GEN)$(MKDIR_P) db && \
 	files= && for file in $(redis_scripts); do files="$$files $(srcdir)/$$file"; done && \
 	$(SHELL) $(srcdir)/db/redis/embed.sh $$files >$@.tmp && mv -f $@.tmp $@

@@ -1,3 +1,4 @@
+-- behind packed.lua
 -- COUNT and TAKE (db/store.h) on a counter of db/window.h: its octets and its sums, exactly.
 -- KEYS  the counter; for TAKE also what is held of it (a hash: holder -> "n expires") and the limits that an
 --       administrator has set ("burst minute hour day until")
@@ -10,7 +11,7 @@ local BIN_MAX, EIGHTHS_MAX, AT_MAX, STEP_BACK, DAY = 2 ^ 48, 2 ^ 51, 2 ^ 40, 360
 local WIDTH, BINS, HOURS = { 10, 120, 1800 }, { 7, 31, 49 }, 168
 -- What was held is thrown away so many seconds after its time, when somebody comes by: clocks differ.
 local LONG_OVER = 7 * 86400
-local floor, min, max = math.floor, math.min, math.max
+local min, max = math.min, math.max
 
 -- --- the history: db/history.h ---
 
@@ -138,33 +139,7 @@ local function load(blob)
 	if not blob or #blob == 0 or #blob > BLOB_MAX then
 		return empty()
 	end
-	local byte, p, bad = { string.byte(blob, 1, -1) }, 0, false
-	local function get(most)
-		local b = byte[p + 1]
-		if b and b < 128 and b <= most then
-			p = p + 1
-			return b
-		end
-		local number, scale = 0, 1
-		for _ = 1, 9 do
-			p = p + 1
-			b = byte[p]
-			if not b then
-				break
-			end
-			if b < 128 then
-				number = number + b * scale
-				if number > most then
-					break
-				end
-				return number
-			end
-			number = number + (b - 128) * scale
-			scale = scale * 128
-		end
-		bad = true
-		return 0
-	end
+	open(blob)
 	-- used of them, from `first` back, none further back than `most`
 	local function list(used, first, most)
 		local out, at = {}, 0
@@ -217,7 +192,7 @@ local function load(blob)
 		end
 		w.history.changed = true
 	end
-	if bad or version < VERSION_HOURS or p ~= #byte then
+	if not whole() or version < VERSION_HOURS then
 		return empty()
 	end
 	return w
@@ -225,13 +200,6 @@ end
 
 local function save(w)
 	local out = { VERSION }
-	local function put(number)
-		while number >= 128 do
-			out[#out + 1] = number % 128 + 128
-			number = floor(number / 128)
-		end
-		out[#out + 1] = number
-	end
 	local function slots(h)
 		local runs, run, after = {}, nil, 0
 		for slot = 0, HOURS - 1 do
@@ -244,34 +212,34 @@ local function save(w)
 				runs[#runs + 1] = run
 			end
 		end
-		put(#runs)
+		put(out, #runs)
 		for _, r in ipairs(runs) do
-			put(r[1] - after)
-			put(r[2])
+			put(out, r[1] - after)
+			put(out, r[2])
 			for slot = r[1], r[1] + r[2] - 1 do
-				put(h.mean[slot])
-				put(h.spread[slot])
+				put(out, h.mean[slot])
+				put(out, h.spread[slot])
 			end
 			after = r[1] + r[2]
 		end
 	end
-	put(w.at)
+	put(out, w.at)
 	for s = 1, 3 do
 		local bins, first = w[s], floor(w.at / WIDTH[s])
-		put(#bins / 2)
+		put(out, #bins / 2)
 		for i = 1, #bins, 2 do
-			put(first - bins[i])
-			put(bins[i + 1])
+			put(out, first - bins[i])
+			put(out, bins[i + 1])
 			first = bins[i]
 		end
 	end
 	local h = w.history
-	put(h.since)
-	put(h.hour)
-	put(h.n)
-	put(h.day)
-	put(h.today)
-	put(h.past)
+	put(out, h.since)
+	put(out, h.hour)
+	put(out, h.n)
+	put(out, h.day)
+	put(out, h.today)
+	put(out, h.past)
 	-- Slots change once an hour: mostly their octets are what they were.
 	if h.from and not h.changed then
 		return string.char(unpack(out)) .. string.sub(w.blob, h.from)

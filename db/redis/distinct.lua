@@ -1,9 +1,9 @@
+-- behind packed.lua
 -- DISTINCT (db/store.h) on a sketch of db/sketch.h: its octets and its sums, exactly.
 -- KEYS  the sketch
 -- ARGV  now, hashes (4 octets each), "1" to change nothing, the seconds a sketch lives
 -- gives minute, hour, day
 local VERSION, MOST, DAY, STEP_BACK, LEVEL_MAX, AT_MAX, BLOB_MAX = 1, 128, 86400, 3600, 32, 2 ^ 40, 2048
-local floor = math.floor
 
 -- Entries are in four arrays, from 1; at[hash] is where that hash is.
 local level, n, hash, last, its, at = 0, 0, {}, {}, {}, {}
@@ -13,28 +13,7 @@ local function below(h)
 end
 
 local function load(blob)
-	local byte, p, bad = { string.byte(blob, 1, -1) }, 0, false
-	local function get(most)
-		local number, scale = 0, 1
-		for _ = 1, 9 do
-			p = p + 1
-			local b = byte[p]
-			if not b then
-				break
-			end
-			if b < 128 then
-				number = number + b * scale
-				if number > most then
-					break
-				end
-				return number
-			end
-			number = number + (b - 128) * scale
-			scale = scale * 128
-		end
-		bad = true
-		return 0
-	end
+	open(blob)
 	if get(VERSION) ~= VERSION then
 		return false
 	end
@@ -49,29 +28,22 @@ local function load(blob)
 		end
 		at[hash[i]], n = i, i
 	end
-	return not bad and p == #byte
+	return whole()
 end
 
 local function save()
 	local out, newest = {}, 0
-	local function put(number)
-		while number >= 128 do
-			out[#out + 1] = number % 128 + 128
-			number = floor(number / 128)
-		end
-		out[#out + 1] = number
-	end
 	for i = 1, n do
 		newest = math.max(newest, last[i])
 	end
-	put(VERSION)
-	put(level)
-	put(n)
-	put(newest)
+	put(out, VERSION)
+	put(out, level)
+	put(out, n)
+	put(out, newest)
 	for i = 1, n do
-		put(hash[i])
-		put(newest - last[i])
-		put(its[i])
+		put(out, hash[i])
+		put(out, newest - last[i])
+		put(out, its[i])
 	end
 	return string.char(unpack(out))
 end
