@@ -14,7 +14,7 @@
 #include "mail/session.h"
 
 /* Raised with every change of this file or of a struct it shows. A stage of another number is not loaded. */
-#define STAGE_ABI 9
+#define STAGE_ABI 10
 
 enum stage_event {
 	EVENT_HEADER,       /* the header is complete: the moment to note questions early */
@@ -43,6 +43,11 @@ struct stage {
 	const char *const *uses;
 	/* Called once after the settings are filled, to check what rows cannot say; may be NULL. */
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
+	/*
+	 * Told, when a configuration is loaded, of each different call of a fact of this stage that its rules can make, after
+	 * configure(): for who counts only what somebody can ask for. The last that writes to conf. May be NULL.
+	 */
+	void (*asked)(void *conf, const struct fact_call *call);
 	/*
 	 * Told of what happens, if any rule in force can ask for a fact of this stage; may be NULL. Questions noted here are sent off; nobody waits for
 	 * them (a COUNT with add is how things are counted). PENDING needs no saying.

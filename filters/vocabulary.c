@@ -14,6 +14,7 @@ part_of_stage(const struct stage *stage)
 		.conf_size = stage->conf_size,
 		.uses = stage->uses,
 		.configure = stage->configure,
+		.asked = stage->asked,
 		.stage = stage,
 	};
 }

@@ -2,7 +2,8 @@
  * volume: how much who sends. What the MTA took is counted, for the client, its network, the
  * sender's domain, the name in HELO and the account; recipients that the MTA does not know are counted for the
  * client, its network and the account. From the counts come rates, a comparison with the usual, and how much
- * of a plan is used.
+ * of a plan is used. Each counter costs the db thread a reading and a writing for each message, so that there are only those
+ * which rules or plans can ask for, and an account's.
  *
  * Counters in the store:
  *	rate:messages:client:192.0.2.1      messages; also of network, sender, account, helo, claimed, recipient
@@ -19,6 +20,34 @@
 #define COUNTED_SINGLY 16
 
 static const char *const what_words[] = { "messages", "recipients", "bounces", "internal", NULL };
+
+/* --- which counters there are ------------------------------------------------------------------- */
+
+static unsigned
+bit_of(const char *what)
+{
+	static const char *const words[] = { "messages", "recipients", "bounces", "internal",
+		"taken", "unknown" };
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i], what) == 0)
+			return 1u << i;
+	return 0;
+}
+
+/* An account's are always there: they are few, and who makes a plan for it wants to know what it sent. */
+static bool
+is_wanted(const struct ask *ask, const char *what, enum volume_who who)
+{
+	const struct volume_conf *conf = ask->conf;
+	const struct plans *plans = ask->session->plans;
+	unsigned bit = bit_of(what);
+
+	if (who == VOLUME_ACCOUNT || (conf->asked[who] & bit) != 0)
+		return true;
+	return who == VOLUME_CLIENT && plans && plans->n > 0 &&
+	    (bit & (bit_of("messages") | bit_of("recipients"))) != 0;
+}
 
 static void
 note_asked(struct ask *ask, const char *what, enum volume_who who)
@@ -60,16 +89,24 @@ volume_sum(const struct count_answer *answer, int64_t window)
 
 /* --- rates ------------------------------------------------------------------------------------ */
 
+static const char *
+what_of(const struct value *word)
+{
+	size_t what = 0;
+
+	while (what_words[what + 1] && !str_eq(word->text, str_of(what_words[what])))
+		what++;
+	return what_words[what];
+}
+
 static enum progress
 compute_rate(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	const struct count_answer *answer;
-	size_t what = 0;
 
-	while (what_words[what + 1] && !str_eq(call->arg[1].text, str_of(what_words[what])))
-		what++;
 	*out = (struct value){ .type = VALUE_NONE };
-	if (volume_read(ask, what_words[what], volume_who_of(&call->arg[0]), &answer) == PENDING)
+	if (volume_read(ask, what_of(&call->arg[1]), volume_who_of(&call->arg[0]), &answer) ==
+	    PENDING)
 		return PENDING;
 	if (answer)
 		*out = value_number(volume_sum(answer, call->arg[2].number));
@@ -103,7 +140,7 @@ volume_count(struct ask *ask, const char *what, enum volume_who who, int64_t add
 {
 	struct str key;
 
-	if (volume_key(ask, what, who, &key))
+	if (is_wanted(ask, what, who) && volume_key(ask, what, who, &key))
 		count_key(ask, key, add, n);
 }
 
@@ -259,6 +296,25 @@ volume_check_window(const struct value *window, struct err *e)
 	    STR_ARG(buf_str(&text)));
 	buf_free(&text);
 	return false;
+}
+
+static void
+asked(void *conf, const struct fact_call *call)
+{
+	unsigned *mask = ((struct volume_conf *)conf)->asked;
+	const struct fact_def *def = call->entry->def;
+	unsigned bits = 0;
+
+	if (def->compute == compute_rate)
+		bits = bit_of(what_of(&call->arg[1]));
+	else if (def->compute == usual_compute || def->compute == usual_compute_surge ||
+	    def->compute == usual_compute_words)
+		bits = bit_of("messages");
+	else if (def->compute == unknown_compute || def->compute == unknown_compute_surge ||
+	    def->compute == unknown_compute_usual)
+		bits = bit_of("taken") | bit_of("unknown");
+	if (bits != 0)
+		mask[volume_who_of(&call->arg[0])] |= bits;
 }
 
 static bool
@@ -514,5 +570,6 @@ const struct stage volume_stage = {
 	.settings = settings,
 	.n_settings = sizeof(settings) / sizeof(settings[0]),
 	.conf_size = sizeof(struct volume_conf),
+	.asked = asked,
 	.event = told,
 };

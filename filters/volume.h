@@ -34,6 +34,8 @@ struct volume_conf {
 	int64_t surge_after;                /* milliseconds since the first one */
 	int64_t remember;                   /* who was seen, in milliseconds */
 	int64_t suspicious_surge, suspicious_unknown, suspicious_networks;
+	unsigned
+	    asked[VOLUME_COUNT]; /* for whom rules can ask: a bit for each counter (volume.c) */
 };
 
 /* Of a transaction: recipients that happened, and that were counted already; what it holds; what rules asked for. */
@@ -63,7 +65,7 @@ enum progress volume_who(struct ask *ask, enum volume_who who, struct str *out);
 struct str volume_who_known(struct ask *ask, enum volume_who who);
 /* The counter's name. */
 struct str volume_key_of(struct ask *ask, const char *what, enum volume_who who, struct str text);
-/* Adds to a counter when something happens; n tells this addition apart from others of the transaction. */
+/* Adds to a counter that somebody can ask for, when something happens; n tells this addition apart from others of the transaction. */
 void volume_count(struct ask *ask, const char *what, enum volume_who who, int64_t add, unsigned n);
 bool volume_check_window(const struct value *window, struct err *e);
 /* The counter's name, from what is known; false: there is no such one, so there is nothing to count. */

@@ -19,6 +19,8 @@ struct config_part {
 	size_t conf_size;
 	const char *const *uses; /* parts whose facts this one asks for; NULL-terminated, or NULL */
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
+	/* Told of each different call of its facts that rules can make, after configure(); or NULL. */
+	void (*asked)(void *conf, const struct fact_call *call);
 	const void *stage; /* the struct stage, for the gate; NULL: the session's own */
 };
 

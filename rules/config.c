@@ -418,6 +418,19 @@ use_part(struct config *config, size_t i)
 }
 
 static void
+tell_parts(struct config *config)
+{
+	const struct ruleset *rules = config->ruleset;
+
+	for (size_t i = 0; i < rules->n_calls; i++) {
+		size_t part = rules->call[i]->entry->stage;
+
+		if (config->part[part].asked != NULL)
+			config->part[part].asked(config->part_conf[part], rules->call[i]);
+	}
+}
+
+static void
 read_source(struct load *load, const struct source *source)
 {
 	struct config *config = load->config;
@@ -437,6 +450,7 @@ read_source(struct load *load, const struct source *source)
 	if (!has_rules(first) && load->complaints->errors == 0)
 		rules = read_default_rules(load);
 	config->ruleset = rules_check(load, rules);
+	tell_parts(config);
 	for (size_t i = 0; i < config->n_parts; i++)
 		if (ruleset_asks(config->ruleset, STEP_CONNECT, i))
 			use_part(config, i);

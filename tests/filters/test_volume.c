@@ -12,11 +12,28 @@ static const struct stage *const list[] = { &volume_stage };
 
 #define HOURS 3600
 
+/* What the rules of the tests ask, but for test_only_what_can_be_asked_for_is_counted(). */
+static const char *const rules[] = { "rate(client, messages, 1m)", "rate(client, recipients, 1h)",
+	"rate(client, bounces, 1h)", "rate(client, internal, 1h)", "rate(network, messages, 1h)",
+	"rate(network, recipients, 1h)", "rate(sender, messages, 1h)",
+	"rate(sender, recipients, 1h)", "rate(helo, messages, 1h)", "unknown_share(client, 1h)",
+	"unknown_share(network, 1d)" };
+
 static int
 setup(void **state)
 {
 	*state = world_new(list, 1);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		world_rule(*state, rules[i]);
 	world_connect(*state, "192.0.2.1", "alice");
+	return 0;
+}
+
+static int
+setup_without_rules(void **state)
+{
+	*state = world_new(list, 1);
+	world_connect(*state, "192.0.2.1", "");
 	return 0;
 }
 
@@ -397,6 +414,77 @@ test_who_has_no_plan(void **state)
 	assert_fact(w, STEP_MAIL, "quota.free", "1m10s");
 }
 
+/* --- what is counted at all ------------------------------------------------------------------- */
+
+/* Each as another client: after a message, what is counted of whom. */
+static void
+test_only_what_can_be_asked_for_is_counted(void **state)
+{
+	static const struct {
+		const char *rule, *fact, *before, *after;
+	} cases[] = {
+		{ "rate(client, messages, 1m)", "rate(client, messages, 1d)", "0", "1" },
+		{ "surge(network)", "rate(network, messages, 1h)", "0", "1" },
+		{ "surge.words(helo)", "rate(helo, messages, 1h)", "0", "1" },
+		{ "usual(sender)", "rate(sender, messages, 1h)", "0", "1" },
+		{ "rate(client, recipients, 1h)", "rate(client, recipients, 1h)", "0", "2" },
+		{ "rate(network, recipients, 1h)", "rate(network, recipients, 1h)", "0", "2" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char ip[32];
+
+		for (int round = 0; round < 2; round++) {
+			snprintf(ip, sizeof(ip), "192.0.%d.1", (int)(2 * i) + round);
+			if (round == 1)
+				world_rule(w, cases[i].rule);
+			world_connect(w, ip, "");
+			w->session.trusted = true;
+			w->session.helo = arena_dup(w->arena, str_of(ip));
+			world_message(w, arena_printf(w->arena, "<a@%s.example>", ip).p, 2);
+			world_mail(w, arena_printf(w->arena, "<a@%s.example>", ip).p);
+			assert_fact(w, STEP_MAIL, cases[i].fact,
+			    round == 0 ? cases[i].before : cases[i].after);
+		}
+	}
+}
+
+/* Nobody asks: no question. An account's messages are counted all the same, and a client's when there are plans. */
+static void
+test_who_is_always_counted(void **state)
+{
+	struct world *w = *state;
+	unsigned asked = w->store_asked;
+
+	try_recipients(w, 2, 3);
+	world_accepted(w);
+	assert_int_equal(w->store_asked, asked);
+	world_connect(w, "192.0.2.1", "bob");
+	world_message(w, "<a@x.example>", 2);
+	assert_at_mail(w, "<a@x.example>", "rate(account, messages, 1h)", "1");
+	assert_fact(w, STEP_MAIL, "rate(account, recipients, 1h)", "2");
+	assert_fact(w, STEP_MAIL, "rate(client, messages, 1h)", "0");
+	make_plans(w);
+	connect(w, "192.0.2.1", "");
+	world_message(w, "<a@x.example>", 2);
+	assert_at_mail(w, "<a@x.example>", "rate(client, messages, 1h)", "1");
+	assert_fact(w, STEP_MAIL, "rate(client, recipients, 1h)", "2");
+	assert_fact(w, STEP_MAIL, "rate(network, messages, 1h)", "0");
+}
+
+static void
+test_recipients_tried_are_counted_for_who_is_asked_for(void **state)
+{
+	struct world *w = *state;
+
+	world_rule(w, "unknown_share.usual(network)");
+	try_recipients(w, 10, 10);
+	world_accepted(w);
+	assert_at_mail(w, "<a@x.example>", "unknown_share(network, 1h)", "50");
+	assert_fact(w, STEP_MAIL, "unknown_share(client, 1h)", "0");
+}
+
 /* --- when things go wrong --------------------------------------------------------------------- */
 
 static void
@@ -437,6 +525,7 @@ int
 main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITHOUT_RULES(f) cmocka_unit_test_setup_teardown(f, setup_without_rules, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_was_accepted_is_counted),
 		CASE(test_what_was_refused_is_not_counted),
@@ -452,6 +541,9 @@ main(void)
 		CASE(test_recipients_of_a_message),
 		CASE(test_recipients_in_an_hour_of_a_client),
 		CASE(test_who_has_no_plan),
+		WITHOUT_RULES(test_only_what_can_be_asked_for_is_counted),
+		WITHOUT_RULES(test_who_is_always_counted),
+		WITHOUT_RULES(test_recipients_tried_are_counted_for_who_is_asked_for),
 		CASE(test_a_store_that_fails_gives_nothing),
 		CASE(test_windows_are_checked),
 	};

@@ -211,6 +211,8 @@ test_a_proven_domain_has_a_count_of_its_own(void **state)
 {
 	struct world *w = *state;
 
+	world_rule(w, "rate(sender, messages, 1h)");
+	world_rule(w, "rate(claimed, messages, 1h)");
 	world_dns(w, "proven.example", DNS_TXT, "v=spf1 ip4:198.51.100.1 -all");
 	world_connect(w, "198.51.100.1", "");
 	accepted_after(w, "<a@proven.example>", "rate(sender, messages, 1h)", "0");

@@ -581,6 +581,16 @@ world_call(struct world *w, const char *text)
 	return call;
 }
 
+void
+world_rule(struct world *w, const char *text)
+{
+	struct fact_call call = world_call(w, text);
+	const struct stage *stage = w->stages[call.entry->stage];
+
+	if (stage->asked)
+		stage->asked(w->conf[call.entry->stage], &call);
+}
+
 struct value
 world_fact(struct world *w, enum step step, const char *text)
 {

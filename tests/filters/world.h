@@ -69,6 +69,8 @@ int64_t world_store_written(const struct world *world);
 void world_count(struct world *world, const struct question *q);
 
 struct fact_call world_call(struct world *world, const char *text);
+/* As if a rule in force could ask for it: the stage is told, as when a configuration is loaded. */
+void world_rule(struct world *world, const char *text);
 struct value world_fact(struct world *world, enum step step, const char *text);
 /* The value printed; "(none)" for none. */
 const char *world_print(struct world *world, enum step step, const char *text);

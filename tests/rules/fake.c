@@ -265,6 +265,17 @@ static const char *const dmarc_uses[] = { "spf", "dkim", "elsewhere", NULL };
 /* It is told of nothing: that there is one is what makes facts those of a stage. */
 static const struct stage stage = { .abi = STAGE_ABI, .name = "fake" };
 
+static void
+volume_asked(void *conf, const struct fact_call *call)
+{
+	struct fake_volume *v = conf;
+
+	if (v->asked++ == 0)
+		buf_init(&v->calls, 1000);
+	fact_call_print(call, &v->calls);
+	buf_addc(&v->calls, ' ');
+}
+
 #define FACTS(table) .facts = table, .n_facts = sizeof table / sizeof table[0]
 #define STAGE(table) FACTS(table), .stage = &stage
 
@@ -279,7 +290,10 @@ static const struct config_part parts[] = {
 	    .n_settings = sizeof greylist_rows / sizeof greylist_rows[0],
 	    .conf_size = sizeof(struct fake_greylist),
 	    .configure = configure_greylist },
-	{ .name = "volume", STAGE(volume) },
+	{ .name = "volume",
+	    STAGE(volume),
+	    .conf_size = sizeof(struct fake_volume),
+	    .asked = volume_asked },
 	{ .name = "dmarc",
 	    STAGE(dmarc),
 	    .settings = dmarc_rows,

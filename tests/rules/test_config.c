@@ -305,6 +305,37 @@ test_parts_that_others_use(void **state)
 	config_release(&config);
 }
 
+/* Wherever it stands in a rule, and once however often. */
+static void
+test_parts_are_told_what_is_asked(void **state)
+{
+	static const struct {
+		const char *rules, *calls;
+	} cases[] = {
+		{ "at mail { reject 550 5.7.1 \"${surge(account)}\" if rate(client, messages, 1h) > 3\n"
+		  "tempfail 451 4.7.1 \"No\" if rate(client, messages, 1h) > 2 or "
+		  "rate(network, messages, 1d) > 2 + surge(client) }\n",
+		    "rate(client, messages, 1h) surge(account) rate(network, messages, 1d) surge(client) " },
+		{ "at mail { if spf is fail { mark m if unknown_share(client, 1h) > 3 } }\n",
+		    "unknown_share(client, 1h) " },
+		{ "at mail { accept if spf is pass }\n", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config *config = load_text(cases[i].rules);
+		struct fake_volume *v = config->part_conf[5];
+
+		assert_string_equal(config->part[5].name, "volume");
+		if (v->asked > 0) {
+			assert_true(str_eq(buf_str(&v->calls), str_of(cases[i].calls)));
+			buf_free(&v->calls);
+		} else {
+			assert_string_equal(cases[i].calls, "");
+		}
+		config_release(&config);
+	}
+}
+
 /* `option NAME WORD` is the setting `standard` of that stage. */
 static void
 test_options(void **state)
@@ -508,6 +539,7 @@ main(void)
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_parts_that_others_use),
+		cmocka_unit_test(test_parts_are_told_what_is_asked),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test_setup_teardown(test_revision, setup, teardown),
