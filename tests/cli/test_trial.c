@@ -30,7 +30,8 @@ static const char rules[] =
     "}\n"
     "at message {\n"
     "    reject 550 5.7.1 \"Too large\" if message.size > 60\n"
-    "}\n";
+    "}\n"
+    "dns timeout 100ms\n";
 
 static int
 setup(void **state)
