@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "cli/pseudonyms.h"
 #include "cli/when.h"
 #include "db/json.h"
 
@@ -185,23 +186,10 @@ exceptions_journal(struct cli *cli, const char *step, struct str text)
 		.answers = STR("[]"),
 		.text = text,
 	};
-	struct journal_record *one = &record;
-	char *path = cli_database(cli, "journal.db");
-	struct journal *journal;
-	struct err e;
-	bool ok;
 
-	if (path == NULL)
-		return false;
 	snprintf(rule, sizeof(rule), "command: %s", step);
 	record.rule = str_of(rule);
-	journal = journal_open(path, &e);
-	ok = journal && journal_append(journal, &one, 1, &e);
-	if (!ok)
-		cli_fail(cli, "%s", e.text);
-	journal_close(&journal);
-	free(path);
-	return ok;
+	return pseudonyms_journal(cli, &record);
 }
 
 bool

@@ -8,7 +8,7 @@
 #include "cli/print.h"
 #include "cli/when.h"
 #include "filters/greylist.h"
-#include "filters/greylist_sender.h"
+#include "mail/mailbox_stem.h"
 #include "filters/key.h"
 
 #define ARENA_LIMIT (1 << 20)
@@ -182,7 +182,7 @@ key_of(struct errand *x, struct str who, struct str *key, struct err *e)
 		path = arena_printf(x->arena, "<%.*s>", STR_ARG(who));
 		if (!mailbox_take(&path, false, false, &m, e) || path.n > 0)
 			return err_set(e, ERR_SYNTAX, "it is no address of a sender");
-		*key = greylist_known_key(x->arena, greylist_sender(x->arena, &m));
+		*key = greylist_known_key(x->arena, mailbox_stem(x->arena, &m));
 		return true;
 	}
 	if (!mail_domain_ok(who) || str_find(who, '.') == STR_NPOS)

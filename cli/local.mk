@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	cli/print.c cli/print.h \
 	cli/promote.c \
 	cli/propose.c cli/propose.h \
+	cli/pseudonyms.c cli/pseudonyms.h \
 	cli/quota.c cli/quota.h \
 	cli/quota_show.c \
 	cli/ranking.c cli/ranking.h \

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/pager.h"
 #include "cli/print.h"
+#include "cli/pseudonyms.h"
 #include "cli/verify.h"
 #include "cli/when.h"
 
@@ -422,6 +423,38 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	    cli_time(cli, "until", o->until, &f->until_ms);
 }
 
+/* One text that is looked for: what stands for it where addresses are hashed. A part of an address has nothing. */
+static struct str
+hashed_form(struct cli *cli, const struct pseudonyms *x, const char *option, const char *text)
+{
+	struct str also = pseudonyms_of(x, str_of(text));
+
+	if (text == NULL || !x->hashed || also.n > 0)
+		return also;
+	if (x->p == NULL)
+		fprintf(cli->err,
+		    "postern: the key of `journal addresses hashed` cannot be read: --%s finds no hashed address\n",
+		    option);
+	else if (text[0] != '@')
+		fprintf(cli->err,
+		    "postern: addresses in the journal are hashed: --%s finds them by the whole address, or by the domain\n",
+		    option);
+	return also;
+}
+
+static void
+look_for_hashed(
+    struct cli *cli, const struct options *o, struct pseudonyms *x, struct journal_filter *f)
+{
+	*x = (struct pseudonyms){ 0 };
+	if (o->from == NULL && o->to == NULL && o->text == NULL)
+		return;
+	pseudonyms_try(cli, x);
+	f->sender_also = hashed_form(cli, x, "from", o->from);
+	f->recipient_also = hashed_form(cli, x, "to", o->to);
+	f->text_also = pseudonyms_of(x, str_of(o->text));
+}
+
 static bool
 fits_together(struct cli *cli, const struct options *o)
 {
@@ -471,6 +504,7 @@ run(struct cli *cli, int argc, char **argv)
 	struct options options = { 0 };
 	struct journal_filter filter;
 	struct journal *journal;
+	struct pseudonyms pseudonyms;
 	int n, code;
 
 	if (!cli_options(cli, &command_log, &options, argv, &n))
@@ -486,8 +520,10 @@ run(struct cli *cli, int argc, char **argv)
 		journal_close(&journal);
 		return code;
 	}
+	look_for_hashed(cli, &options, &pseudonyms, &filter);
 	code = list(cli, &options, &journal, &filter);
 	journal_close(&journal);
+	pseudonyms_close(&pseudonyms);
 	return code;
 }
 
@@ -501,7 +537,8 @@ const struct command command_log = {
 	    "without case. On a terminal lines are cut to its width, shown a screen at a time ($PAGER), and\n"
 	    "summed up in a last line. With --json: one object a line. `postern why ID` tells all about one.\n"
 	    "With --verify it ends with 0 when the journal is whole, with 1 when something is missing or was\n"
-	    "altered; besides that only --since counts. Note the newest link elsewhere and compare it later.\n",
+	    "altered; besides that only --since counts. Note the newest link elsewhere and compare it later.\n"
+	    "Where addresses are hashed in the journal, --from and --to find whole addresses and domains.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

@@ -10,7 +10,7 @@
 #include "cli/print.h"
 #include "db/journal_observed.h"
 #include "filters/greylist.h"
-#include "filters/greylist_sender.h"
+#include "mail/mailbox_stem.h"
 
 /* One whose mail is likely wanted. */
 struct alarm {
@@ -42,7 +42,7 @@ is_known(struct tally *t, struct str sender)
 	bool known = false;
 
 	if (t->at.store && sender.n > 0 && mailbox_take(&path, false, false, &m, NULL)) {
-		q.name = greylist_known_key(arena, greylist_sender(arena, &m));
+		q.name = greylist_known_key(arena, mailbox_stem(arena, &m));
 		known = t->at.backend->ask(t->at.store, &one, 1, clock_wall_ms(), NULL) &&
 		    answer.seen.state == SEEN_PROVEN;
 	}

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "cli/propose.h"
+#include "cli/pseudonyms.h"
 #include "cli/when.h"
 
 #define ARENA_LIMIT (1 << 20)
@@ -38,21 +39,8 @@ journal_change(struct quota *x, struct str text)
 		.rule = STR("command: quota"),
 		.text = text,
 	};
-	struct journal_record *one = &record;
-	char *path = cli_database(x->cli, "journal.db");
-	struct journal *journal;
-	struct err e;
-	bool ok;
 
-	if (path == NULL)
-		return false;
-	journal = journal_open(path, &e);
-	ok = journal && journal_append(journal, &one, 1, &e);
-	if (!ok)
-		cli_fail(x->cli, "%s", e.text);
-	journal_close(&journal);
-	free(path);
-	return ok;
+	return pseudonyms_journal(x->cli, &record);
 }
 
 /* In the journal first: what is not there has not been done. */

@@ -95,8 +95,10 @@ struct journal_filter {
 	struct str sender, recipient, subject; /* contained, without case */
 	struct str rule;                       /* beginning of file:line; or its end ":12" */
 	struct str text; /* contained in any text about client, mail or verdict */
-	size_t last;     /* only the newest so many; 0: all */
-	bool observed;   /* only those of which an observed rule would have said no */
+	/* another form of each, which does as well; "": there is none */
+	struct str sender_also, recipient_also, text_also;
+	size_t last;   /* only the newest so many; 0: all */
+	bool observed; /* only those of which an observed rule would have said no */
 };
 
 struct journal *journal_open_read(const char *path, struct err *e);

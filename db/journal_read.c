@@ -107,6 +107,9 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 
 #define CONTAINS(column, n) column " LIKE ?" #n " ESCAPE '\\'"
 
+/* What has no other form is NULL there, which is like nothing. */
+#define EITHER(column, n, also) "(" CONTAINS(column, n) " OR " CONTAINS(column, also) ")"
+
 /* Empty texts and zero times mean any. Parameters as in enum parameter. */
 /* clang-format off */
 #define MATCHES \
@@ -114,13 +117,13 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 	"AND (?5 = '' OR verdict = ?5) " \
 	"AND (?6 = '' OR in_network(client_ip, ?6)) " \
 	"AND (?7 = '' OR " CONTAINS("client_name", 7) ") " \
-	"AND (?8 = '' OR " CONTAINS("sender", 8) ") " \
-	"AND (?9 = '' OR " CONTAINS("recipients", 9) ") " \
+	"AND (?8 = '' OR " EITHER("sender", 8, 17) ") " \
+	"AND (?9 = '' OR " EITHER("recipients", 9, 18) ") " \
 	"AND (?10 = '' OR " CONTAINS("rule", 10) ") " \
 	"AND (?11 = '' OR " CONTAINS("subject", 11) ") " \
-	"AND (?12 = '' OR " CONTAINS("sender", 12) " OR " CONTAINS("recipients", 13) \
-	" OR " CONTAINS("text", 12) " OR " CONTAINS("rule", 12) " OR " CONTAINS("client_name", 12) \
-	" OR " CONTAINS("helo", 12) " OR " CONTAINS("subject", 12) ") " \
+	"AND (?12 = '' OR " EITHER("sender", 12, 19) " OR " EITHER("recipients", 13, 19) \
+	" OR " EITHER("text", 12, 19) " OR " CONTAINS("rule", 12) " OR " CONTAINS("client_name", 12) \
+	" OR " CONTAINS("helo", 12) " OR " EITHER("subject", 12, 19) ") " \
 	"AND (?16 = 0 OR observed <> '')"
 /* clang-format on */
 
@@ -141,14 +144,19 @@ enum parameter {
 	LIMIT,
 	WORDS,
 	OBSERVED,
+	SENDER_ALSO,
+	RECIPIENT_ALSO,
+	ANY_ALSO,
+	PARAMETERS
 };
 
 struct search {
 	struct journal *journal;
 	const struct journal_filter *filter;
-	int64_t first, last;       /* serials */
-	struct buf pattern[LIMIT]; /* of NAME to ANY_JSON: for LIKE */
-	struct buf words;          /* what the index is asked for; empty: nothing */
+	int64_t first, last;                       /* serials */
+	struct buf pattern[LIMIT];                 /* of NAME to ANY_JSON: for LIKE */
+	struct buf also[PARAMETERS - SENDER_ALSO]; /* the other forms; empty: none */
+	struct buf words;                          /* what the index is asked for; empty: nothing */
 };
 
 /* Adds text to a pattern for LIKE, its wildcards as themselves. */
@@ -226,6 +234,26 @@ words_of_network(struct search *s, const struct cidr *network)
 	}
 }
 
+/* Of a text, or of its other form. */
+static void
+words_of(struct search *s, struct str text, struct str also)
+{
+	struct buf one, other;
+
+	if (also.n == 0) {
+		journal_text_match(s->journal, text, &s->words);
+		return;
+	}
+	buf_init(&one, 8192);
+	buf_init(&other, 8192);
+	if (journal_text_match(s->journal, text, &one) &&
+	    journal_text_match(s->journal, also, &other))
+		buf_printf(&s->words, "%s((%.*s) OR (%.*s))", s->words.n > 0 ? " AND " : "",
+		    STR_ARG(buf_str(&one)), STR_ARG(buf_str(&other)));
+	buf_free(&one);
+	buf_free(&other);
+}
+
 static void
 words(struct search *s)
 {
@@ -236,10 +264,10 @@ words(struct search *s)
 		words_of_network(s, &network);
 	else
 		journal_text_match(s->journal, f->client, &s->words);
-	journal_text_match(s->journal, f->sender, &s->words);
-	journal_text_match(s->journal, f->recipient, &s->words);
+	words_of(s, f->sender, f->sender_also);
+	words_of(s, f->recipient, f->recipient_also);
 	journal_text_match(s->journal, f->subject, &s->words);
-	journal_text_match(s->journal, f->text, &s->words);
+	words_of(s, f->text, f->text_also);
 }
 
 static bool
@@ -262,6 +290,11 @@ patterns(struct search *s, struct err *e)
 	contains(&s->pattern[SUBJECT], f->subject);
 	contains(&s->pattern[ANY], f->text);
 	contains_json(&s->pattern[ANY_JSON], f->text);
+	for (size_t i = 0; i < PARAMETERS - SENDER_ALSO; i++)
+		buf_init(&s->also[i], 16384);
+	contains(&s->also[0], f->sender_also);
+	contains(&s->also[RECIPIENT_ALSO - SENDER_ALSO], f->recipient_also);
+	contains(&s->also[ANY_ALSO - SENDER_ALSO], f->text_also);
 	for (size_t i = 0; i < LIMIT; i++)
 		if (s->pattern[i].over)
 			return err_set(e, ERR_LIMIT, "the text to look for is too long");
@@ -279,6 +312,9 @@ bind(sqlite3_stmt *stmt, const struct search *s)
 	dbfile_bind(stmt, VERDICT, s->filter->verdict);
 	for (int i = NETWORK; i < LIMIT; i++)
 		dbfile_bind(stmt, i, buf_str(&s->pattern[i]));
+	for (int i = SENDER_ALSO; i < PARAMETERS; i++)
+		if (s->also[i - SENDER_ALSO].n > 0)
+			dbfile_bind(stmt, i, buf_str(&s->also[i - SENDER_ALSO]));
 	if (sqlite3_bind_parameter_count(stmt) >= WORDS)
 		dbfile_bind(stmt, WORDS, buf_str(&s->words));
 }
@@ -563,6 +599,8 @@ journal_read(struct journal *j, const struct journal_filter *filter,
 
 	for (size_t i = 0; i < LIMIT; i++)
 		buf_free(&s.pattern[i]);
+	for (size_t i = 0; i < PARAMETERS - SENDER_ALSO; i++)
+		buf_free(&s.also[i]);
 	buf_free(&s.words);
 	return ok;
 }

@@ -9,7 +9,7 @@
  *	                                    gone when let in before, proven when let in by it
  *	greylist:ORIGIN:SENDER:RECIPIENT    a triplet: waits, then proven
  *
- * SENDER is greylist_sender(), of the null sender "<>" and whose HELO it is. No domain holds a ':' outside of
+ * SENDER is mailbox_stem(), of the null sender "<>" and whose HELO it is. No domain holds a ':' outside of
  * brackets and no local part begins with one unquoted, so that no two things share a key. Pure but for questions.
  */
 #ifndef POSTERN_FILTERS_GREYLIST_H

@@ -1,8 +1,8 @@
 #include "filters/greylist.h"
 
 #include "filters/greylist_name.h"
-#include "filters/greylist_sender.h"
 #include "filters/key.h"
+#include "mail/mailbox_stem.h"
 
 struct seen_question
 greylist_question(const struct greylist_conf *conf)
@@ -132,7 +132,7 @@ recipient_text(struct ask *ask, const struct recipient *recipient)
 struct str
 greylist_triplet_key(struct ask *ask, struct str origin, const struct recipient *recipient)
 {
-	struct str from = greylist_sender(ask->arena, &ask->session->txn.sender);
+	struct str from = mailbox_stem(ask->arena, &ask->session->txn.sender);
 
 	return key_bound(ask->arena,
 	    arena_printf(ask->arena, GREYLIST_ROWS "%.*s:%.*s:%.*s", STR_ARG(origin), STR_ARG(from),
@@ -162,7 +162,7 @@ struct str
 greylist_pair_key(struct ask *ask, const struct recipient *recipient)
 {
 	const struct mailbox *sender = &ask->session->txn.sender;
-	struct str from = sender->null ? null_sender(ask) : greylist_sender(ask->arena, sender);
+	struct str from = sender->null ? null_sender(ask) : mailbox_stem(ask->arena, sender);
 
 	return key_bound(ask->arena,
 	    arena_printf(ask->arena, GREYLIST_PAIR "%.*s:%.*s", STR_ARG(from),

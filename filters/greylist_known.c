@@ -1,7 +1,7 @@
 #include "filters/greylist.h"
 
-#include "filters/greylist_sender.h"
 #include "filters/key.h"
+#include "mail/mailbox_stem.h"
 
 /* Recipients of one message that are remembered: an own user's mailing is no reason to forget others. */
 #define REMEMBERED_MOST 100
@@ -29,7 +29,7 @@ greylist_remember_recipients(struct ask *ask)
 		if (n++ == REMEMBERED_MOST)
 			return;
 		(void)ask_seen(ask,
-		    greylist_known_key(ask->arena, greylist_sender(ask->arena, &r->mailbox)), &q,
+		    greylist_known_key(ask->arena, mailbox_stem(ask->arena, &r->mailbox)), &q,
 		    &nobody_waits);
 	}
 }
@@ -95,7 +95,7 @@ greylist_is_known(struct ask *ask, struct str origin, bool *known)
 	}
 	if (progress == PENDING || !credible)
 		return progress;
-	progress = look_up(ask, greylist_sender(ask->arena, sender), known);
+	progress = look_up(ask, mailbox_stem(ask->arena, sender), known);
 	if (look_up(ask, arena_lower(ask->arena, sender->domain), known) == PENDING)
 		progress = PENDING;
 	return progress;

@@ -19,7 +19,6 @@ libpostern_a_SOURCES += \
 	filters/greylist_key.c \
 	filters/greylist_known.c \
 	filters/greylist_name.c filters/greylist_name.h \
-	filters/greylist_sender.c filters/greylist_sender.h \
 	filters/helo.c \
 	filters/guessing.c \
 	filters/key.c filters/key.h \

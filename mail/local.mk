@@ -11,9 +11,11 @@ nobase_pkginclude_HEADERS += \
 	mail/letter.h \
 	mail/list.h \
 	mail/mailbox.h \
+	mail/mailbox_stem.h \
 	mail/notice.h \
 	mail/part.h \
 	mail/plan.h \
+	mail/pseudonym.h \
 	mail/question.h \
 	mail/reply.h \
 	mail/sasl.h \
@@ -41,8 +43,10 @@ libpostern_a_SOURCES += \
 	mail/letter.c \
 	mail/list.c \
 	mail/mailbox.c \
+	mail/mailbox_stem.c \
 	mail/notice.c \
 	mail/plan.c \
+	mail/pseudonym.c \
 	mail/question.c \
 	mail/reply.c \
 	mail/said.c mail/said.h \

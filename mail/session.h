@@ -58,6 +58,7 @@ struct held {
 };
 
 struct exceptions;
+struct pseudonym;
 
 struct transaction {
 	bool open;       /* MAIL was accepted */
@@ -125,6 +126,8 @@ struct session {
 	const struct fact_table *table;
 	size_t n_stages;
 	const struct plans *plans; /* the configuration's, or NULL */
+	const struct pseudonym
+	    *pseudonym; /* addresses are journalled under it; NULL: as they are */
 	/* those in force, while a decision is made; NULL: none */
 	const struct exceptions *exceptions;
 	struct held *held;         /* of connect and helo */

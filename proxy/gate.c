@@ -231,6 +231,7 @@ gate_open(struct gate *gate, enum front front, void (*resume)(void *owner), void
 	s->began_ms = clock_wall_ms();
 	s->hostname = str_of(gs->config->core.hostname);
 	s->plans = &gs->config->plans;
+	s->pseudonym = gs->config->pseudonym;
 	gate->sessions++;
 	gate->counts.sessions++;
 	return gs;

@@ -7,9 +7,12 @@
 #include "base/escape.h"
 #include "filters/mime_field.h"
 #include "rules/record.h"
+#include "rules/record_pseudonyms.h"
 
 /* A record's JSON texts; past it the text is left out, never cut in the middle. */
 #define RECORD_TEXT_MAX (256 * 1024)
+/* What hashing all of its texts may take. */
+#define HASHED_MAX (64 * 1024 * 1024)
 
 /* Octets of a subject that are kept: longer ones are not meant to be read. */
 #define SUBJECT_MAX 400
@@ -17,6 +20,7 @@
 /* The texts of a record while it is being made. */
 struct draft {
 	struct journal_record r;
+	const struct pseudonym *pseudonym; /* addresses are hashed; NULL: they stay */
 	struct buf recipients, facts, trace, answers;
 };
 
@@ -24,10 +28,23 @@ static void
 draft_init(struct draft *d)
 {
 	d->r = (struct journal_record){ 0 };
+	d->pseudonym = NULL;
 	buf_init(&d->recipients, RECORD_TEXT_MAX);
 	buf_init(&d->facts, RECORD_TEXT_MAX);
 	buf_init(&d->trace, RECORD_TEXT_MAX);
 	buf_init(&d->answers, RECORD_TEXT_MAX);
+}
+
+static struct journal_record *
+hashed(struct draft *d)
+{
+	struct arena *arena = arena_new(HASHED_MAX);
+	struct journal_record *record;
+
+	record_pseudonyms(d->pseudonym, arena, &d->r);
+	record = journal_record_copy(&d->r);
+	arena_free(&arena);
+	return record;
 }
 
 /* The finished record, which owns its texts. */
@@ -40,7 +57,7 @@ draft_finish(struct draft *d)
 	d->r.facts = d->facts.over ? STR("{}") : buf_str(&d->facts);
 	d->r.trace = d->trace.over ? STR("[]") : buf_str(&d->trace);
 	d->r.answers = d->answers.over ? STR("[]") : buf_str(&d->answers);
-	record = journal_record_copy(&d->r);
+	record = d->pseudonym ? hashed(d) : journal_record_copy(&d->r);
 	buf_free(&d->recipients);
 	buf_free(&d->facts);
 	buf_free(&d->trace);
@@ -108,6 +125,7 @@ subject_of(struct session *s)
 static void
 draft_session(struct draft *d, struct session *s, enum step step, struct gate_story *story)
 {
+	d->pseudonym = s->pseudonym;
 	d->r.time_ms = clock_wall_ms();
 	d->r.front = front_name(s->front);
 	d->r.step = step_name(step);

@@ -19,6 +19,7 @@
 struct ruleset;
 struct tls_server;
 struct tls_client;
+struct pseudonym;
 
 enum listen_kind { LISTEN_PROXY, LISTEN_MILTER };
 
@@ -119,6 +120,8 @@ struct config_core {
 	char *runtime;                         /* folder of sockets; default: database */
 	int64_t threads;                       /* loops; 0: one a core */
 	int64_t journal_keep, journal_details; /* ms; details 0: as long as it is kept */
+	int64_t journal_addresses;             /* 0 clear, unless there is a key */
+	char *journal_key;                     /* the file with it */
 	bool journal_search;
 	bool journal_subject;
 	int64_t journal_size;        /* octets; 0: any */
@@ -197,6 +200,7 @@ struct config {
 	struct config_digest digest;
 	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
 	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
+	struct pseudonym *pseudonym;   /* of who serves: addresses are journalled under it; NULL */
 	struct config_resolver resolver;
 	struct redis_settings *redis; /* NULL: `store sqlite` */
 	const char *store_secret;     /* why a file of a password could not be read; NULL */
@@ -248,6 +252,13 @@ struct config *config_load(
     const char *path, const struct config_vocabulary *vocabulary, struct complaints *complaints);
 struct config *config_use(struct config *config);
 void config_release(struct config **config);
+
+/*
+ * Under which addresses are hashed in the journal, as the key's file says now; memory of arena. *out NULL: they are not. False: it cannot be
+ * read.
+ */
+bool config_pseudonym(
+    const struct config *config, struct arena *arena, struct pseudonym **out, struct err *e);
 
 /*
  * Which backends take mail for a mailbox, NULL for none in particular: a set of bits by their index. Those whose

@@ -18,6 +18,7 @@ static const char *const verbs[] = { "refuse", "relay", NULL };
 static const char *const modes[] = { "enforce", "observe", NULL };
 static const char *const failures[] = { "tempfail", "pass", NULL };
 static const char *const shortages[] = { "tempfail", "reject", NULL };
+static const char *const addresses[] = { "clear", NULL };
 static const char *const newlines[] = { "refuse", "normalise", NULL };
 
 /* clang-format off: rows. The timeouts are those of RFC 5321 4.5.3.2. */
@@ -183,6 +184,12 @@ const struct setting config_settings[] = {
 	    "Whether the journal keeps the subjects of messages, to be searched." },
 	{ "journal size", SETTING_SIZE, CORE(journal_size), 0, MEGA(16777216), "0", NULL,
 	    "Beyond this size of journal.db the oldest entries go before their time; 0: it may grow." },
+	{ "journal addresses", SETTING_WORD, CORE(journal_addresses), 0, 0, "clear", addresses,
+	    "How mail addresses stand in the journal: as they are, unless `journal addresses hashed` says "
+	    "otherwise." },
+	{ "journal addresses hashed", SETTING_FILE, CORE(journal_key), 0, 0, "\"\"", NULL,
+	    "The file with the key (32 octets or more) under which the local parts of mail addresses are "
+	    "hashed before they are written to the journal; empty: they are not." },
 	{ "drain", SETTING_DURATION, CORE(drain), 0, DAYS(1), "30s", NULL,
 	    "How long SIGTERM waits for connections to finish." },
 	{ "watch lists", SETTING_DURATION, CORE(watch_lists), 0, DAYS(1), "2s", NULL,
@@ -279,6 +286,7 @@ core_finish(struct load *load)
 		core->trust_anchor = (char *)(uintptr_t) "";
 	notify_finish(load);
 	digest_finish(load);
+	journal_finish(load);
 	tls_finish(load);
 	if (load->proxied != NULL && list_length(config->trusted) == 0)
 		COMPLAIN(load, load->proxied,

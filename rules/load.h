@@ -147,6 +147,9 @@ bool digest_default(struct load *load);
 void digest_read(struct load *load, const struct statement *s);
 void digest_finish(struct load *load);
 
+/* journals.c */
+void journal_finish(struct load *load);
+
 /* backends.c: a line `backend`, and what all of them come to. */
 void backend_read(struct cursor *c);
 void backends_finish(struct load *load);

@@ -25,6 +25,7 @@ libpostern_a_SOURCES += \
 	rules/format_lines.c rules/format_lines.h \
 	rules/include.c \
 	rules/intern.c rules/intern.h \
+	rules/journals.c \
 	rules/lex.c rules/lex.h \
 	rules/lint.c rules/lint.h \
 	rules/lists.c \
@@ -38,7 +39,7 @@ libpostern_a_SOURCES += \
 	rules/policy.c rules/policy.h \
 	rules/reach.c \
 	rules/record.c rules/record.h \
-	rules/record_expand.c \
+	rules/record_expand.c rules/record_pseudonyms.c rules/record_pseudonyms.h \
 	rules/record_trace.c \
 	rules/record_value.c \
 	rules/replay.c rules/replay.h \

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/escape.h"
+#include "mail/pseudonym.h"
 #include "rules/policy.h"
 #include "rules/record.h"
 #include "rules/rule.h"
@@ -343,6 +344,7 @@ session(struct buf *b, const struct session *s, enum step step)
 	struct telling slow = { "us", is_slow, took, 0 };
 
 	buf_printf(b, "{\"format\":%d,\"began\":%" PRId64, RECORD_FORMAT, s->began_ms);
+	text(b, "hashed", s->pseudonym ? str_of(pseudonym_key(s->pseudonym)) : STR(""));
 	number(b, "port", s->client_port);
 	yes(b, "esmtp", s->esmtp);
 	number(b, "turn", s->turn);

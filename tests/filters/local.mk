@@ -7,7 +7,6 @@ check_PROGRAMS += \
 	tests/filters/test_greylist \
 	tests/filters/test_greylist_month \
 	tests/filters/test_greylist_name \
-	tests/filters/test_greylist_sender \
 	tests/filters/test_helo \
 	tests/filters/test_guessing \
 	tests/filters/test_listed \

@@ -4,14 +4,14 @@
  */
 #include "base/die.h"
 #include "filters/greylist_name.h"
-#include "filters/greylist_sender.h"
+#include "mail/mailbox_stem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_sender(struct arena *arena, const struct mailbox *m)
 {
-	struct str sender = greylist_sender(arena, m);
+	struct str sender = mailbox_stem(arena, m);
 
 	if (m->null) {
 		require(str_eq(sender, STR("<>")));

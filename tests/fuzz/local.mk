@@ -164,3 +164,8 @@ fuzz_programs += tests/fuzz/fuzz_exception
 tests_fuzz_fuzz_exception_SOURCES = tests/fuzz/fuzz_exception.c $(fuzz_main)
 tests_fuzz_fuzz_exception_LDADD = $(fuzz_ldadd)
 EXTRA_DIST += tests/fuzz/exception
+
+fuzz_programs += tests/fuzz/fuzz_pseudonym
+tests_fuzz_fuzz_pseudonym_SOURCES = tests/fuzz/fuzz_pseudonym.c $(fuzz_main)
+tests_fuzz_fuzz_pseudonym_LDADD = $(fuzz_ldadd)
+EXTRA_DIST += tests/fuzz/pseudonym

@@ -13,8 +13,10 @@ check_PROGRAMS += \
 	tests/mail/test_letter \
 	tests/mail/test_list \
 	tests/mail/test_mailbox \
+	tests/mail/test_mailbox_stem \
 	tests/mail/test_notice \
 	tests/mail/test_plan \
+	tests/mail/test_pseudonym \
 	tests/mail/test_question \
 	tests/mail/test_reply \
 	tests/mail/test_said \

@@ -11,6 +11,7 @@ scenario_tests = \
 	tests/scenario/proxy_dialogue.sh \
 	tests/scenario/proxy_greylist.sh \
 	tests/scenario/proxy_handoff.sh \
+	tests/scenario/proxy_hashed.sh \
 	tests/scenario/proxy_failure.sh \
 	tests/scenario/proxy_faults.sh \
 	tests/scenario/proxy_entries.sh \

@@ -1,4 +1,4 @@
-#include "filters/greylist_sender.h"
+#include "mail/mailbox_stem.h"
 
 #include "base/buf.h"
 
@@ -154,7 +154,7 @@ without_numbers(struct arena *arena, struct str local)
 }
 
 struct str
-greylist_sender(struct arena *arena, const struct mailbox *m)
+mailbox_stem(struct arena *arena, const struct mailbox *m)
 {
 	struct str local, srs;
 	size_t plus;

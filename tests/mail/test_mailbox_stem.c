@@ -1,4 +1,4 @@
-#include "filters/greylist_sender.h"
+#include "mail/mailbox_stem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ test_forms(void **state)
 
 		if (!mailbox_take(&rest, true, true, &m, &e))
 			fail_msg("%s: %s", cases[i].path, e.text);
-		got = greylist_sender(arena, &m);
+		got = mailbox_stem(arena, &m);
 		if (!str_eq(got, str_of(cases[i].want)))
 			fail_msg("%s: \"%.*s\" is not \"%s\"", cases[i].path, STR_ARG(got),
 			    cases[i].want);
@@ -71,11 +71,11 @@ test_stable(void **state)
 	struct arena *arena = arena_new(65536);
 	struct mailbox m = { .local = STR("prvs=0123ab45cd=bounce-77"),
 		.domain = STR("A.Example") };
-	struct str once = greylist_sender(arena, &m);
+	struct str once = mailbox_stem(arena, &m);
 
 	assert_true(str_eq(once, STR("bounce-#@a.example")));
 	m.local = str_sub(once, 0, str_find(once, '@'));
-	assert_true(str_eq(greylist_sender(arena, &m), once));
+	assert_true(str_eq(mailbox_stem(arena, &m), once));
 	arena_free(&arena);
 }
 

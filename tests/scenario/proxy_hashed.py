@@ -1,0 +1,257 @@
+"""A journal in which addresses are hashed (`journal addresses hashed`): what lies on the disk, and what the command line
+makes of it beside a running posternd."""
+
+import glob
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+
+import play
+from play import MTA, Client, Postern
+from why import Dns
+
+KEY = b"0123456789abcdef0123456789abcdef"
+CASES = []
+
+# Each local part is a word that nothing else here has.
+RULES = """
+list ours { "example.org" }
+greylist { delay 1h; use spf off; use name off; network ipv4 32 }
+at helo { }
+at mail {
+    reject 550 5.7.23 "SPF: ${spf.explanation}" if spf is fail
+    score 1 if sender.local is "zwieback"
+    score 1 if account is "quittenbrot"
+}
+at rcpt {
+    reject 550 5.7.1 "No mail from ${sender} for ${recipient}" if sender is "pumpernickel@example.net"
+    tempfail 451 4.7.1 "Greylisted" if sender.domain is "grey.example" and greylist is waiting
+    score 1 if rate(account, messages, 1h) > 1000 and seen(sender)
+    score 1 if rate(recipient, messages, 1h) > 1000
+}
+at message {
+    score 1 if header("To") contains "nobody at all"
+    reject 550 5.7.1 "No subject" if header("Subject") is "refuse me" and header("Reply-To") is not ""
+}
+"""
+SECRETS = ("knusperhaus kirschkuchen pumpernickel zwieback quittenbrot sauerteig weinbeere birnenmus "
+           "apfelkraut hutzelbrot lebkuchen").split()
+
+# The rules themselves stand in the journal.
+SOURCE = r'"source":"(\\.|[^"\\])*"'
+
+
+def case(function):
+    CASES.append((function.__doc__, function))
+    return function
+
+
+def token(address, key=KEY):
+    """What stands for an address whose stem it is itself, as another program would compute it."""
+    digest = hmac.new(key, b"postern-address:" + address.lower().encode(), hashlib.sha256).digest()
+    letters = ""
+    for half in (digest[:8], digest[8:16]):
+        n = int.from_bytes(half, "big")
+        for _ in range(9):
+            letters += chr(97 + n % 26)
+            n //= 26
+    at = address.find("@")
+    return "~" + letters + (address[at:] if at >= 0 else "")
+
+
+class World:
+    def __init__(self, rules=RULES, settings="", mta=None):
+        self.dns = Dns()
+        self.folder = tempfile.mkdtemp(prefix="postern-hashed-")
+        self.key = os.path.join(self.folder, "key")
+        with open(self.key, "wb") as f:
+            f.write(KEY)
+        self.mta = mta or MTA()
+        self.postern = Postern(self.mta.port, 'trust 127.0.0.9\njournal addresses hashed "%s"\n%s' % (
+            self.key, settings), rules, dns_port=self.dns.port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.mta.stop()
+        try:
+            self.postern.stop()
+        except AssertionError:
+            if kind is None:
+                raise
+        os.unlink(self.key)
+        os.rmdir(self.folder)
+
+    def command(self, *words):
+        """`postern` beside it: exit code, output, errors."""
+        program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+        done = subprocess.run([program, "-c", self.postern.conf, *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    def log(self, *words):
+        return [json.loads(line) for line in self.command("log", "--json", *words)[1].splitlines()]
+
+    def entries(self, n):
+        play.until(lambda: len(self.log()) >= n, "%d entries" % n)
+        return self.log()
+
+    def client(self, source="127.0.0.2", login=None):
+        c = Client(self.postern, source="127.0.0.9" if login else source)
+        c.hello()
+        if login:
+            c.say("XCLIENT ADDR=127.0.0.2 LOGIN=" + login, 220)
+            c.hello()
+        return c
+
+    def attempt(self, sender, recipient, code, text="Subject: x", source="127.0.0.2", login=None):
+        """A message. code: of the reply that decided."""
+        c = self.client(source, login)
+        for line in ("MAIL FROM:<%s>" % sender, "RCPT TO:<%s>" % recipient, "DATA"):
+            c.send(line.encode() + b"\r\n")
+            got = c.reply()
+            if got[0] not in (250, 354):
+                break
+        else:
+            c.send(play.stuffed(text.encode() + b"\r\n\r\nHello\r\n"))
+            got = c.reply()
+        assert got[0] == code, (sender, got)
+        c.say("QUIT", 221)
+        c.close()
+        return got[1].decode()
+
+
+def everything(w):
+    """Sessions of all kinds, each address with a word of SECRETS before its @. Returns how many entries."""
+    def unknown(d, line):
+        if b"sauerteig" in line:
+            return b"550 5.1.1 <sauerteig@example.org>: sauerteig is not known here\r\n"
+        return b"250 2.1.5 Ok\r\n"
+    w.mta.says["RCPT"] = unknown
+    w.dns.txt("spf.example", "v=spf1 exists:%{l}.of.spf.example -all exp=why.spf.example")
+    w.dns.txt("why.spf.example", "%{l} may not, %{s} neither, http://spf.example/?id=%{S}")
+    w.attempt("knusperhaus@spf.example", "kirschkuchen@example.org", 550)
+    w.attempt("pumpernickel@example.net", "kirschkuchen@example.org", 550)
+    w.attempt("zwieback@example.net", "kirschkuchen@example.org", 250)
+    w.attempt("zwieback+hutzelbrot@grey.example", "kirschkuchen@example.org", 451)
+    w.attempt('"birnenmus apfelkraut"@example.net', "sauerteig@example.org", 550)
+    w.attempt("zwieback@example.net", "kirschkuchen@example.org", 250, "To: Lebkuchen <lebkuchen@example.org>",
+              login="quittenbrot")
+    w.attempt("a@example.net", "kirschkuchen@example.org", 550,
+              "Subject: refuse me\r\nReply-To: weinbeere@example.org")
+    return 7
+
+
+@case
+def nowhere():
+    "No local part in the files of the journal, wherever it stood; the mail server gets all as it was"
+    with World() as w:
+        n = everything(w)
+        entries = w.entries(n)
+        assert len(entries) == n, entries
+        assert w.command("lists")[0] in (0, 1)
+        for e in entries:
+            text = re.sub(SOURCE, "", w.command("why", "--json", e["id"])[1])
+            assert not [s for s in SECRETS if s in text and s != "lebkuchen"], text
+        assert b"lebkuchen@example.org" in b"".join(t.octets for t in w.mta.taken)
+        # the index is written a little later
+        play.until(lambda: glob.glob(w.postern.folder + "/journal.db-text-*"), "the index")
+        w.postern.process.send_signal(signal.SIGTERM)
+        w.postern.process.wait(play.WAIT)
+        looked = 0
+        for path in glob.glob(w.postern.folder + "/journal.db*"):
+            with open(path, "rb") as f:
+                octets = f.read().lower()
+            # A name beside an address is none.
+            octets = re.sub(SOURCE.encode(), b"", octets).replace(b"lebkuchen \\u003c", b"")
+            found = [s for s in SECRETS if s.encode() in octets and s != "lebkuchen"]
+            assert not found, (path, found, [octets[octets.index(s.encode()) - 90:][:180] for s in found])
+            assert b"lebkuchen@" not in octets
+            looked += 1
+        assert looked >= 3
+
+
+@case
+def told():
+    "Entries have the same pseudonym for the same address, whole domains, and the key they were hashed under"
+    with World() as w:
+        entries = w.entries(everything(w))
+        assert entries[1]["sender"] == token("pumpernickel@example.net"), entries[1]
+        assert entries[1]["recipients"] == [token("kirschkuchen@example.org")]
+        assert token("pumpernickel@example.net") in entries[1]["text"]
+        assert entries[2]["sender"] == token("zwieback@example.net")
+        stem, full = token("zwieback@grey.example"), token("zwieback+hutzelbrot@grey.example")
+        assert entries[3]["sender"] == stem.replace("@", "+" + full[1:].split("@")[0] + "@")
+        assert entries[4]["sender"].startswith("~~")
+        assert token("sauerteig@example.org").split("@")[0] in entries[4]["text"]
+        assert "sauerteig" not in entries[4]["text"]
+        assert entries[5]["account"] == token("quittenbrot")
+        why = json.loads(w.command("why", "--json", entries[3]["id"])[1])
+        keys = [a["seen"] for a in why["answers"] if "seen" in a]
+        assert "greylist:pair:%s:%s" % (stem, token("kirschkuchen@example.org")) in keys, keys
+        # the greylist itself goes by addresses
+        rows = w.command("greylist", "list", "--json")[1]
+        assert "zwieback@grey.example:kirschkuchen@example.org" in rows
+
+
+@case
+def searched():
+    "log finds whole addresses in whatever case, and domains; of a part of one it says that it cannot"
+    with World() as w:
+        w.entries(everything(w))
+        for index in (False, True):
+            if index:
+                play.until(lambda: glob.glob(w.postern.folder + "/journal.db-text-*"), "the index")
+            assert len(w.log("--from", "Zwieback@Example.net")) == 2
+            assert len(w.log("--to", "kirschkuchen@example.org")) == 5
+            assert len(w.log("--text", "pumpernickel@example.net")) == 1
+            assert len(w.log("--from", "example.net")) == 5
+            assert len(w.log("--from", "nobody@example.net")) == 0
+        code, out, err = w.command("log", "--from", "zwie")
+        assert code == 1 and out == "" and "whole address" in err, (code, out, err)
+        code, out, err = w.command("log", "--from", "@grey.example")
+        assert code == 0 and err == "", err
+        os.chmod(w.key, 0)
+        if os.geteuid() != 0:
+            code, out, err = w.command("log", "--from", "zwieback@example.net")
+            assert code == 1 and "cannot be read" in err, err
+            assert w.command("log")[0] == 0
+
+
+@case
+def reloaded():
+    "A reload with the setting taken away journals in clear, and both are found; a key that is too short is an error"
+    with World() as w:
+        w.attempt("pumpernickel@example.net", "kirschkuchen@example.org", 550)
+        w.entries(1)
+        with open(w.postern.conf) as f:
+            text = f.read()
+        with open(w.key, "wb") as f:
+            f.write(KEY[:31])
+        assert w.command("check")[0] == 2
+        done = subprocess.run([play.posternd(), "-n", "-c", w.postern.conf], stderr=subprocess.PIPE, text=True)
+        assert done.returncode != 0 and "less than 32 octets" in done.stderr, done.stderr
+        with open(w.key, "wb") as f:
+            f.write(KEY)
+        with open(w.postern.conf, "w") as f:
+            f.write(text.replace("journal addresses hashed", "# "))
+        w.postern.process.send_signal(signal.SIGHUP)
+
+        def clear():
+            w.attempt("pumpernickel@example.net", "kirschkuchen@example.org", 550)
+            return w.log("--from", "pumpernickel@example.net")
+        play.until(clear, "the reload")
+        with open(w.postern.conf, "w") as f:
+            f.write(text)
+        n = len(w.log())
+        assert n >= 2 and len(w.log("--from", "pumpernickel@example.net")) == n
+
+
+if __name__ == "__main__":
+    play.main(CASES)
