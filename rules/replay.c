@@ -264,6 +264,8 @@ run_step(struct replay *r, enum step step, const struct json *t, struct decision
 	r->ask = session_ask(&r->session, step, now_of(r, t));
 	r->score = r->session.txn.score;
 	r->marks = r->session.txn.marks;
+	if (r->as_then)
+		return true;
 	if (decide(r, d) == PENDING) {
 		unknown(r, step, out);
 		return false;
@@ -549,9 +551,8 @@ run_rcpt(struct replay *r, struct replay_result *out)
 	return run_recipient(r, last, list->first->text, true, out);
 }
 
-/* True: all rules let it pass. */
-static bool
-run(struct replay *r, struct replay_result *out)
+bool
+replay_run(struct replay *r, struct replay_result *out)
 {
 	enum step step = r->entry.step;
 
@@ -572,71 +573,7 @@ is_aside(const struct journal_record *record)
 	    (record->observed.n > 0 && strcmp(record->verdict, "accept") == 0);
 }
 
-/* ---- what comes of it for those behind ---- */
-
-/* The message reached the mail server: then, or now. */
-static bool
-is_let_in(const char *verdict)
-{
-	return strcmp(verdict, "accept") == 0;
-}
-
-/* For some of its recipients: the message comes all the same. */
-static bool
-is_part(const struct replay_result *now)
-{
-	return now->refused > 0 && now->refused < now->recipients;
-}
-
-/* The session as it stood when the message was taken, and the stages told of it. */
-static void
-tell_of(struct replay *r, int sign)
-{
-	const struct json *list = r->entry.recipients;
-	const struct mailbox sender = mailbox_of(r, r->entry.record->sender);
-	int64_t now = r->entry.record->time_ms / 1000;
-	struct session *s = &r->session;
-
-	replay_begin(r);
-	session_helo(s, r->entry.record->helo, json_yes(r->entry.head, "esmtp"));
-	session_mail(s, &sender);
-	s->txn.open = true;
-	for (const struct json *j = list && list->type == JSON_ARRAY ? list->first : NULL; j;
-	     j = j->next) {
-		const struct mailbox mailbox = mailbox_of(r, j->text);
-		struct recipient *to = session_rcpt(s, &mailbox);
-
-		to->state = RECIPIENT_ACCEPTED;
-		s->txn.n_accepted++;
-		r->tell(r->config, s, REPLAY_RCPT_TAKEN, now);
-		s->txn.current = NULL;
-	}
-	r->tell(r->config, s, REPLAY_ACCEPTED, now);
-	replay_add(r, sign, now);
-}
-
-/*
- * A message that is not let in any more was not counted, one that is now was; rows that the questions of the
- * entry changed, and that the new rules do not come to, are as they were before.
- */
-static void
-follow(struct replay *r, const struct replay_result *now)
-{
-	const struct journal_record *record = r->entry.record;
-	bool then_in = is_let_in(record->verdict), now_in = is_let_in(now->verdict) || is_part(now);
-	struct replay_result again = { .state = REPLAY_DECIDED };
-
-	if (then_in == now_in && now->step == r->entry.step)
-		return;
-	/* Which questions are asked now shows when the facts that rest on them are asked for anew. */
-	r->entry.forced = true;
-	r->entry.differs = false;
-	replay_begin(r);
-	(void)run(r, &again);
-	replay_undo(r);
-	if (r->entry.step == STEP_MESSAGE && then_in != now_in)
-		tell_of(r, now_in ? 1 : -1);
-}
+/* ---- an entry ---- */
 
 /* Decides it as far as it goes. False: it is too old. */
 static bool
@@ -649,7 +586,7 @@ run_entry(struct replay *r, const struct journal_record *record, struct replay_r
 		return false;
 	r->entry.touched = out->touched = replay_touches(r);
 	replay_begin(r);
-	if (run(r, out))
+	if (replay_run(r, out))
 		passed(r, out);
 	return true;
 }
@@ -672,5 +609,5 @@ replay_entry(struct replay *r, const struct journal_record *record, struct repla
 	if (!run_entry(r, record, out))
 		out->state = REPLAY_TOO_OLD;
 	if (r->world && out->state == REPLAY_DECIDED)
-		follow(r, out);
+		replay_follow(r, out);
 }

@@ -198,7 +198,8 @@ begin_client(struct replay *r)
 	s->reverse_name = json_text(r->entry.head, "reverse");
 	s->account = record->account;
 	s->auth_mechanism = json_text(r->entry.head, "auth");
-	s->trusted = list_has(r->config->trusted, &client);
+	s->trusted =
+	    r->as_then ? json_yes(r->entry.head, "trusted") : list_has(r->config->trusted, &client);
 	r->entry.trusted = s->trusted == json_yes(r->entry.head, "trusted");
 }
 

@@ -38,6 +38,7 @@ struct replay_record {
 	bool touched;                  /* a counter that it rests on is another one by now */
 	bool forced;                   /* facts that rest on the store are asked for anew */
 	struct exceptions *exceptions; /* that did something then; NULL: none */
+	struct replay_difference *difference;
 };
 
 /* One that was given then. */
@@ -63,6 +64,7 @@ struct replay {
 	struct buf needs;
 	struct replay_world *world; /* of counters; NULL: they are taken as they were */
 	bool halts;                 /* the session stays where the first refusal comes */
+	bool as_then;               /* no rule is asked: each step goes as it went */
 	/* the step that was decided last, with score and marks as they were before it */
 	struct ask ask;
 	int64_t score;
@@ -71,6 +73,8 @@ struct replay {
 	    const struct config *config, struct session *s, enum replay_event event, int64_t now);
 };
 
+/* Decides the entry that was read, from the session as it began. True: all rules let it pass. */
+bool replay_run(struct replay *r, struct replay_result *out);
 /*
  * Decides the entry without anything that comes of it for those behind, to its last step or the first that does not let it pass
  * now: r->ask, score and marks are of that. False: it is too old.
@@ -102,10 +106,23 @@ bool replay_touches(struct replay *r);
 bool replay_seen(struct replay *r, struct answer *a);
 /* What is added to a counter's answer, or taken from it. */
 void replay_count(struct replay *r, struct answer *a);
-/* What was counted then, and what is counted now: adds to the answers noted in the transaction, times sign. */
-void replay_add(struct replay *r, int sign, int64_t now);
+/*
+ * What the stages that were told noted in the transaction comes to the entry's difference, times sign: 1, what is counted now, -1, what
+ * was then. replay_settle() has the counters and rows go another way by what is left of it.
+ */
+void replay_note(struct replay *r, int sign);
+void replay_settle(struct replay *r);
+/* Rows that accepted messages write: there are some that went another way, and these are written again by this one. */
+bool replay_has_remembered(const struct replay *r);
+void replay_renew(struct replay *r);
 /* Rows that the entry's questions changed then, and that nobody asked for now: they are as they were before. */
 void replay_undo(struct replay *r);
+
+/* ---- replay_follow.c ---- */
+
+/* What the verdict of the entry, as it was decided now, means for those behind it. */
+void replay_follow(struct replay *r, const struct replay_result *now);
+
 /* Names it, for the next. */
 struct replay_name *replay_name(struct replay *r, struct str name);
 
