@@ -1,13 +1,18 @@
 /*
  * What a journal of many entries takes and gives: how fast they are appended, summed up and made searchable, how long searches
- * and statistics over all of them take, how fast the chain is walked, how long a step of retention holds the mail.
+ * and statistics over all of them take (cold: from the disk, with nothing of the files in memory; then once more), how fast the
+ * chain is walked, how long a step of indexing and of retention holds the mail.
  *
  *   make bench/journal && bench/journal FOLDER [ENTRIES]
  *
  * ENTRIES is 10000000 when not given: some 10 GB, and an hour. The folder is left as it is; another run measures it again.
  */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -117,10 +122,50 @@ fill(struct journal *j, int64_t from, int64_t n, int64_t end_ms)
 	return true;
 }
 
+/* How many calls took up to so long. */
+static const int64_t up_to_us[] = { 1000, 2000, 5000, 10000, 20000, 50000, INT64_MAX };
+#define RANGES (sizeof(up_to_us) / sizeof(up_to_us[0]))
+
+struct times {
+	size_t n, range[RANGES];
+	int64_t longest_us;
+};
+
+static void
+note(struct times *t, int64_t us)
+{
+	size_t i = 0;
+
+	while (us > up_to_us[i])
+		i++;
+	t->range[i]++;
+	t->n++;
+	t->longest_us = us > t->longest_us ? us : t->longest_us;
+}
+
+static void
+print_times(const char *what, const struct times *t)
+{
+	printf("%-34s longest %.1f ms;", what, (double)t->longest_us / 1e3);
+	for (size_t i = 0; i + 1 < RANGES; i++)
+		printf(" %zu up to %d,", t->range[i], (int)(up_to_us[i] / 1000));
+	printf(" %zu longer\n", t->range[RANGES - 1]);
+}
+
+static int64_t
+processor_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void
 prepare(struct journal *j, int64_t n)
 {
-	int64_t began_us = clock_mono_us(), longest_us = 0;
+	int64_t began_us = clock_mono_us();
+	struct times wall = { 0 }, processor = { 0 };
 	bool more = true;
 	size_t steps = 0;
 
@@ -129,17 +174,54 @@ prepare(struct journal *j, int64_t n)
 	if (steps > 1)
 		told("summed up", began_us, (double)n);
 	began_us = clock_mono_us();
-	for (steps = 0; more; steps++) {
-		int64_t at = clock_mono_us();
+	while (more) {
+		int64_t at = clock_mono_us(), used = processor_us();
 
 		more = journal_index(j, true);
-		at = clock_mono_us() - at;
-		longest_us = at > longest_us ? at : longest_us;
+		note(&wall, clock_mono_us() - at);
+		note(&processor, processor_us() - used);
 	}
-	if (steps < 100)
+	if (wall.n < 100)
 		return;
 	told("made searchable", began_us, (double)n);
-	printf("%-34s %10.1f ms\n", "  longest step", (double)longest_us / 1e3);
+	print_times("  calls", &wall);
+	print_times("  their processor time", &processor);
+}
+
+/* --- from the disk, and from memory ------------------------------------------------------------- */
+
+/* The kernel forgets what it has of the files, once they are on the disk. */
+static void
+forget_pages(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		char path[2000];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		fdatasync(fd);
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* A reader that knows nothing yet. */
+static struct journal *
+fresh(const char *folder)
+{
+	char path[1000];
+
+	snprintf(path, sizeof(path), "%s/journal.db", folder);
+	forget_pages(folder);
+	return journal_open_read(path, NULL);
 }
 
 static bool
@@ -150,14 +232,23 @@ count(void *owner, const struct journal_record *r)
 }
 
 static void
-search(struct journal *j, const char *what, struct journal_filter filter)
+search(const char *folder, const char *what, struct journal_filter filter)
 {
-	int64_t began_us = clock_mono_us();
+	struct journal *j = fresh(folder);
+	int64_t began_us = clock_mono_us(), took_us[2];
 	size_t n = 0;
 
-	journal_read(j, &filter, count, &n, NULL);
-	printf("%-34s %10.1f ms, %zu found\n", what, (double)(clock_mono_us() - began_us) / 1e3, n);
+	for (int i = 0; j && i < 2; i++) {
+		n = 0;
+		journal_read(j, &filter, count, &n, NULL);
+		took_us[i] = clock_mono_us() - began_us;
+		began_us += took_us[i];
+	}
+	if (j)
+		printf("%-34s %10.1f ms cold, %8.1f ms, %zu found\n", what,
+		    (double)took_us[0] / 1e3, (double)took_us[1] / 1e3, n);
 	fflush(stdout);
+	journal_close(&j);
 }
 
 static bool
@@ -170,7 +261,7 @@ keep_last(void *owner, const struct journal_record *r)
 }
 
 static void
-searches(struct journal *j)
+searches(struct journal *j, const char *folder)
 {
 	struct journal_record *r = NULL;
 	struct journal_filter last = { .last = 1 };
@@ -180,21 +271,21 @@ searches(struct journal *j)
 	if (r == NULL)
 		return;
 	name = str_sub(r->sender, 0, str_find(r->sender, '@'));
-	search(j, "--from a whole address", (struct journal_filter){ .sender = r->sender });
-	search(j, "--from its local part", (struct journal_filter){ .sender = name });
-	search(j, "--to a recipient",
+	search(folder, "--from a whole address", (struct journal_filter){ .sender = r->sender });
+	search(folder, "--from its local part", (struct journal_filter){ .sender = name });
+	search(folder, "--to a recipient",
 	    (struct journal_filter){ .recipient = str_sub(r->recipients, 2, r->recipients.n - 2) });
-	search(j, "--ip an address", (struct journal_filter){ .client = r->client_ip });
-	search(
-	    j, "--text a part of it", (struct journal_filter){ .text = str_sub(r->text, 5, 20) });
-	search(
-	    j, "--text that is nowhere", (struct journal_filter){ .text = STR("no such thing") });
-	search(j, "--last 100", (struct journal_filter){ .last = 100 });
-	search(j, "--text in all, --last 100",
+	search(folder, "--ip an address", (struct journal_filter){ .client = r->client_ip });
+	search(folder, "--text a part of it",
+	    (struct journal_filter){ .text = str_sub(r->text, 5, 20) });
+	search(folder, "--text that is nowhere",
+	    (struct journal_filter){ .text = STR("no such thing") });
+	search(folder, "--last 100", (struct journal_filter){ .last = 100 });
+	search(folder, "--text in all, --last 100",
 	    (struct journal_filter){ .text = STR("does not let"), .last = 100 });
-	search(j, "--verdict accept --last 100",
+	search(folder, "--verdict accept --last 100",
 	    (struct journal_filter){ .verdict = STR("accept"), .last = 100 });
-	search(j, "--since an hour, --from",
+	search(folder, "--since an hour, --from",
 	    (struct journal_filter){ .since_ms = r->time_ms - 3600000, .sender = name });
 	free(r);
 }
@@ -219,10 +310,9 @@ no_wait(void *owner, int64_t seconds, int64_t n)
 
 /* All that `postern stats` asks. */
 static void
-statistics(struct journal *j, const char *what, struct journal_span span)
+ask_all(struct journal *j, struct journal_span span)
 {
 	static const char *const columns[] = { "sender", "client_ip", "rule", "text" };
-	int64_t began_us = clock_mono_us();
 	size_t n = 0;
 
 	journal_hours(j, &span, no_hour, &n, NULL);
@@ -232,7 +322,24 @@ statistics(struct journal *j, const char *what, struct journal_span span)
 		journal_top(j, &ranking, no_sum, &n, NULL);
 	}
 	journal_waits(j, &span, no_wait, &n, NULL);
+}
+
+static void
+statistics(const char *folder, const char *what, struct journal_span span)
+{
+	struct journal *j = fresh(folder);
+	int64_t began_us = clock_mono_us(), used_us = processor_us();
+
+	if (j == NULL)
+		return;
+	ask_all(j, span);
 	told(what, began_us, 0);
+	printf(
+	    "%-34s %10.1f ms\n", "  its processor time", (double)(processor_us() - used_us) / 1e3);
+	began_us = clock_mono_us();
+	ask_all(j, span);
+	told("  once more", began_us, 0);
+	journal_close(&j);
 }
 
 static void
@@ -297,9 +404,10 @@ main(int argc, char **argv)
 		return 1;
 	}
 	prepare(j, (int64_t)n);
-	searches(reader);
-	statistics(reader, "statistics of all", (struct journal_span){ 0 });
-	statistics(reader, "statistics of a day", (struct journal_span){ now_ms - DAY_MS, now_ms });
+	searches(reader, argv[1]);
+	statistics(argv[1], "statistics of all", (struct journal_span){ 0 });
+	statistics(
+	    argv[1], "statistics of a day", (struct journal_span){ now_ms - DAY_MS, now_ms });
 	verify(reader, now_ms - DAYS * DAY_MS / 10);
 	clean(j, now_ms);
 	journal_close(&reader);

@@ -18,9 +18,15 @@ struct journal {
 	struct chain *chain;
 	int head; /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
-	struct text_index *text; /* writing: the file that is being filled; NULL: none is open */
-	int64_t text_forgets;    /* how often something was forgotten, when it was looked at last */
-	int64_t text_next, text_oldest; /* serial to go on with, segment of the oldest */
+	/* The index for searching, in files of a number each; for writing. */
+	struct text_file *text; /* at hand; NULL: none is */
+	int64_t text_segment;   /* its number */
+	bool text_merged;       /* there is nothing to merge in it */
+	int64_t text_forgets;   /* how often something was forgotten, when it was looked at last */
+	int64_t text_next;      /* serial to go on with */
+	int64_t text_oldest;    /* the first number; -1: nobody looked yet */
+	int64_t text_whole;     /* numbers before it are whole */
+	int64_t text_resting;   /* this one is when it has come to the disk */
 	/* Writing; NULL in a journal opened for reading. */
 	sqlite3_stmt *append, *newest, *add_hour;
 };
@@ -95,6 +101,8 @@ extern const struct dbfile_kind journal_kind;
 bool journal_read_key(struct journal *j, struct err *e);
 /* The columns of a row that was selected by JOURNAL_COLUMNS, as they are in the file, whatever that is. */
 void journal_cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS]);
+/* The lowest serial there is, 0 when there is none. */
+int64_t journal_oldest(struct journal *j);
 /* The newest entry, or where the chain begins. */
 bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
 /* The hash in a column; false: it is none. */

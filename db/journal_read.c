@@ -488,16 +488,27 @@ span_newest(struct search *s, struct err *e)
 	return ok;
 }
 
-int64_t
-journal_newest(struct journal *j)
+static int64_t
+serial(struct journal *j, const char *sql)
 {
 	sqlite3_stmt *stmt;
 	int64_t serial;
 
-	if (!dbfile_prepare(&j->file, "SELECT max(serial) FROM entry", &stmt, NULL) ||
-	    !one_number(j, stmt, 0, &serial, NULL))
+	if (!dbfile_prepare(&j->file, sql, &stmt, NULL) || !one_number(j, stmt, 0, &serial, NULL))
 		return 0;
 	return serial;
+}
+
+int64_t
+journal_newest(struct journal *j)
+{
+	return serial(j, "SELECT max(serial) FROM entry");
+}
+
+int64_t
+journal_oldest(struct journal *j)
+{
+	return serial(j, "SELECT min(serial) FROM entry");
 }
 
 /* Entries that come while we read are left to the next reading: this one ends. */

@@ -1,54 +1,54 @@
 #include "db/journal_text.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/die.h"
-#include "base/escape.h"
 #include "base/log.h"
-
-/* Entries in one step: some milliseconds. */
-#define STEP 100
-
-/* What is searched in: the texts that `text` of struct journal_filter names, and the client's address. */
-#define BODY(entry) \
-	entry "sender || char(10) || " entry "recipients || char(10) || " entry \
-	      "text || char(10) || " entry "rule || char(10) || " entry \
-	      "client_name || char(10) || iif(" entry "helo = " entry "client_name, '', " entry \
-	      "helo) || char(10) || " entry "client_ip || char(10) || " entry "subject"
+#include "db/text_file.h"
 
 /*
- * Which of a text's threes to look for: the rarest of them in so many entries. Each costs reading where it is,
- * and those that nearly all entries have (".co", "exa") would cost most and tell least.
+ * Entries in one step, two milliseconds. So many have to be there: each step costs a transaction, and a piece that is to be merged;
+ * fewer are searched by reading in no time.
  */
-#define SAMPLE 200
-#define THREES 6
-#define THREES_MAX 128
+#define SPAN 128
 
-struct text_index {
-	sqlite3 *handle;
-	char *path;
-	int64_t segment;
-	int code; /* of what failed */
-};
+/* A call goes on for so long, and then for the step it is in. */
+#define BUDGET_US 3000
+
+/* So long after it was written last, the system has brought a file to the disk: waiting for that takes no time. */
+#define REST_S 60
+
+/* Of the files of before, each for so many serials; they are only removed. */
+#define FORMER_SERIALS (1 << 19)
 
 static char *
-path_of(const struct journal *j, int64_t segment)
+path_of(const struct journal *j, const char *kind, int64_t segment)
 {
 	char *path;
 
-	if (asprintf(&path, "%s-text-%06" PRId64, j->file.path, segment) < 0)
+	if (asprintf(&path, "%s-%s-%06" PRId64, j->file.path, kind, segment) < 0)
 		die("no memory for a path");
 	return path;
 }
 
-static void
-remove_segment(const struct journal *j, int64_t segment)
+char *
+journal_text_path(const struct journal *j, int64_t segment)
 {
-	char *path = path_of(j, segment), *journal;
+	return path_of(j, "words", segment);
+}
+
+/* --- removing ----------------------------------------------------------------------------------- */
+
+static void
+remove_file(char *path)
+{
+	char *journal;
 
 	if (asprintf(&journal, "%s-journal", path) < 0)
 		die("no memory for a path");
@@ -58,130 +58,10 @@ remove_segment(const struct journal *j, int64_t segment)
 	free(path);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
-
 static void
-close_index(struct text_index **index)
+remove_segment(const struct journal *j, int64_t segment)
 {
-	struct text_index *x = *index;
-
-	if (x == NULL)
-		return;
-	sqlite3_close_v2(x->handle);
-	free(x->path);
-	free(x);
-	*index = NULL;
-}
-
-void
-journal_text_close(struct journal *j)
-{
-	close_index(&j->text);
-}
-
-/* What fails here is logged by the caller; whoever reads the file makes it wait for another time. */
-static bool
-run(struct text_index *x, const char *sql, struct str text, const int64_t span[2])
-{
-	sqlite3_stmt *stmt;
-	int rc;
-
-	if (sqlite3_prepare_v2(x->handle, sql, -1, &stmt, NULL) != SQLITE_OK)
-		return false;
-	if (text.p)
-		dbfile_bind(stmt, 1, text);
-	for (int i = 0; span && i < 2; i++)
-		sqlite3_bind_int64(stmt, i + 1, span[i]);
-	do
-		rc = sqlite3_step(stmt);
-	while (rc == SQLITE_ROW);
-	return sqlite3_finalize(stmt) == SQLITE_OK && rc == SQLITE_DONE;
-}
-
-/* Without write-ahead log: who may only read must be able to. */
-static bool
-open_index(struct journal *j, int64_t segment)
-{
-	static const char *const sql[] = {
-		"PRAGMA journal_mode = TRUNCATE",
-		"PRAGMA synchronous = NORMAL",
-		("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(body, content = '', tokenize = 'trigram', "
-		 "detail = none, columnsize = 0)"),
-		/* Merging what was written goes on in small pieces. */
-		"INSERT INTO words (words, rank) VALUES ('automerge', 8)",
-		"INSERT INTO words (words, rank) VALUES ('crisismerge', 64)",
-		"CREATE TABLE IF NOT EXISTS done (serial INTEGER PRIMARY KEY) STRICT",
-	};
-	struct text_index *x = xcalloc(1, sizeof(*x));
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-	    SQLITE_OPEN_PRIVATECACHE;
-	bool ok;
-	int fd;
-
-	j->text = x;
-	x->segment = segment;
-	x->path = path_of(j, segment);
-	/* Made by us, for its mode: it tells who wrote to whom. */
-	fd = open(x->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd >= 0)
-		close(fd);
-	ok = sqlite3_open_v2(x->path, &x->handle, flags, NULL) == SQLITE_OK;
-	for (size_t i = 0; ok && i < sizeof(sql) / sizeof(sql[0]); i++)
-		ok = run(x, sql[i], (struct str){ 0 }, NULL);
-	ok = ok && run(x, "ATTACH ?1 AS journal", str_of(j->file.path), NULL);
-	if (!ok)
-		x->code = sqlite3_extended_errcode(x->handle);
-	return ok;
-}
-
-static int64_t
-one(sqlite3 *handle, const char *sql)
-{
-	sqlite3_stmt *stmt;
-	int64_t n = 0;
-
-	if (sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) != SQLITE_OK)
-		return 0;
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	return n;
-}
-
-static bool
-add(struct text_index *x, const int64_t span[2])
-{
-	bool ok = run(x, "BEGIN", (struct str){ 0 }, NULL) &&
-	    run(x,
-		"INSERT INTO words (rowid, body) SELECT serial, " BODY(
-		    "") " FROM journal.entry WHERE serial BETWEEN ?1 AND ?2",
-		(struct str){ 0 }, span) &&
-	    run(x, "DELETE FROM done", (struct str){ 0 }, NULL) &&
-	    run(x, "INSERT INTO done (serial) SELECT ?2 WHERE ?1 >= 0", (struct str){ 0 }, span) &&
-	    run(x, "COMMIT", (struct str){ 0 }, NULL);
-
-	if (!ok)
-		x->code = sqlite3_extended_errcode(x->handle);
-	if (!ok && !sqlite3_get_autocommit(x->handle))
-		sqlite3_exec(x->handle, "ROLLBACK", NULL, NULL, NULL);
-	return ok;
-}
-
-/* The file cannot be used: it is made anew. Somebody who reads it is no reason. */
-static void
-failed(struct journal *j)
-{
-	struct text_index *x = j->text;
-	int code = x->code;
-	int64_t segment = x->segment;
-
-	if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
-		return;
-	log_warn(NULL, "event=journal state=text path=%s problem=\"%s (%d)\": it is made anew",
-	    x->path, sqlite3_errstr(code), code);
-	close_index(&j->text);
-	remove_segment(j, segment);
-	j->text_next = 0;
+	remove_file(journal_text_path(j, segment));
 }
 
 /* Those before the first entry; a number that is not there ends it. */
@@ -189,7 +69,7 @@ static void
 remove_old(struct journal *j, int64_t first_segment)
 {
 	for (int64_t segment = first_segment - 1; segment >= 0; segment--) {
-		char *path = path_of(j, segment);
+		char *path = journal_text_path(j, segment);
 		bool there = access(path, F_OK) == 0;
 
 		free(path);
@@ -199,34 +79,25 @@ remove_old(struct journal *j, int64_t first_segment)
 	}
 }
 
-static bool
-step(struct journal *j, int64_t newest)
+static void
+remove_former(const struct journal *j, int64_t newest)
 {
-	int64_t segment = j->text_next / JOURNAL_TEXT_SERIALS, done, span[2];
+	for (int64_t segment = newest / FORMER_SERIALS; segment >= 0; segment--)
+		remove_file(path_of(j, "text", segment));
+}
 
-	if (j->text && j->text->segment != segment)
-		close_index(&j->text);
-	if (j->text == NULL && !open_index(j, segment)) {
-		failed(j);
-		return false;
-	}
-	done = one(j->text->handle, "SELECT max(serial) FROM done");
-	if (done >= j->text_next) {
-		j->text_next = done + 1;
-		return done < newest;
-	}
-	span[0] = j->text_next;
-	span[1] = span[0] + STEP - 1;
-	if (span[1] >= (segment + 1) * JOURNAL_TEXT_SERIALS)
-		span[1] = (segment + 1) * JOURNAL_TEXT_SERIALS - 1;
-	if (span[1] > newest)
-		span[1] = newest;
-	if (!add(j->text, span)) {
-		failed(j);
-		return false;
-	}
-	j->text_next = span[1] + 1;
-	return span[1] < newest;
+void
+journal_text_close(struct journal *j)
+{
+	text_file_close(&j->text);
+}
+
+/* All files are looked at again, from the oldest entry on. */
+static void
+again(struct journal *j)
+{
+	journal_text_close(j);
+	j->text_next = j->text_whole = 0;
 }
 
 void
@@ -252,197 +123,164 @@ journal_text_again(struct journal *j, struct err *e)
 	    e);
 }
 
-/* Somebody took files away: all are looked at again. */
-static void
-look_again(struct journal *j)
-{
-	int64_t forgets = one(j->file.handle, "SELECT value FROM meta WHERE name = 'forgets'");
+/* --- one file ----------------------------------------------------------------------------------- */
 
-	if (forgets != j->text_forgets) {
-		close_index(&j->text);
-		j->text_next = 0;
+/* False: this file is nothing to go on with now. */
+static bool
+went(struct journal *j, enum text_step step)
+{
+	if (step == TEXT_BROKEN) {
+		log_warn(NULL,
+		    "event=journal state=text file=%" PRId64 " problem=\"%s\": it is made anew",
+		    j->text_segment, text_file_problem(j->text));
+		remove_segment(j, j->text_segment);
+		again(j);
 	}
-	j->text_forgets = forgets;
+	return step == TEXT_DONE || step == TEXT_NOTHING;
 }
 
-bool
-journal_index(struct journal *j, bool on)
+/* Has the file of a segment at hand. */
+static bool
+take(struct journal *j, int64_t segment)
 {
-	int64_t oldest = one(j->file.handle, "SELECT min(serial) FROM entry");
-	int64_t newest = one(j->file.handle, "SELECT max(serial) FROM entry");
+	enum text_step step;
+	char *path;
 
-	if (!on) {
-		remove_old(j, newest / JOURNAL_TEXT_SERIALS + 1);
+	if (j->text && j->text_segment == segment)
+		return true;
+	journal_text_close(j);
+	path = journal_text_path(j, segment);
+	j->text_segment = segment;
+	j->text = text_file_open(path, j->file.path, &step);
+	j->text_merged = step == TEXT_DONE && text_file_whole(j->text);
+	free(path);
+	if (step == TEXT_LATER)
+		journal_text_close(j);
+	return went(j, step);
+}
+
+static int64_t
+end_of(int64_t segment)
+{
+	return (segment + 1) * JOURNAL_TEXT_SERIALS - 1;
+}
+
+static bool
+merge(struct journal *j, bool full)
+{
+	enum text_step step = text_file_merge(j->text, full);
+
+	j->text_merged = step == TEXT_NOTHING;
+	return went(j, step);
+}
+
+/* --- all of them -------------------------------------------------------------------------------- */
+
+/* A step of adding entries, or of merging what that left. False: there is nothing to do, or not now. */
+static bool
+fill(struct journal *j, int64_t newest)
+{
+	int64_t last = j->text_next | (SPAN - 1), done;
+
+	if (j->text && !j->text_merged && j->text_segment == j->text_next / JOURNAL_TEXT_SERIALS)
+		return merge(j, false);
+	if (last > newest || !take(j, j->text_next / JOURNAL_TEXT_SERIALS))
+		return false;
+	done = text_file_last(j->text);
+	if (done >= j->text_next) {
+		j->text_next = done + 1;
+		return true;
+	}
+	if (!went(j, text_file_add(j->text, j->text_next, last)))
+		return false;
+	j->text_next = last + 1;
+	j->text_merged = false;
+	return true;
+}
+
+static bool
+rested(const struct journal *j, int64_t segment)
+{
+	char *path = journal_text_path(j, segment);
+	struct stat st;
+	bool ok = stat(path, &st) != 0 || time(NULL) - st.st_mtime >= REST_S;
+
+	free(path);
+	return ok;
+}
+
+/* A step towards full files that are whole. False: there is nothing to do, or not now. */
+static bool
+finish(struct journal *j)
+{
+	int64_t segment = j->text_whole;
+
+	if (segment >= j->text_next / JOURNAL_TEXT_SERIALS ||
+	    (segment == j->text_resting && !rested(j, segment)) || !take(j, segment))
+		return false;
+	if (text_file_last(j->text) < end_of(segment)) {
+		/* Somebody took the file away. */
+		again(j);
 		return false;
 	}
-	if (newest == 0)
-		return false;
-	look_again(j);
+	if (text_file_whole(j->text)) {
+		j->text_whole++;
+		return true;
+	}
+	if (segment != j->text_resting) {
+		if (!merge(j, true))
+			return false;
+		if (j->text_merged)
+			j->text_resting = segment;
+		return true;
+	}
+	return went(j, text_file_finish(j->text));
+}
+
+/* Somebody forgot a person, and took files away. */
+static void
+look_again(struct journal *j, int64_t oldest)
+{
+	int64_t forgets = 0;
+	sqlite3_stmt *stmt;
+
+	if (dbfile_prepare(
+		&j->file, "SELECT value FROM meta WHERE name = 'forgets'", &stmt, NULL)) {
+		if (sqlite3_step(stmt) == SQLITE_ROW)
+			forgets = sqlite3_column_int64(stmt, 0);
+		sqlite3_finalize(stmt);
+	}
+	if (forgets != j->text_forgets)
+		again(j);
+	j->text_forgets = forgets;
 	if (oldest / JOURNAL_TEXT_SERIALS != j->text_oldest) {
-		close_index(&j->text);
+		journal_text_close(j);
 		j->text_oldest = oldest / JOURNAL_TEXT_SERIALS;
 		remove_old(j, j->text_oldest);
 	}
 	if (j->text_next < oldest)
 		j->text_next = oldest;
-	return j->text_next <= newest && step(j, newest);
-}
-
-/* --- reading ------------------------------------------------------------------------------------ */
-
-/* The bodies of some entries, spread over all, in lower case. */
-struct sample {
-	char *text[SAMPLE];
-	size_t n;
-};
-
-static void
-take_sample(struct journal *j, struct sample *s)
-{
-	static const char sql[] =
-	    "WITH RECURSIVE span (low, high) AS (SELECT (SELECT min(serial) FROM entry), "
-	    "(SELECT max(serial) FROM entry)), "
-	    "place (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM place WHERE i < ?1 - 1) "
-	    "SELECT lower(" BODY("e.") ") FROM place, span JOIN entry AS e "
-				       "ON e.serial = low + (high - low) * i / ?1";
-	sqlite3_stmt *stmt;
-
-	s->n = 0;
-	if (!dbfile_prepare(&j->file, sql, &stmt, NULL))
-		return;
-	sqlite3_bind_int(stmt, 1, SAMPLE);
-	while (s->n < SAMPLE && sqlite3_step(stmt) == SQLITE_ROW) {
-		struct str text = dbfile_text(stmt, 0);
-
-		s->text[s->n] = xmalloc(text.n + 1);
-		memcpy(s->text[s->n], text.p, text.n);
-		s->text[s->n++][text.n] = '\0';
-	}
-	sqlite3_finalize(stmt);
-}
-
-struct three {
-	char text[13];
-	size_t n; /* of the sample */
-};
-
-static size_t
-count(const struct sample *s, const char *three)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		n += strstr(s->text[i], three) != NULL;
-	return n;
-}
-
-static int
-rarer(const void *a, const void *b)
-{
-	const struct three *x = a, *y = b;
-
-	return x->n < y->n ? -1 : x->n > y->n;
-}
-
-/* Octets of the character there; 0: the text ends within it, or it is none. */
-static size_t
-character(struct str text, size_t at)
-{
-	unsigned char c = at < text.n ? (unsigned char)text.p[at] : 0x80;
-	size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	return at + n <= text.n ? n : 0;
-}
-
-/* Octets of the three characters there; 0: there are fewer, or JSON has them in another form. */
-static size_t
-three_at(struct str text, size_t at)
-{
-	struct buf json;
-	size_t n = 0;
-	bool same;
-
-	for (size_t i = 0; i < 3; i++) {
-		size_t one = character(text, at + n);
-
-		if (one == 0)
-			return 0;
-		n += one;
-	}
-	buf_init(&json, 100);
-	escape_json(&json, str_sub(text, at, at + n));
-	same = json.n == n + 2 && memcmp(json.p + 1, text.p + at, n) == 0;
-	buf_free(&json);
-	return same ? n : 0;
-}
-
-/* As they are, but for ASCII: others are folded by the tokenizer, in what it is asked for too. */
-static size_t
-threes_of(struct str text, struct three out[THREES_MAX])
-{
-	size_t n = 0, step;
-
-	for (size_t i = 0; i < text.n && n<THREES_MAX; i += step> 0 ? step : 1) {
-		size_t octets = three_at(text, i);
-		struct three t = { .n = 0 };
-		bool new = octets > 0;
-
-		step = character(text, i);
-		for (size_t k = 0; k < octets; k++)
-			t.text[k] = ascii_lower(text.p[i + k]);
-		for (size_t k = 0; k < n && new; k++)
-			new = strcmp(out[k].text, t.text) != 0;
-		if (new)
-			out[n++] = t;
-	}
-	return n;
+	if (j->text_whole < j->text_oldest)
+		j->text_whole = j->text_oldest;
 }
 
 bool
-journal_text_match(struct journal *j, struct str text, struct buf *match)
+journal_index(struct journal *j, bool on)
 {
-	struct three three[THREES_MAX];
-	struct sample sample;
-	size_t n = threes_of(text, three);
+	int64_t oldest = journal_oldest(j), newest = journal_newest(j), began_us = clock_mono_us();
+	bool more;
 
-	if (n == 0)
-		return false;
-	take_sample(j, &sample);
-	for (size_t i = 0; i < n; i++)
-		three[i].n = count(&sample, three[i].text);
-	for (size_t i = 0; i < sample.n; i++)
-		free(sample.text[i]);
-	qsort(three, n, sizeof(three[0]), rarer);
-	for (size_t i = 0; i < n && i < THREES; i++)
-		buf_printf(match, "%s\"%s\"", match->n > 0 ? " AND " : "", three[i].text);
-	return true;
-}
-
-int64_t
-journal_text_attach(struct journal *j, int64_t serial)
-{
-	char *path = path_of(j, serial / JOURNAL_TEXT_SERIALS);
-	sqlite3_stmt *stmt;
-	int64_t done = 0;
-	bool ok;
-
-	ok = access(path, R_OK) == 0 &&
-	    dbfile_prepare(&j->file, "ATTACH ?1 AS " JOURNAL_TEXT, &stmt, NULL);
-	if (ok) {
-		dbfile_bind(stmt, 1, str_of(path));
-		ok = sqlite3_step(stmt) == SQLITE_DONE;
-		sqlite3_finalize(stmt);
+	if (j->text_oldest < 0)
+		remove_former(j, newest);
+	if (!on) {
+		journal_text_close(j);
+		remove_old(j, newest / JOURNAL_TEXT_SERIALS + 1);
 	}
-	free(path);
-	if (ok)
-		done = one(j->file.handle, "SELECT max(serial) FROM " JOURNAL_TEXT ".done");
-	if (ok && done < serial)
-		journal_text_detach(j);
-	return done < serial ? 0 : done;
-}
-
-void
-journal_text_detach(struct journal *j)
-{
-	dbfile_exec(&j->file, "DETACH " JOURNAL_TEXT, NULL);
+	if (!on || newest == 0)
+		return false;
+	look_again(j, oldest);
+	do
+		more = fill(j, newest) || finish(j);
+	while (more && clock_mono_us() - began_us < BUDGET_US);
+	return more;
 }

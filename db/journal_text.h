@@ -12,9 +12,13 @@
 #include "base/buf.h"
 #include "db/journal_file.h"
 
-#define JOURNAL_TEXT_SERIALS (1 << 19)
+/* A file more is to be opened for so many; a file less means more merging at once, up to its end. */
+#define JOURNAL_TEXT_SERIALS (1 << 18)
 /* The name under which journal_text_attach() attaches it. */
 #define JOURNAL_TEXT "text_index"
+
+/* The file of a number; to be freed. */
+char *journal_text_path(const struct journal *j, int64_t segment);
 
 /* Writing. */
 void journal_text_close(struct journal *j);

@@ -27,6 +27,7 @@ libpostern_a_SOURCES += \
 	db/journal_read.c \
 	db/journal_sums.c db/journal_sums.h \
 	db/journal_text.c db/journal_text.h \
+	db/journal_text_find.c \
 	db/journal_torn.c \
 	db/journal_verify.c \
 	db/json.c db/json.h \
@@ -50,6 +51,7 @@ libpostern_a_SOURCES += \
 	db/store_redis.c db/store_redis.h \
 	db/store_row.c db/store_row.h \
 	db/store_sqlite.c db/store_sqlite.h \
+	db/text_file.c db/text_file.h \
 	db/window.c db/window.h
 
 # The SQL files go into the programs as texts. Numbered: only ever add.

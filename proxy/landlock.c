@@ -33,6 +33,7 @@ static const char *const readable[] = {
 	"/run/resolvconf",
 	"/sys/devices/system/cpu",
 	"/proc/stat",
+	"/proc/sys/kernel/random/boot_id",
 	"/dev/null",
 	"/dev/urandom",
 	PKGLIBDIR,

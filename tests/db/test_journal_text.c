@@ -1,9 +1,12 @@
 /* Searching with the index finds what searching without it finds, however much of it is there. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -13,7 +16,8 @@
 #include "tests/db/folder.h"
 
 #define T0 1700000000000
-#define SEGMENT 524288
+#define SEGMENT 262144
+#define SPAN 128 /* entries that are added at once */
 #define SAID 60000
 
 struct world {
@@ -242,7 +246,7 @@ test_same(void **state)
 	bool more = true;
 
 	go_on_at(w, SEGMENT - 700);
-	append_some(w, 1200);
+	append_some(w, 700 + 4 * SPAN);
 	for (size_t i = 0; i < FILTERS; i++) {
 		find(w, &filters[i], &want[i]);
 		found += want[i].n > 0;
@@ -256,11 +260,11 @@ test_same(void **state)
 		snprintf(when, sizeof(when), "after step %d", i);
 		same(w, want, when);
 	}
-	assert_int_equal(access(folder_file(&w->folder, "journal.db-text-000000"), F_OK), 0);
-	assert_int_equal(access(folder_file(&w->folder, "journal.db-text-000001"), F_OK), 0);
+	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
+	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000001"), F_OK), 0);
 	/* It is really asked: without the entries' words it finds nothing. */
-	sql(w, "journal.db-text-000000", "INSERT INTO words (words) VALUES ('delete-all')");
-	sql(w, "journal.db-text-000001", "INSERT INTO words (words) VALUES ('delete-all')");
+	sql(w, "journal.db-words-000000", "INSERT INTO words (words) VALUES ('delete-all')");
+	sql(w, "journal.db-words-000001", "INSERT INTO words (words) VALUES ('delete-all')");
 	find(w, &filters[0], &want[0]);
 	assert_int_equal(want[0].n, 0);
 	free(want);
@@ -287,7 +291,7 @@ test_again(void **state)
 	same(w, want, "after a start");
 	journal_close(&w->journal);
 	journal_close(&w->reader);
-	folder_write(&w->folder, "journal.db-text-000000", "this is no database at all", 26);
+	folder_write(&w->folder, "journal.db-words-000000", "this is no database at all", 26);
 	open_both(w);
 	same(w, want, "while it is damaged");
 	while (journal_index(w->journal, true))
@@ -297,7 +301,7 @@ test_again(void **state)
 		;
 	same(w, want, "made anew");
 	assert_false(journal_index(w->journal, false));
-	assert_int_not_equal(access(folder_file(&w->folder, "journal.db-text-000000"), F_OK), 0);
+	assert_int_not_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
 	same(w, want, "off");
 	free(want);
 }
@@ -310,30 +314,144 @@ test_old(void **state)
 	const struct journal_retention stays = { .keep_ms = 1 };
 	sqlite3 *handle;
 
-	append_some(w, 10);
+	append_some(w, SPAN);
 	while (journal_index(w->journal, true))
 		;
 	go_on_at(w, SEGMENT + 5);
-	append_some(w, 10);
+	append_some(w, SPAN);
 	/* Somebody reads the file that is to be written: it is for later. */
 	assert_int_equal(
-	    sqlite3_open(folder_file(&w->folder, "journal.db-text-000001"), &handle), SQLITE_OK);
+	    sqlite3_open(folder_file(&w->folder, "journal.db-words-000001"), &handle), SQLITE_OK);
 	while (journal_index(w->journal, true))
 		;
 	assert_int_equal(
 	    sqlite3_exec(handle, "BEGIN; SELECT * FROM done", NULL, NULL, NULL), SQLITE_OK);
-	append_some(w, 10);
+	append_some(w, SPAN);
 	assert_false(journal_index(w->journal, true));
 	sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
 	sqlite3_close(handle);
 	assert_false(journal_index(w->journal, true));
-	assert_int_equal(access(folder_file(&w->folder, "journal.db-text-000000"), F_OK), 0);
-	sql(w, "journal.db", "UPDATE entry SET time_ms = 0 WHERE serial < 524288");
+	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
+	sql(w, "journal.db", "UPDATE entry SET time_ms = 0 WHERE serial < 262144");
 	while (journal_clean(w->journal, T0, &stays, NULL))
 		;
 	journal_index(w->journal, true);
+	assert_int_not_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
+	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000001"), F_OK), 0);
+}
+
+static int64_t
+number(struct world *w, const char *file, const char *text)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *handle;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, file), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return n;
+}
+
+/* A minute later. */
+static void
+rest(struct world *w, const char *file)
+{
+	const struct timespec ago[2] = { { time(NULL) - 100, 0 }, { time(NULL) - 100, 0 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, folder_file(&w->folder, file), ago, 0), 0);
+}
+
+/* Of each segment of the index its first rows in words_idx have a number of their own. */
+#define PIECES "SELECT count(DISTINCT segid) FROM words_idx"
+
+/* A file that is full becomes one piece, and then nobody asks what machine filled it. */
+static void
+test_whole(void **state)
+{
+	struct world *w = *state;
+	struct found *want = calloc(FILTERS, sizeof(*want));
+
+	go_on_at(w, SEGMENT - 9 * SPAN);
+	append_some(w, 10 * SPAN);
+	for (size_t i = 0; i < FILTERS; i++)
+		find(w, &filters[i], &want[i]);
+	while (journal_index(w->journal, true))
+		;
+	assert_int_equal(number(w, "journal.db-words-000000", PIECES), 1);
+	assert_int_equal(number(w, "journal.db-words-000000", "PRAGMA user_version"), 0);
+	same(w, want, "merged");
+	rest(w, "journal.db-words-000000");
+	while (journal_index(w->journal, true))
+		;
+	assert_int_equal(number(w, "journal.db-words-000000", "PRAGMA user_version"), 1);
+	assert_int_equal(number(w, "journal.db-words-000001", "PRAGMA user_version"), 0);
+	same(w, want, "whole");
+	sql(w, "journal.db-words-000000",
+	    "UPDATE filled SET boot = 'x'; INSERT INTO words (words) VALUES ('delete-all')");
+	journal_close(&w->journal);
+	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
+	while (journal_index(w->journal, true))
+		;
+	assert_int_equal(number(w, "journal.db-words-000000", PIECES), 0);
+	free(want);
+}
+
+/* The machine went down while a file was being filled: nobody believes it, and it is made anew. */
+static void
+test_down(void **state)
+{
+	struct world *w = *state;
+	struct found *want = calloc(FILTERS, sizeof(*want));
+
+	append_some(w, 4 * SPAN);
+	for (size_t i = 0; i < FILTERS; i++)
+		find(w, &filters[i], &want[i]);
+	while (journal_index(w->journal, true))
+		;
+	journal_close(&w->journal);
+	sql(w, "journal.db-words-000000",
+	    "UPDATE filled SET boot = 'another'; INSERT INTO words (words) VALUES ('delete-all')");
+	same(w, want, "not to be trusted");
+	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
+	for (int i = 0; i < 2; i++)
+		while (journal_index(w->journal, true))
+			;
+	assert_true(number(w, "journal.db-words-000000", PIECES) > 0);
+	same(w, want, "made anew");
+	free(want);
+}
+
+/* Files of another form and the one that somebody took away. */
+static void
+test_missing(void **state)
+{
+	struct world *w = *state;
+	struct found *want = calloc(FILTERS, sizeof(*want));
+
+	folder_write(&w->folder, "journal.db-text-000000", "of before", 9);
+	go_on_at(w, SEGMENT - 2 * SPAN);
+	append_some(w, 4 * SPAN);
+	for (size_t i = 0; i < FILTERS; i++)
+		find(w, &filters[i], &want[i]);
+	while (journal_index(w->journal, true))
+		;
 	assert_int_not_equal(access(folder_file(&w->folder, "journal.db-text-000000"), F_OK), 0);
-	assert_int_equal(access(folder_file(&w->folder, "journal.db-text-000001"), F_OK), 0);
+	unlink(folder_file(&w->folder, "journal.db-words-000000"));
+	same(w, want, "while it is missing");
+	for (int i = 0; i < 2; i++) {
+		append_some(w, SPAN);
+		while (journal_index(w->journal, true))
+			;
+	}
+	for (size_t i = 0; i < FILTERS; i++)
+		find(w, &filters[i], &want[i]);
+	same(w, want, "with more");
+	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
+	free(want);
 }
 
 int
@@ -343,6 +461,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_down, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
 	};
 
 	log_open("test_journal_text", LOG_TO_STDERR, LOG_LEVEL_ERROR);

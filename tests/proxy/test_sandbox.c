@@ -110,6 +110,14 @@ read_hosts(const struct folders *f)
 	return done(open("/etc/hosts", O_RDONLY | O_CLOEXEC) >= 0);
 }
 
+/* Which start of the machine this is: for the index of the journal. */
+static int
+read_boot(const struct folders *f)
+{
+	(void)f;
+	return done(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC) >= 0);
+}
+
 static int
 run_program(const struct folders *f)
 {
@@ -183,6 +191,7 @@ static const struct {
 	{ "write elsewhere", write_elsewhere, { 0, EACCES, EACCES, EACCES, 0 } },
 	{ "list a folder elsewhere", list_elsewhere, { 0, EACCES, EACCES, EACCES, 0 } },
 	{ "read /etc/hosts", read_hosts, { 0, 0, 0, 0, 0 } },
+	{ "read the name of this start", read_boot, { 0, 0, 0, 0, 0 } },
 	{ "run a program", run_program, { 0, DEAD, DEAD, DEAD, 0 } },
 	{ "make a process", make_process, { 0, DEAD, DEAD, DEAD, 0 } },
 	{ "make a thread", make_thread, { 0, 0, 0, 0, 0 } },
