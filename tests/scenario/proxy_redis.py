@@ -458,5 +458,102 @@ def copied():
         assert command(old, "store", "cpoy")[0] == 2
 
 
+REFUSE = 'at mail { reject 550 5.7.1 "not from there" if sender.domain is "refused.example" }\n'
+
+
+def refusal(postern, *words):
+    """What a refusal is undone by, once it was told: the id in the reply. words: what goes with `postern allow`."""
+    c = Client(postern)
+    c.hello()
+    text = c.say("MAIL FROM:<a@refused.example>", 550)
+    c.close()
+    number = re.search(rb"\[([a-z0-9]+)\]", text).group(1).decode()
+    status, said = command(postern, "allow", number, "--yes", "--json", *words)
+    assert status == 0, said
+    return number, json.loads(said)
+
+
+def both(w, sender, want, **kwargs):
+    """A second after a change every posternd knows of it."""
+    time.sleep(1)
+    got = [code(p, sender=sender, **kwargs) for p in w.posterns]
+    assert got == [want] * len(w.posterns), (sender, want, got, [p.log_text()[-1500:] for p in w.posterns])
+
+
+@case
+def undone():
+    "A refusal that one posternd gave and `postern allow ID` undoes is undone at all of them within a second, and so is the undoing"
+    with World(REFUSE, n=2, threads=2) as w:
+        a, b = w.posterns
+        assert code(a, sender="a@refused.example") == code(b, sender="a@refused.example") == 550
+        number, told = refusal(a)
+        assert told["who"] == "127.0.0.1" and told["sender"] == "refused.example", told
+        both(w, "a@refused.example", 250)
+        # who is somewhere else, or from elsewhere, is not meant
+        assert code(b, sender="a@refused.example", source="127.0.0.9") == 550
+        rows = [json.loads(line) for line in command(b, "lists", "--json")[1].splitlines()]
+        assert [r["number"] for r in rows if "number" in r] == [told["number"]], rows
+        play.until(lambda: '"hits":2' in command(b, "lists", "--json")[1].replace(" ", ""), "the hits of both")
+        # the entry is in the other's journal, what was made of it in the store
+        assert command(b, "allow", "--undo", number)[0] == 0
+        both(w, "a@refused.example", 550)
+        assert not any(lines(p, "failing") for p in w.posterns)
+
+
+@case
+def undone_for_a_while():
+    "An exception that expires holds at all posternds until then, and at none of them after it"
+    with World(REFUSE, n=2) as w:
+        refusal(w.posterns[1], "--until", "4s")
+        began = time.monotonic()
+        both(w, "a@refused.example", 250)
+        assert time.monotonic() - began < 3, "the machine is too slow to tell"
+        # it ends with a whole second
+        time.sleep(5.2 - (time.monotonic() - began))
+        assert [code(p, sender="a@refused.example") for p in w.posterns] == [550, 550]
+        status, text = command(w.posterns[0], "lists", "--json")
+        assert status in (0, 1) and '"number"' not in text, text
+
+
+@case
+def blocked():
+    "Whom `postern block` names at one posternd is blocked at all, before an allow, and is let in again when it is taken back"
+    with World(REFUSE, n=2) as w:
+        a, b = w.posterns
+        refusal(a)
+        both(w, "a@refused.example", 250)
+        status, said = command(b, "block", "127.0.0.1", "--yes", "--json")
+        assert status == 0, said
+        # in place of the greeting
+        time.sleep(1)
+        for p in w.posterns:
+            c = Client(p, greet=False)
+            c.expect(554, b"Blocked by the administrator")
+            c.close()
+        assert command(a, "lists", "remove", str(json.loads(said)["number"]))[0] == 0
+        both(w, "a@refused.example", 250)
+
+
+@case
+def undone_without_redis():
+    "While Redis is away the exceptions that were known hold, a change is refused with the reason, and an empty Redis has none"
+    with World(REFUSE, n=2) as w:
+        a, b = w.posterns
+        refusal(a)
+        both(w, "a@refused.example", 250)
+        w.redis.kill()
+        for p in w.posterns:
+            play.until(lambda: lines(p, "failing"), "it to be missed")
+        both(w, "a@refused.example", 250)
+        status, text = command(b, "block", "192.0.2.1", "--yes")
+        assert status == 2 and "Connection refused" in text, text
+        w.redis.start()
+        for p in w.posterns:
+            play.until(lambda: lines(p, "good"), "it to come back")
+        both(w, "a@refused.example", 550)
+        refusal(b)
+        both(w, "a@refused.example", 250)
+
+
 if __name__ == "__main__":
     play.main(CASES)
