@@ -149,21 +149,24 @@ succeeded(struct client *c)
 	end(c);
 }
 
-/* A no that says nothing of the name and its password. */
+/* A no that says that name and password do not fit; others say nothing of them. */
 static bool
-no_guess(int code)
+is_guess(int code)
 {
-	return code < 500 || (code >= 500 && code <= 504) || code == 530 || code == 534 ||
-	    code == 538;
+	return code > 504 && code != 530 && code != 534 && code != 538;
 }
 
+/* as: what it is counted as; SAID_COUNT: it has an entry of its own. */
 static void
-say_no(struct client *c, int code)
+say_no(struct client *c, int code, enum said as)
 {
-	if (code == 421)
+	if (code == 421) {
 		client_reply(c, SAID_AUTH_AWAY);
-	else if (code < 500 || client_mta_error(c))
+	} else if (code < 500 || client_mta_error(c)) {
+		if (as != SAID_COUNT)
+			client_relayed(c, as);
 		relay(c);
+	}
 }
 
 static void
@@ -173,17 +176,15 @@ failed(struct client *c)
 	int code = reply->code;
 
 	log_result(c, "failed", code);
-	if (no_guess(code)) {
-		say_no(c, code);
-		end(c);
-		return;
-	}
-	gate_auth_failed(c->gs, code, reply_enhanced(reply), str_of(c->auth->sasl.mechanism),
-	    str_of(c->auth->sasl.account));
-	guess_count(c, str_of(c->auth->sasl.account));
-	say_no(c, code);
+	if (code >= 500)
+		gate_auth_failed(c->gs, code, reply_enhanced(reply),
+		    str_of(c->auth->sasl.mechanism), str_of(c->auth->sasl.account));
+	if (is_guess(code))
+		guess_count(c, str_of(c->auth->sasl.account));
+	say_no(c, code, code < 500 ? SAID_AUTH_AWAY : SAID_COUNT);
 	end(c);
-	guess_failed(c);
+	if (is_guess(code))
+		guess_failed(c);
 }
 
 /* The server's answer to our "*", which is a no whatever it is. */
@@ -198,12 +199,10 @@ cancelled(struct client *c)
 		if (a->said == SAID_COUNT)
 			a->said = SAID_AUTH_CANCELLED;
 	}
-	if (a->said == SAID_COUNT) {
-		say_no(c, code);
-		end(c);
-		return;
-	}
-	client_error(c, a->said);
+	if (a->said == SAID_COUNT)
+		say_no(c, code, SAID_AUTH_CANCELLED);
+	else
+		client_error(c, a->said);
 	end(c);
 }
 

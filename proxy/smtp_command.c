@@ -323,11 +323,8 @@ octets_ok(struct str line, bool *eight_bit)
 static void
 refuse_long(struct client *c)
 {
-	static const struct tally_kind line_length = { STEP_HELO, SAID_LINE_TOO_LONG };
-
-	gate_limit(c->front->gate, &line_length);
-	c->journalled = true;
-	client_error(c, line_length.said);
+	client_limit(c, SAID_LINE_TOO_LONG);
+	client_error(c, SAID_LINE_TOO_LONG);
 }
 
 /* With its CRLF. */

@@ -32,7 +32,6 @@ over(const struct client *c, const struct db_request *look)
 static void
 looked(struct db_request *request)
 {
-	static const struct tally_kind too_many = { STEP_HELO, SAID_AUTH_TOO_MANY };
 	struct client *c = request->owner;
 
 	if (c) {
@@ -41,7 +40,7 @@ looked(struct db_request *request)
 
 		c->guess_look = NULL;
 		if (over(c, request)) {
-			gate_limit(c->front->gate, &too_many);
+			client_limit(c, SAID_AUTH_TOO_MANY);
 			refuse(c);
 		} else {
 			pass(c);

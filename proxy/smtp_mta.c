@@ -121,11 +121,12 @@ mta_relay_reply(struct client *c)
 {
 	const struct reply *reply = backend_reply(c->mta);
 
-	c->journalled = true;
-	if (reply->code == 421)
-		client_reply(c, SAID_MTA_AWAY);
-	else
+	if (reply->code != 421) {
 		io_write(c->io, buf_str(&reply->raw));
+		return;
+	}
+	c->journalled = true;
+	client_reply(c, SAID_MTA_AWAY);
 }
 
 struct str

@@ -105,6 +105,19 @@ step_of(const struct client *c)
 	return steps[c->state];
 }
 
+void
+client_limit(struct client *c, enum said said)
+{
+	gate_limit(c->front->gate, &(struct tally_kind){ step_of(c), said });
+	c->journalled = true;
+}
+
+void
+client_relayed(struct client *c, enum said said)
+{
+	gate_said(c->front->gate, step_of(c), said);
+}
+
 /* Each no is in the journal: by itself, or counted with others. */
 void
 client_reply_with(struct client *c, enum said said, const char *fill)

@@ -215,6 +215,10 @@ bool client_become(struct client *c, struct str attributes, struct err *e);
 void client_turn(struct client *c);
 void client_set_state(struct client *c, enum client_state state);
 void client_reply(struct client *c, enum said said);
+/* A limit was met, of a kind that is only counted; what is said next is told of it, and not counted again. */
+void client_limit(struct client *c, enum said said);
+/* A no is told in the mail server's words: it is counted as ours that means the same. */
+void client_relayed(struct client *c, enum said said);
 /* fill: printable, or already escaped. */
 void client_reply_with(struct client *c, enum said said, const char *fill);
 void client_reply_verdict(struct client *c, const struct verdict *v);

@@ -13,18 +13,15 @@
 #define REFUSED_MS 10000 /* who got 554 for a greeting may say QUIT */
 
 struct deadline {
-	struct tally_kind kind;
+	enum said said;
 	const char *why; /* for the log */
 };
 
-static const struct deadline command_time = { { STEP_HELO, SAID_COMMAND_TIME }, "timeout" };
-static const struct deadline pause_time = { { STEP_MESSAGE, SAID_PAUSE }, "timeout" };
-static const struct deadline data_rate = { { STEP_MESSAGE, SAID_DATA_RATE },
-	"message came too slowly" };
-static const struct deadline message_time = { { STEP_MESSAGE, SAID_MESSAGE_TIME },
-	"message took too long" };
-static const struct deadline session_time = { { STEP_HELO, SAID_SESSION_TIME },
-	"session lasted too long" };
+static const struct deadline command_time = { SAID_COMMAND_TIME, "timeout" };
+static const struct deadline pause_time = { SAID_PAUSE, "timeout" };
+static const struct deadline data_rate = { SAID_DATA_RATE, "message came too slowly" };
+static const struct deadline message_time = { SAID_MESSAGE_TIME, "message took too long" };
+static const struct deadline session_time = { SAID_SESSION_TIME, "session lasted too long" };
 
 /* The one that comes first, so far; times are monotonic microseconds. */
 struct first {
@@ -148,9 +145,8 @@ time_over(struct client *c)
 	const struct deadline *d = c->due;
 
 	/* Who was merely silent between two commands did no wrong: it is counted as a reply only. */
-	c->journalled = d != &command_time || io_available(c->io) > 0;
-	if (c->journalled)
-		gate_limit(c->front->gate, &d->kind);
-	client_reply(c, d->kind.said);
+	if (d != &command_time || io_available(c->io) > 0)
+		client_limit(c, d->said);
+	client_reply(c, d->said);
 	client_close(c, d->why);
 }

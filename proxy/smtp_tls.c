@@ -8,8 +8,6 @@
 #include "base/tls.h"
 #include "proxy/smtp_server.h"
 
-static const struct tally_kind handshake_limit = { STEP_HELO, SAID_TLS_HANDSHAKE };
-
 static const struct tls_server *
 server_of(const struct client *c)
 {
@@ -109,7 +107,7 @@ void
 tls_failed(struct client *c, const char *why)
 {
 	log_info(c->s->id, "event=tls-failed ip=%s why=\"%s\"", IP_TEXT(&c->peer), why);
-	gate_limit(c->front->gate, &handshake_limit);
+	client_limit(c, SAID_TLS_HANDSHAKE);
 	c->why = "TLS handshake failed";
 	client_set_state(c, CLIENT_GONE);
 }

@@ -34,11 +34,11 @@ def entries(postern):
     return {r[:4]: r[4] for r in rows}
 
 
-def case(name, want, settings="", rules="at connect { }", mta_says=None, tls=False):
+def case(name, want, settings="", rules="at connect { }", mta_says=None, tls=False, ehlo=None):
     """want: (rule, step, verdict, code, times), each of which has to be there."""
     def decorate(function):
         def run():
-            mta = MTA()
+            mta = MTA(**({"ehlo": ehlo} if ehlo else {}))
             mta.says = mta_says or {}
             postern = Postern(mta.port, settings + (setting(OURS) if tls else ""), rules)
             try:
@@ -99,6 +99,23 @@ def _(postern, mta):
     c.expect_end()
 
 
+@case("mistakes behind what the mail server took, or refused",
+      [("reply: UNKNOWN_COMMAND", "rcpt", "reject", 500, 2), ("reply: UNKNOWN_COMMAND", "mail", "reject", 500, 1),
+       ("backend", "rcpt", "reject", 550, 1), ("", "message", "accept", 250, 1)],
+      mta_says={"RCPT": lambda session, line: b"550 5.1.1 nobody\r\n" if b"nobody" in line else None})
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("RCPT TO:<nobody@example.org>", 550)
+    c.say("NONSENSE", 500)
+    c.say("RCPT TO:<b@example.org>", 250)
+    c.say("NONSENSE", 500)
+    c.data(b"a: b\r\n\r\nx\r\n.\r\n", 250)
+    c.say("NONSENSE", 500)
+    c.close()
+
+
 @case("lines that are too long", [("limit: line length", "helo", "reject", 500, 2)])
 def _(postern, mta):
     c = Client(postern)
@@ -127,15 +144,6 @@ def _(postern, mta):
         c.close()
     for c in held:
         c.close()
-
-
-@case("who is silent", [("limit: command time", "helo", "tempfail", 421, 1), ("limit: command time", "mail", "tempfail", 421, 1)],
-      "timeout greeting 1s\ntimeout command 1s\n")
-def _(postern, mta):
-    a, b = Client(postern), Client(postern)
-    b.hello()
-    a.expect(421)
-    b.expect(421)
 
 
 @case("a message that stalls", [("limit: pause in a message", "message", "tempfail", 421, 1)],
@@ -207,12 +215,280 @@ def _(postern, mta):
     c.close()
 
 
-@case("who is there when posternd stops", [("reply: SHUTDOWN", "mail", "tempfail", 421, 1)])
+# ---- in front of a session: the PROXY protocol ----
+
+def behind(octets, source="127.0.0.1"):
+    """On the listener for proxies, which is on the second address."""
+    c = Client.__new__(Client)
+    c.socket, c.input = socket.create_connection(("127.0.0.2", PROXIES_PORT), play.WAIT, (source, 0)), b""
+    c.send(octets)
+    return c
+
+
+PROXIES_PORT = play.free_port()
+PROXIES = "listen proxy 127.0.0.2 port %d from proxies\ntrust 127.0.0.1\ntimeout proxy header 1s\n" % PROXIES_PORT
+
+
+@case("PROXY headers that are wrong, or do not come", [("limit: proxy header", "connect", "tempfail", 421, 6)], PROXIES)
+def _(postern, mta):
+    for octets in (b"EHLO client.example\r\n", b"PROXY TCP4 192.0.2.7\r\n", b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 99999\r\n",
+                   b"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0", b"PROXY TCP4 192.0.2.7 ", b""):
+        c = behind(octets)
+        c.expect_end()
+    # a check that somebody listens is none
+    behind(b"").close()
+
+
+@case("who is no proxy", [("limit: not a proxy", "connect", "reject", 554, 2)], PROXIES)
+def _(postern, mta):
+    for octets in (b"", b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n"):
+        behind(octets, "127.0.0.3").expect(554)
+
+
+@case("a PROXY header where none is due", [("reply: FOREIGN", "helo", "reject", 554, 2)], PROXIES)
+def _(postern, mta):
+    for octets in (b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0"):
+        c = Client(postern)
+        c.send(octets)
+        c.expect(554)
+
+
+# ---- AUTH ----
+
+CLEAR = "auth in clear on\n"
+OFFERS = (b"PIPELINING", b"AUTH PLAIN LOGIN")
+NO = {"AUTH": b"535 5.7.8 no\r\n"}
+
+
+def a_password(c):
+    c.send(b"AUTH PLAIN AGFubmEAc2VjcmV0\r\n")
+
+
+@case("AUTH in the clear", [("reply: AUTH_TLS", "mail", "reject", 538, 1)], tls=True, ehlo=OFFERS)
 def _(postern, mta):
     c = Client(postern)
     c.hello()
-    postern.process.terminate()
+    a_password(c)
+    c.expect(538)
+    c.close()
+
+
+@case("AUTH that nobody offers", [("reply: NOT_OFFERED", "mail", "reject", 502, 1)], CLEAR)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    a_password(c)
+    c.expect(502)
+    c.close()
+
+
+@case("AUTH that is not well-formed, or at the wrong time",
+      [("reply: AUTH_SYNTAX", "mail", "reject", 501, 1), ("reply: AUTH_MECHANISM", "mail", "reject", 504, 1),
+       ("reply: AUTH_FIRST", "mail", "reject", 501, 1), ("reply: AUTH_ORDER", "rcpt", "reject", 503, 1)], CLEAR, ehlo=OFFERS)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("AUTH", 501)
+    c.say("AUTH CRAM-MD5", 504)
+    c.say("AUTH PLAIN !", 501)
+    c.say("MAIL FROM:<a@example.net>", 250)
+    a_password(c)
+    c.expect(503)
+    c.close()
+
+
+@case("dialogues of AUTH that are broken off",
+      [("reply: AUTH_CANCELLED", "helo", "reject", 501, 2), ("reply: AUTH_BASE64", "helo", "reject", 501, 1),
+       ("reply: AUTH_LONG", "helo", "reject", 500, 1), ("limit: command time", "helo", "tempfail", 421, 1)],
+      CLEAR + "timeout command 1s\n", mta_says={"AUTH": b"334 \r\n", "*": b"501 5.7.0 as you like\r\n"}, ehlo=OFFERS)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    for said, code in (("*", 501), ("!", 501), ("x" * 20000, 500), ("*", 501)):
+        c.say("AUTH LOGIN", 334)
+        c.say(said, code)
+    c.say("AUTH LOGIN", 334)
     c.expect(421)
+
+
+@case("passwords that are wrong, until it is too much",
+      [("backend: AUTH PLAIN", "helo", "reject", 535, 3), ("limit: auth failures", "helo", "tempfail", 421, 1)],
+      CLEAR, mta_says=NO, ehlo=OFFERS)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    for _ in range(3):
+        a_password(c)
+        c.expect(535, b"no")
+    c.expect(421)
+
+
+@case("whoever has had too many wrong ones in other sessions",
+      [("backend: AUTH PLAIN", "helo", "reject", 535, 2), ("limit: auth failures of a client", "mail", "tempfail", 454, 2)],
+      CLEAR + "auth_failures_per_minute 2\n", mta_says=NO, ehlo=OFFERS)
+def _(postern, mta):
+    for code in (535, 535, 454, 454):
+        c = Client(postern)
+        c.hello()
+        a_password(c)
+        c.expect(code)
+        c.close()
+
+
+@case("an AUTH that the mail server does not judge, in its words or in ours",
+      [("reply: AUTH_AWAY", "mail", "tempfail", 454, 3), ("backend: AUTH PLAIN", "helo", "reject", 534, 1)], CLEAR, ehlo=OFFERS)
+def _(postern, mta):
+    for said, told in ((b"454 4.7.0 words of the server\r\n", b"words of the server"), (play.DIE, b"454 4.7.0 Temporary"),
+                       (b"421 4.3.2 words\r\n", b"454 4.7.0 Temporary"), (b"534 5.7.9 too weak\r\n", b"too weak")):
+        mta.says["AUTH"] = said
+        c = Client(postern)
+        c.hello()
+        a_password(c)
+        c.expect(534 if b"weak" in told else 454, told)
+        c.close()
+
+
+# ---- time ----
+
+def silent(postern, *clients):
+    for c in clients:
+        c.expect(421, b"Timeout")
+        c.expect_end()
+
+
+TIMES = "timeout greeting 1s\ntimeout command 1s\ntimeout tls 1s\ntimeout data block 1s\n"
+
+
+@case("who is silent, or says half of a command, at each step",
+      [("limit: command time", "helo", "tempfail", 421, 2), ("limit: command time", "mail", "tempfail", 421, 2),
+       ("limit: command time", "rcpt", "tempfail", 421, 3), ("limit: command time", "message", "tempfail", 421, 2)], TIMES)
+def _(postern, mta):
+    steps = [[Client(postern), Client(postern)] for _ in range(4)]
+    rcpts = Client(postern)
+    for clients in steps[1:] + [[rcpts]]:
+        for c in clients:
+            c.hello()
+    for c in steps[2]:
+        c.say("MAIL FROM:<a@example.net>", 250)
+    rcpts.envelope()
+    for c in steps[3]:
+        c.envelope()
+        c.send(b"BDAT 1\r\nx")
+        c.expect(250)
+    for _, c in steps:
+        c.send(b"RCP")
+    silent(postern, rcpts, *(c for clients in steps for c in clients))
+
+
+@case("a TLS handshake that does not go on", [("limit: TLS handshake", "helo", "tempfail", 421, 2)], TIMES, tls=True)
+def _(postern, mta):
+    for half in (b"", b"\x16\x03\x01\x02\x00\x01"):
+        c = Client(postern)
+        c.hello()
+        c.say("STARTTLS", 220)
+        c.send(half)
+        c.expect_end()
+
+
+@case("a chunk that stalls", [("limit: pause in a message", "message", "tempfail", 421, 1)], TIMES)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.envelope()
+    c.send(b"BDAT 100\r\nhalf of")
+    silent(postern, c)
+
+
+def drip(c):
+    """An octet now and then, until that is of no use."""
+    try:
+        for _ in range(100):
+            c.send(b"x")
+            time.sleep(0.1)
+    except OSError:
+        pass
+
+
+@case("a message that drips for longer than one may", [("limit: message time", "message", "tempfail", 421, 1)], "timeout message 1s\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.envelope()
+    c.say("DATA", 354)
+    drip(c)
+
+
+@case("a message that comes too slowly", [("limit: data rate", "message", "tempfail", 421, 1)],
+      "data_rate 1000\ndata_rate_over 1s\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.envelope()
+    c.say("DATA", 354)
+    drip(c)
+
+
+@case("sessions that last too long, at each step",
+      [("limit: session time", s, "tempfail", 421, 1) for s in ("helo", "mail", "rcpt", "message")], "timeout session 2s\n")
+def _(postern, mta):
+    clients = [Client(postern) for _ in range(4)]
+    for c in clients[1:]:
+        c.hello()
+    for c in clients[2:]:
+        c.envelope()
+    clients[3].say("DATA", 354)
+    for c in clients:
+        c.expect(421, b"session")
+
+
+# ---- STARTTLS ----
+
+@case("STARTTLS where there is none, twice, or with words", [("reply: TLS_ON", "mail", "reject", 503, 1),
+                                                             ("reply: NO_ARGUMENT", "mail", "reject", 501, 1)], tls=True)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("STARTTLS now", 501)
+    c.say("STARTTLS", 220)
+    c.starttls(AUTHORITY.client(), "mx.example.org")
+    c.hello()
+    c.say("STARTTLS", 503)
+    c.close()
+
+
+# ---- the end ----
+
+@case("who is there when posternd stops, at each step: a message that has begun is brought to its end",
+      [("reply: SHUTDOWN", "helo", "tempfail", 421, 1), ("reply: SHUTDOWN", "mail", "tempfail", 421, 3),
+       ("", "message", "accept", 250, 1)])
+def _(postern, mta):
+    greeted, ehlo, rcpt, data = clients = [Client(postern) for _ in range(4)]
+    for c in clients[1:]:
+        c.hello()
+    rcpt.envelope()
+    data.envelope()
+    data.say("DATA", 354)
+    postern.process.terminate()
+    greeted.expect(421, b"shutting down")
+    ehlo.expect(421, b"shutting down")
+    data.send(b"a: b\r\n\r\nx\r\n.\r\n")
+    data.expect(250)
+    data.expect(421, b"shutting down")
+    rcpt.say("RSET", 250)
+    rcpt.expect(421, b"shutting down")
+
+
+@case("who has not come to an end when the time for that is over",
+      [("reply: SHUTDOWN", "rcpt", "tempfail", 421, 1), ("reply: SHUTDOWN", "message", "tempfail", 421, 1)])
+def _(postern, mta):
+    rcpt, data = Client(postern), Client(postern)
+    for c in (rcpt, data):
+        c.hello()
+        c.envelope()
+    data.say("DATA", 354)
+    postern.process.terminate()
+    for c in (rcpt, data):
+        c.expect(421, b"shutting down")
 
 
 if __name__ == "__main__":
