@@ -103,6 +103,8 @@ bool journal_read_key(struct journal *j, struct err *e);
 void journal_cells(sqlite3_stmt *row, struct chain_cell cell[COLUMNS]);
 /* The lowest serial there is, 0 when there is none. */
 int64_t journal_oldest(struct journal *j);
+/* The lowest serial of an entry since then; INT64_MAX when there is none. */
+bool journal_since(struct journal *j, int64_t since_ms, int64_t *first, struct err *e);
 /* The newest entry, or where the chain begins. */
 bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
 /* The hash in a column; false: it is none. */

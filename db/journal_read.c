@@ -380,20 +380,51 @@ one_number(struct journal *j, sqlite3_stmt *stmt, int64_t none, int64_t *out, st
 	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
-static bool
-span_since(struct search *s, struct err *e)
+/*
+ * Asked for the lowest serial since then, SQLite would read all entries from the first on; the index of times has only those that are asked for. Clocks
+ * go back, so serials are not in its order. Where nearly all are asked for, one of the first entries is it.
+ */
+bool
+journal_since(struct journal *j, int64_t since_ms, int64_t *first, struct err *e)
 {
+	static const char sql[] =
+	    "SELECT ifnull((SELECT min(serial) FROM (SELECT serial, time_ms FROM entry ORDER BY serial LIMIT 1000) "
+	    "WHERE time_ms >= ?1), (SELECT min(serial) FROM entry INDEXED BY entry_time WHERE time_ms >= ?1))";
 	sqlite3_stmt *stmt;
-	int64_t first;
 
-	if (!dbfile_prepare(
-		&s->journal->file, "SELECT min(serial) FROM entry WHERE time_ms >= ?1", &stmt, e))
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
 		return false;
-	sqlite3_bind_int64(stmt, 1, s->filter->since_ms);
-	if (!one_number(s->journal, stmt, INT64_MAX, &first, e))
+	sqlite3_bind_int64(stmt, 1, since_ms);
+	return one_number(j, stmt, INT64_MAX, first, e);
+}
+
+/* The highest serial before then; as above. */
+static bool
+until(struct journal *j, int64_t until_ms, int64_t *last, struct err *e)
+{
+	static const char sql[] =
+	    "SELECT ifnull((SELECT max(serial) FROM (SELECT serial, time_ms FROM entry ORDER BY serial DESC LIMIT 1000) "
+	    "WHERE time_ms < ?1), (SELECT max(serial) FROM entry INDEXED BY entry_time WHERE time_ms < ?1))";
+	sqlite3_stmt *stmt;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
 		return false;
-	if (first > s->first)
-		s->first = first;
+	sqlite3_bind_int64(stmt, 1, until_ms);
+	return one_number(j, stmt, 0, last, e);
+}
+
+static bool
+span_times(struct search *s, struct err *e)
+{
+	const struct journal_filter *f = s->filter;
+	int64_t first = s->first, last = s->last;
+
+	if (f->since_ms > 0 && !journal_since(s->journal, f->since_ms, &first, e))
+		return false;
+	if (f->until_ms > 0 && !until(s->journal, f->until_ms, &last, e))
+		return false;
+	s->first = first > s->first ? first : s->first;
+	s->last = last < s->last ? last : s->last;
 	return true;
 }
 
@@ -522,7 +553,7 @@ span(struct search *s, struct err *e)
 	if (!dbfile_prepare(&s->journal->file, "SELECT max(serial) FROM entry", &stmt, e) ||
 	    !one_number(s->journal, stmt, 0, &s->last, e))
 		return false;
-	if (f->since_ms > 0 && !span_since(s, e))
+	if (!span_times(s, e))
 		return false;
 	if (f->id.n > 0 && !span_id(s, e))
 		return false;

@@ -182,10 +182,7 @@ begin(struct walk *w, int64_t *behind, struct err *e)
 
 	if (!one(w, "SELECT max(serial), NULL FROM entry", 0, &w->last, e))
 		return false;
-	if (since_ms > 0 &&
-	    !one(w,
-		"SELECT ifnull(min(serial), 9223372036854775807), NULL FROM entry WHERE time_ms >= ?1",
-		since_ms, &first, e))
+	if (since_ms > 0 && !journal_since(w->journal, since_ms, &first, e))
 		return false;
 	if (!one(w, "SELECT serial, hash FROM anchor", 0, &w->serial, e))
 		return false;

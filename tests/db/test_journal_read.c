@@ -14,6 +14,7 @@
 
 #define T0 1700000000000 /* milliseconds */
 #define HOUR 3600000
+#define MINUTE (HOUR / 60)
 
 struct world {
 	struct folder folder;
@@ -147,6 +148,53 @@ test_clock_goes_back(void **state)
 	}
 }
 
+/* An entry of each minute, but for a day at which the clock was ahead or behind: more than are looked at first. */
+static int64_t
+minute_of(int64_t serial)
+{
+	int64_t wrong = serial == 1300 || serial == 1301 ? 2900 : serial == 1700 ? 20 : serial;
+
+	return T0 + wrong * MINUTE;
+}
+
+#define MINUTES 3000
+
+static bool
+count_right(void *owner, const struct journal_record *r)
+{
+	assert_int_equal(r->time_ms, minute_of(r->serial));
+	++*(size_t *)owner;
+	return true;
+}
+
+static void
+test_spans_of_time(void **state)
+{
+	static const int64_t edges[] = { 0, 1, 20, 21, 999, 1001, 1300, 1301, 1700, 1999, 2001,
+		2899, 2900, 2901, 2999, 3000, 3001, 5000 };
+	static struct journal_record record[MINUTES], *p[MINUTES];
+	struct world *w = *state;
+	size_t n_edges = sizeof(edges) / sizeof(edges[0]);
+
+	for (size_t i = 0; i < MINUTES; i++) {
+		record[i].time_ms = minute_of((int64_t)i + 1);
+		record[i].verdict = "accept";
+		p[i] = &record[i];
+	}
+	assert_true(journal_append(w->journal, p, MINUTES, NULL));
+	for (size_t i = 0; i < n_edges * n_edges; i++) {
+		const struct journal_filter filter = { .since_ms = T0 + edges[i / n_edges] * MINUTE,
+			.until_ms = T0 + edges[i % n_edges] * MINUTE };
+		size_t want = 0, got = 0;
+
+		for (int64_t serial = 1; serial <= MINUTES; serial++)
+			want += minute_of(serial) >= filter.since_ms &&
+			    minute_of(serial) < filter.until_ms;
+		assert_true(journal_read(w->reader, &filter, count_right, &got, NULL));
+		assert_int_equal(got, want);
+	}
+}
+
 /* Words that this version does not write come out as such, and harm nobody. */
 static void
 test_unknown_words(void **state)
@@ -184,6 +232,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_entries_that_come, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries_that_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_goes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spans_of_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files_that_are_none, setup, teardown),
 	};
