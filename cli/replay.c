@@ -40,8 +40,10 @@ struct run {
 	bool failed;
 	int64_t n[REPLAY_STATES];
 	int64_t changed, new_rejects, observed;
+	int64_t by_files; /* changed, and nothing but files of lists differs */
 	struct ranking directions, rules,
-	    needs; /* "accept reject", "accept reject OLD\nNEW", "dkim" */
+	    needs;            /* "accept reject", "accept reject OLD\nNEW", "dkim" */
+	struct ranking files; /* of lists, that held something else then */
 	struct ranking by[BY_KINDS];
 	struct buf text;
 	int64_t took_us;
@@ -151,6 +153,14 @@ list_line(struct run *r, const struct journal_record *record, const struct repla
 	buf_free(&b);
 }
 
+static void
+count_file(void *owner, struct str file)
+{
+	struct run *r = owner;
+
+	ranking_add(&r->files, file, 1);
+}
+
 static bool
 learn(struct run *r, struct str revision)
 {
@@ -183,6 +193,7 @@ row(void *owner, const struct journal_record *record)
 	if (now.state > REPLAY_UNKNOWN)
 		return true;
 	changed = now.state == REPLAY_DECIDED && strcmp(now.verdict, record->verdict) != 0;
+	r->by_files += replay_files(r->replay, record->config, count_file, r) && changed;
 	r->observed += now.state == REPLAY_DECIDED && now.observed && !changed;
 	if (changed)
 		count_change(r, record, &now);
@@ -240,6 +251,29 @@ print_headline(struct run *r)
 		    "; %" PRId64 " more would be refused by rules that are only observed",
 		    r->observed);
 	line_cell(&line, buf_str(&b), 0, COLOR_DIM);
+	line_end(&line);
+	buf_free(&b);
+}
+
+/* Whose rules read as they did then, and say something else. */
+static void
+print_files(struct run *r)
+{
+	struct line line = { r->cli };
+	struct buf b;
+
+	if (r->files.texts.n == 0)
+		return;
+	buf_init(&b, 1 << 16);
+	buf_add(&b,
+	    STR("replayed with what is in lists now; these files held something else then, for so many verdicts: "));
+	add_top(&b, &r->files);
+	if (r->by_files > 0)
+		buf_printf(&b,
+		    "; %" PRId64
+		    " of the changes come of that: the rest of the configuration is the same",
+		    r->by_files);
+	line_cell(&line, buf_str(&b), 0, COLOR_YELLOW);
 	line_end(&line);
 	buf_free(&b);
 }
@@ -317,6 +351,7 @@ print_sum(struct run *r)
 	if (r->options->list && r->changed + r->n[REPLAY_UNKNOWN] > 0)
 		fputc('\n', r->cli->out);
 	print_headline(r);
+	print_files(r);
 	print_rules(r);
 	for (int i = 0; i < BY_KINDS; i++)
 		print_top(r, i);
@@ -370,11 +405,13 @@ json_sum(struct run *r)
 	buf_printf(&b,
 	    "{\"replayed\":%" PRId64 ",\"changed\":%" PRId64 ",\"unknown\":%" PRId64
 	    ",\"aside\":%" PRId64 ",\"too_old\":%" PRId64 ",\"new_rejects\":%" PRId64
-	    ",\"observed\":%" PRId64 ",\"took_us\":%" PRId64,
+	    ",\"observed\":%" PRId64 ",\"changed_by_files\":%" PRId64 ",\"took_us\":%" PRId64,
 	    r->n[REPLAY_DECIDED] + r->n[REPLAY_UNKNOWN], r->changed, r->n[REPLAY_UNKNOWN],
-	    r->n[REPLAY_ASIDE], r->n[REPLAY_TOO_OLD], r->new_rejects, r->observed, r->took_us);
+	    r->n[REPLAY_ASIDE], r->n[REPLAY_TOO_OLD], r->new_rejects, r->observed, r->by_files,
+	    r->took_us);
 	json_top(&b, "directions", &r->directions);
 	json_top(&b, "needs", &r->needs);
+	json_top(&b, "files", &r->files);
 	json_rules(r, &b);
 	for (int i = 0; i < BY_KINDS; i++)
 		json_top(&b, kinds[i].key, &r->by[i]);
@@ -398,6 +435,7 @@ run_init(struct run *r, const struct config *config)
 	ranking_init(&r->directions);
 	ranking_init(&r->rules);
 	ranking_init(&r->needs);
+	ranking_init(&r->files);
 	for (int i = 0; i < BY_KINDS; i++)
 		ranking_init(&r->by[i]);
 	buf_init(&r->text, 1 << 16);
@@ -410,6 +448,7 @@ run_free(struct run *r)
 	ranking_free(&r->directions);
 	ranking_free(&r->rules);
 	ranking_free(&r->needs);
+	ranking_free(&r->files);
 	for (int i = 0; i < BY_KINDS; i++)
 		ranking_free(&r->by[i]);
 	buf_free(&r->text);

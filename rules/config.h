@@ -181,6 +181,8 @@ struct config_file {
 	const char *path;
 	bool list;               /* of a list's items: it is watched */
 	struct file_stamp stamp; /* LIST: from before it was read */
+	struct str written;      /* its path as it is written */
+	uint64_t hash;           /* LIST: of what was in it */
 	const struct config_file *next;
 };
 

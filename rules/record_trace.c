@@ -493,6 +493,25 @@ rules_json(struct buf *b, const struct ruleset *rules)
 	buf_addc(b, ']');
 }
 
+/* What was in the files of lists: rules read the same, and say something else, when it changes. */
+static void
+files_json(struct buf *b, const struct config *c)
+{
+	member(b, "words");
+	buf_printf(b, "\"%s\"", c->words);
+	member(b, "files");
+	buf_addc(b, '{');
+	for (const struct config_file *file = c->files; file; file = file->next) {
+		if (!file->list)
+			continue;
+		if (b->p[b->n - 1] != '{')
+			buf_addc(b, ',');
+		escape_json(b, file->written);
+		buf_printf(b, ":\"%016" PRIx64 "\"", file->hash);
+	}
+	buf_addc(b, '}');
+}
+
 void
 record_configuration(const struct config *c, struct buf *out)
 {
@@ -517,6 +536,7 @@ record_configuration(const struct config *c, struct buf *out)
 		buf_printf(out, "\"%016" PRIx64 "\"", config_part_hash(c, i));
 	}
 	buf_addc(out, '}');
+	files_json(out, c);
 	member(out, "plans");
 	buf_printf(out, "\"%016" PRIx64 "\"}", config_plans_hash(c));
 }

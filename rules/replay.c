@@ -1,5 +1,6 @@
 #include "rules/replay.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,8 +79,10 @@ replay_free(struct replay **replay)
 
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < r->n_eras; i++)
+	for (size_t i = 0; i < r->n_eras; i++) {
 		free(r->era[i].stages);
+		free(r->era[i].files);
+	}
 	free(r->era);
 	free(r->name);
 	free(r->hash);
@@ -113,12 +116,50 @@ replay_knows(const struct replay *r, struct str revision)
 }
 
 static bool
-same_hash(const struct json *object, const char *name, uint64_t hash)
+is_hash(struct str text, uint64_t hash)
 {
-	char text[20];
+	char digits[20];
 
-	snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
-	return str_eq(json_text(object, name), str_of(text));
+	snprintf(digits, sizeof(digits), "%016" PRIx64, hash);
+	return str_eq(text, str_of(digits));
+}
+
+/* In the order of the files; those that are no lists' among them. */
+static bool *
+other_files(const struct config *c, const struct json *files)
+{
+	size_t n = 0;
+	bool *other;
+
+	for (const struct config_file *file = c->files; file; file = file->next)
+		n++;
+	other = xcalloc(n + 1, sizeof(*other));
+	n = 0;
+	for (const struct config_file *file = c->files; file; file = file->next, n++) {
+		const struct json *hash = files ? files->first : NULL;
+
+		while (hash && !str_eq(hash->name, file->written))
+			hash = hash->next;
+		other[n] = file->list && hash && !is_hash(hash->text, file->hash);
+	}
+	return other;
+}
+
+bool
+replay_files(const struct replay *r, struct str revision,
+    void (*told)(void *owner, struct str file), void *owner)
+{
+	const struct replay_era *era = era_of(r, revision);
+	bool any = false;
+	size_t i = 0;
+
+	for (const struct config_file *file = r->config->files; era && file; file = file->next) {
+		if (!era->files[i++])
+			continue;
+		told(owner, file->written);
+		any = true;
+	}
+	return any && era->words;
 }
 
 void
@@ -136,11 +177,13 @@ replay_configuration(struct replay *r, struct str revision, struct str text)
 	}
 	era = &r->era[r->n_eras++];
 	*era = (struct replay_era){ .same = str_eq(revision, str_of(c->revision)),
-		.plans = same_hash(conf, "plans", config_plans_hash(c)),
+		.words = str_eq(json_text(conf, "words"), str_of(c->words)),
+		.files = other_files(c, json_get(conf, "files")),
+		.plans = is_hash(json_text(conf, "plans"), config_plans_hash(c)),
 		.stages = xcalloc(c->n_parts, sizeof(*era->stages)) };
 	str_copy(revision, era->revision, sizeof(era->revision));
 	for (size_t i = 0; i < c->n_parts; i++)
-		era->stages[i] = same_hash(stages, c->part[i].name, r->hash[i]);
+		era->stages[i] = is_hash(json_text(stages, c->part[i].name), r->hash[i]);
 	arena_free(&arena);
 }
 

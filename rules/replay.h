@@ -57,6 +57,12 @@ void replay_free(struct replay **replay);
 void replay_configuration(struct replay *replay, struct str revision, struct str text);
 /* False: replay_configuration() has not been told of it yet. */
 bool replay_knows(const struct replay *replay, struct str revision);
+/*
+ * Files of lists that the configurations of then and of today both name, and that held something else then. Calls told() for each of them, by its
+ * path as it is written. True: there are such, and but for them the two are the same.
+ */
+bool replay_files(const struct replay *replay, struct str revision,
+    void (*told)(void *owner, struct str file), void *owner);
 /* How the rule reads that a result names; "": it is none. */
 struct str replay_source(const struct replay *replay, struct str rule);
 /* Texts of the result are valid until the next. */

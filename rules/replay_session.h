@@ -18,6 +18,8 @@ struct replay_name {
 struct replay_era {
 	char revision[16];
 	bool same;    /* all of it */
+	bool words;   /* all but what is in files of lists */
+	bool *files;  /* of lists, in the configuration's order: it held something else */
 	bool plans;   /* what plans say, and our own name */
 	bool *stages; /* per part: its settings */
 };

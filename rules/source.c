@@ -139,7 +139,9 @@ add_file(struct load *load, struct str path)
 {
 	struct config_file *file = ARENA_NEW(load->arena, struct config_file);
 
-	*file = (struct config_file){ .path = full_path(load, path), .next = load->config->files };
+	*file = (struct config_file){ .path = full_path(load, path),
+		.written = arena_dup(load->arena, path),
+		.next = load->config->files };
 	load->config->files = file;
 	return file;
 }
@@ -161,6 +163,7 @@ source_list(struct load *load, struct str path, const char **full, struct str *o
 	*full = file->path;
 	if (!source_take(file->path, LIST_FILE_MAX, load->arena, out, e))
 		return false;
+	file->hash = str_hash(STR_HASH, *out);
 	digest_add(load->digest, *out);
 	return true;
 }

@@ -169,6 +169,40 @@ test_nothing_changes(void **state)
 	assert_int_equal(r->code, 0);
 }
 
+/* The rules read as they did: what changes comes of what is in the file of a list by now. */
+static void
+test_a_list_that_changed(void **state)
+{
+	static const char now[] = "# a\nexample.net\n";
+	struct run *r = *state;
+
+	write_file(r, "old.conf",
+	    "list bad { file \"bad.list\" }\nlist good { file \"good.list\" }\n"
+	    "at mail {\n reject 550 5.7.1 \"no\" if sender in bad and sender not in good\n}");
+	folder_write(&r->folder, "bad.list", "example.org\n", 12);
+	folder_write(&r->folder, "good.list", "", 0);
+	append(r, &entries[0]);
+	append(r, &entries[2]);
+	run_configuration(r, "old.conf");
+	replay(r, "old.conf", "");
+	run_has(r, "2 verdicts replayed, 0 change\n");
+	assert_null(strstr(r->out, "bad.list"));
+	folder_write(&r->folder, "bad.list", now, strlen(now));
+	replay(r, "old.conf", "");
+	run_has(r, "2 verdicts replayed, 1 change: 1 accept -> reject\n");
+	run_has(r,
+	    "\nreplayed with what is in lists now; these files held something else then, for so many "
+	    "verdicts: 2 bad.list; 1 of the changes come of that: the rest of the configuration is the same\n");
+	replay(r, "old.conf", "--json");
+	run_has(r, "\"changed_by_files\":1,");
+	run_has(r, "\"files\":[{\"key\":\"bad.list\",\"n\":2}],");
+	/* Other rules with the same list: what changes may come of either. */
+	write_file(r, "new.conf",
+	    "list bad { file \"bad.list\" }\nat mail {\n reject 550 5.7.1 \"no\" if sender in bad\n}");
+	replay(r, "new.conf", "");
+	run_has(r, "for so many verdicts: 2 bad.list\n");
+}
+
 static void
 test_usage(void **state)
 {
@@ -193,6 +227,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_lists, setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_changes, setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_a_list_that_changed, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, run_teardown),
 	};
 
