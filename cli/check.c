@@ -1,4 +1,5 @@
 #include "base/escape.h"
+#include "cli/check_cost.h"
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "rules/ruleset.h"
@@ -39,6 +40,17 @@ print_config(struct cli *cli, const struct config *c, size_t warned)
 	fputc('\n', cli->out);
 }
 
+static void
+print_cost(struct cli *cli, const struct config *config)
+{
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct cost_report report;
+
+	cost_report(arena, config, &report);
+	check_cost_print(cli, &report);
+	arena_free(&arena);
+}
+
 /* --- for a program ---------------------------------------------------------------------------------- */
 
 static void
@@ -52,6 +64,17 @@ json_complaint(struct buf *b, const struct complaint *c)
 	print_member(b, "text", str_of(c->text));
 	print_member(b, "mend", str_of(c->mend));
 	buf_addc(b, '}');
+}
+
+static void
+json_cost(struct buf *b, const struct config *config)
+{
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct cost_report report;
+
+	cost_report(arena, config, &report);
+	check_cost_json(b, &report);
+	arena_free(&arena);
 }
 
 /* One object, whether the file is usable or not. */
@@ -73,7 +96,10 @@ json_all(struct cli *cli, const char *path, const struct config *config, const s
 			buf_addc(&b, ',');
 		json_complaint(&b, &c->item[i]);
 	}
-	buf_add(&b, STR("]}\n"));
+	buf_addc(&b, ']');
+	if (config)
+		json_cost(&b, config);
+	buf_add(&b, STR("}\n"));
 	fwrite(b.p, 1, b.n, cli->out);
 	buf_free(&b);
 }
@@ -99,8 +125,10 @@ run(struct cli *cli, int argc, char **argv)
 		json_all(cli, path, config, &complaints);
 	else
 		cli_complaints(cli, &complaints);
-	if (config && !cli->json)
+	if (config && !cli->json) {
 		print_config(cli, config, warnings(&complaints));
+		print_cost(cli, config);
+	}
 	code = code_of(config, &complaints, &o);
 	complaints_free(&complaints);
 	if (config)

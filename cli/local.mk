@@ -4,6 +4,7 @@ libpostern_a_SOURCES += \
 	cli/backends.c \
 	cli/cases.c cli/cases.h \
 	cli/check.c \
+	cli/check_cost.c cli/check_cost.h \
 	cli/cli.c cli/cli.h \
 	cli/digest.c \
 	cli/evidence.c cli/evidence.h \

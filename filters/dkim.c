@@ -332,6 +332,19 @@ compute_signatures(struct ask *ask, const struct fact_call *call, struct value *
 	return DONE;
 }
 
+/* A key for each signature that is looked at. */
+static void
+asks_keys(struct costs *costs, const void *conf)
+{
+	cost_dns(costs, STR("dkim"), 0, (unsigned)((const struct dkim_conf *)conf)->signatures);
+}
+
+static void
+asks(struct costs *costs, const struct fact_call *call)
+{
+	asks_keys(costs, call->entry->conf);
+}
+
 static const char *const symbols[] = { "none", "pass", "fail", "policy", "neutral", "temperror",
 	"permerror", NULL };
 
@@ -347,6 +360,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_BODY,
 	    .compute = compute_dkim,
+	    .asks = asks,
 	    .help = "The best result of the message's DKIM signatures (RFC 6376, RFC 8601).",
 	},
 	{
@@ -358,6 +372,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_BODY,
 	    .compute = compute_domains,
+	    .asks = asks,
 	    .help = "The domains whose DKIM signatures pass, in lower case, each once.",
 	},
 	{
@@ -368,6 +383,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_BODY,
 	    .compute = compute_results,
+	    .asks = asks,
 	    .help = "A line for each DKIM signature: domain/selector, result and reason.",
 	},
 	{
@@ -378,6 +394,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_BODY,
 	    .compute = compute_partial,
+	    .asks = asks,
 	    .help = "A DKIM signature verifies, but covers only a part of the body (l=).",
 	},
 	{
@@ -398,6 +415,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_BODY,
 	    .compute = compute_unanswered,
+	    .asks = asks,
 	    .help = "The domains of DKIM signatures whose keys could not be had (temperror).",
 	},
 };
@@ -509,5 +527,6 @@ const struct stage dkim_stage = {
 	.conf_size = sizeof(struct dkim_conf),
 	.configure = configure,
 	.event = stage_event,
+	.early = asks_keys,
 	.results = stage_results,
 };

@@ -331,12 +331,62 @@ compute_testing(struct ask *ask, const struct fact_call *call, struct value *out
 	return DONE;
 }
 
+/* By RFC 7489 a record stands in two places at most. */
+#define PLACES_7489 2
+
+static void
+asks_authors(struct costs *costs, const struct dmarc_conf *conf)
+{
+	unsigned places = conf->standard == 0 ? DMARC_QUERIES : PLACES_7489;
+
+	cost_dns(costs, STR("dmarc"), 1, AUTHORS * places);
+}
+
+/* What is noted when the header is complete: the authors' records, and SPF. */
+static void
+asks_early(struct costs *costs, const void *conf)
+{
+	asks_authors(costs, conf);
+	cost_fact(costs, "spf");
+}
+
+/* Domains that SPF and DKIM can bring. */
+static unsigned
+identifiers_most(const struct costs *costs)
+{
+	for (size_t i = 0; i < costs->n; i++)
+		if (str_eq(costs->group[i].name, STR("dkim")))
+			return 1 + costs->group[i].most;
+	return 1;
+}
+
+/*
+ * For each author whether it exists, and for each identifier a walk: those of one for several authors are the same. It ends in the author's organization,
+ * whose names were asked for already: one at least.
+ */
+static void
+asks(struct costs *costs, const struct fact_call *call)
+{
+	const struct dmarc_conf *conf = call->entry->conf;
+	unsigned walks;
+
+	asks_authors(costs, conf);
+	cost_fact(costs, "spf");
+	cost_fact(costs, "dkim.domains");
+	walks = identifiers_most(costs);
+	if (walks > AUTHORS * DMARC_WALKS)
+		walks = AUTHORS * DMARC_WALKS;
+	if (conf->standard == 0)
+		cost_dns(costs, STR("dmarc alignment"), 0, AUTHORS + walks * (DMARC_QUERIES - 1));
+}
+
 static const char *const results[] = { "pass", "fail", "none", "temperror", "permerror", NULL };
 static const char *const policies[] = { "none", "quarantine", "reject", NULL };
 static const char *const mechanisms[] = { "none", "spf", "dkim", "both", NULL };
 
 #define OF_MESSAGE \
-	.from = STEP_MESSAGE, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_BODY
+	.from = STEP_MESSAGE, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_BODY, \
+	.asks = asks
 
 static const struct fact_def facts[] = {
 	{ .name = "dmarc",
@@ -466,5 +516,6 @@ const struct stage dmarc_stage = {
 	.uses = uses,
 	.configure = configure,
 	.event = stage_event,
+	.early = asks_early,
 	.results = stage_results,
 };

@@ -88,6 +88,22 @@ compute_early(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
+static void
+asks_passed(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_store(costs, STR("client.passed"), 1, 1);
+}
+
+/* Who kept its turn is looked up, and written down when that is due. */
+static void
+asks_early(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_store(costs, STR("client.passed"), 0, 1);
+	cost_store(costs, STR("client.early"), 0, 1);
+}
+
 static const struct fact_def facts[] = {
 	{
 	    .name = "client.early",
@@ -99,6 +115,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_HELO,
 	    .cost = COST_STORE,
 	    .compute = compute_early,
+	    .asks = asks_early,
 	    .help = "Whether the client spoke before the greeting, or went on before EHLO was "
 		    "answered. Unknown in the milter front, which does not see it.",
 	},
@@ -110,6 +127,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_SESSION,
 	    .cost = COST_STORE,
 	    .compute = compute_passed,
+	    .asks = asks_passed,
 	    .help = "Whether a client of this network has waited for its turn before, as far as "
 		    "rules asked for client.early then.",
 	},

@@ -320,6 +320,44 @@ compute_key(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
+/* --- what it costs ---------------------------------------------------------------------------- */
+
+/* Facts that the origin and the credibility of the sender rest on. */
+static void
+asks_origin(struct costs *costs, const struct fact_call *call)
+{
+	const struct greylist_conf *conf = call->entry->conf;
+
+	if (conf->use_spf)
+		cost_fact(costs, "spf");
+	if (conf->use_dkim && costs->step == STEP_MESSAGE)
+		cost_fact(costs, "dkim.domains");
+	if (conf->use_name)
+		cost_fact(costs, "client.name");
+}
+
+/*
+ * Whether client, network, sender or its domain are known; the same of the origin, whether it is proven, and to prove it; and for each
+ * recipient the pair, its end or its wait, and the triplet. A signature can make another origin of it at message, with other triplets; and
+ * then a pair that waited is let in.
+ */
+static void
+asks(struct costs *costs, const struct fact_call *call)
+{
+	const struct greylist_conf *conf = call->entry->conf;
+
+	asks_origin(costs, call);
+	cost_store(costs, STR("greylist known"), 1, 4);
+	cost_store_each(costs, STR("greylist pair"), 1, 2);
+	if (conf->use_dkim && costs->step == STEP_MESSAGE) {
+		cost_store(costs, STR("greylist signed origin"), 1, 3);
+		cost_store_each(costs, STR("greylist signed triplet"), 0, 2);
+	} else {
+		cost_store(costs, STR("greylist origin"), 2, 3);
+		cost_store_each(costs, STR("greylist triplet"), 0, 1);
+	}
+}
+
 #define GREYLIST_FACT \
 	.from = STEP_RCPT, .to = STEP_MESSAGE, .life = LIFE_RECIPIENT, .cost = COST_STORE
 
@@ -332,6 +370,7 @@ static const struct fact_def facts[] = {
 	    .symbols = words,
 	    GREYLIST_FACT,
 	    .compute = compute_greylist,
+	    .asks = asks,
 	    .help = "waiting: has to come back later; passed: came back, and is known from now on; "
 		    "known: was proven before, somebody whom our users wrote to, or one of our "
 		    "own; unknown: the store did not answer.",
@@ -341,6 +380,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_DURATION,
 	    GREYLIST_FACT,
 	    .compute = compute_first,
+	    .asks = asks,
 	    .help = "How long ago it was first seen.",
 	},
 	{
@@ -348,6 +388,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_TEXT,
 	    GREYLIST_FACT,
 	    .compute = compute_key,
+	    .asks = asks_origin,
 	    .help = "What has to prove itself: a domain (spf:example.org, dkim:example.org), the "
 		    "owner of the client's name (name:example.org) or the client's network.",
 	},
@@ -356,6 +397,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_DURATION,
 	    GREYLIST_FACT,
 	    .compute = compute_wait,
+	    .asks = asks,
 	    .help = "How long until a retry is taken.",
 	},
 };

@@ -33,6 +33,15 @@ compute_failures(struct ask *ask, const struct fact_call *call, struct value *ou
 	return DONE;
 }
 
+static void
+asks(struct costs *costs, const struct fact_call *call)
+{
+	struct str who = call->arg[0].text;
+
+	cost_store(costs, arena_printf(costs->arena, "auth.failures %.*s", STR_ARG(who)),
+	    str_eq(who, STR("client")), 1);
+}
+
 static bool
 check_failures(const struct fact_call *call, struct err *e)
 {
@@ -61,6 +70,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_HELO,
 	    .cost = COST_STORE,
 	    .compute = compute_failures,
+	    .asks = asks,
 	    .check = check_failures,
 	    .help =
 		"How many authentications failed in the last 1m, 1h or 1d, of the client (an IPv6 "

@@ -73,6 +73,9 @@ compute_form(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
+/* A and AAAA */
+#define ADDRESS_TYPES 2
+
 struct look {
 	bool exists, is_client, failed;
 };
@@ -81,13 +84,13 @@ struct look {
 static enum progress
 look_up(struct ask *ask, struct look *look)
 {
-	static const enum dns_type types[] = { DNS_A, DNS_AAAA };
+	static const enum dns_type types[ADDRESS_TYPES] = { DNS_A, DNS_AAAA };
 	const struct session *s = ask->session;
 	struct str name = arena_lower(ask->arena, s->helo);
 	enum progress all = DONE;
 
 	*look = (struct look){ 0 };
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ADDRESS_TYPES; i++) {
 		const struct dns_answer *answer;
 
 		if (ask_dns(ask, name, types[i], &answer) == PENDING) {
@@ -151,6 +154,13 @@ compute_is_client(struct ask *ask, const struct fact_call *call, struct value *o
 	return DONE;
 }
 
+static void
+asks_addresses(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_dns(costs, STR("helo"), ADDRESS_TYPES, ADDRESS_TYPES);
+}
+
 static const struct fact_def facts[] = {
 	{
 	    .name = "helo.exists",
@@ -162,6 +172,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_HELO,
 	    .cost = COST_DNS,
 	    .compute = compute_exists,
+	    .asks = asks_addresses,
 	    .help = "Whether the name given in HELO has an address in the DNS; an address literal "
 		    "counts as one. Unknown while the DNS does not answer.",
 	},
@@ -188,6 +199,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_HELO,
 	    .cost = COST_DNS,
 	    .compute = compute_is_client,
+	    .asks = asks_addresses,
 	    .help = "Whether the name given in HELO leads to the client's address. Unknown while "
 		    "the DNS does not answer.",
 	},

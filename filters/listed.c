@@ -260,6 +260,34 @@ check_name(const struct fact_call *call, struct err *e)
 	return check_zone_and_codes(call, 2, e);
 }
 
+/* Lists are asked by name, whatever the case and with or without the final dot. */
+static struct str
+zone_group(struct costs *costs, const struct fact_call *call, const char *what)
+{
+	struct str zone = arena_lower(costs->arena, call->arg[0].text);
+
+	if (str_ends(zone, STR(".")))
+		zone.n--;
+	return arena_printf(costs->arena, "%s %.*s", what, STR_ARG(zone));
+}
+
+static void
+asks_zone(struct costs *costs, const struct fact_call *call)
+{
+	cost_dns(costs, zone_group(costs, call, "listed"), 1, 1);
+}
+
+static void
+asks_name(struct costs *costs, const struct fact_call *call)
+{
+	struct str zone = zone_group(costs, call, "listed.name"), which = call->arg[1].text;
+
+	if (str_eq(which, STR("client")))
+		cost_fact(costs, "client.name");
+	cost_dns(
+	    costs, arena_printf(costs->arena, "%.*s %.*s", STR_ARG(zone), STR_ARG(which)), 1, 1);
+}
+
 static const struct fact_param zone_and_codes[] = {
 	{ .name = "zone", .type = VALUE_TEXT },
 	{ .name = "code", .type = VALUE_TEXT, .optional = true },
@@ -292,6 +320,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_SESSION,
 	    .cost = COST_DNS,
 	    .compute = compute_listed,
+	    .asks = asks_zone,
 	    .check = check_listed,
 	    .help = "Whether the client's address is on this DNS block list, with one of these "
 		    "answers if any are named.",
@@ -307,6 +336,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_SESSION,
 	    .cost = COST_DNS,
 	    .compute = compute_code,
+	    .asks = asks_zone,
 	    .check = check_listed,
 	    .help = "The answer of this DNS block list, such as 127.0.0.2; of several the least.",
 	},
@@ -321,6 +351,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_DNS,
 	    .compute = compute_name,
+	    .asks = asks_name,
 	    .check = check_name,
 	    .help = "Whether a list of names has the one of HELO, the sender's domain, or the "
 		    "client's confirmed name, with one of these answers if any are named.",

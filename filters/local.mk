@@ -38,6 +38,7 @@ libpostern_a_SOURCES += \
 	filters/table.c \
 	filters/vocabulary.c filters/vocabulary.h \
 	filters/volume.c filters/volume.h \
+	filters/volume_cost.c \
 	filters/volume_different.c \
 	filters/volume_hold.c filters/volume_hold.h \
 	filters/volume_key.c \

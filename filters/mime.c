@@ -177,7 +177,7 @@ static const struct fact_param header_params[] = { { "NAME", VALUE_TEXT }, { NUL
 	{ \
 		.name = (fact), .type = (kind), .from = STEP_MESSAGE, .to = STEP_MESSAGE, \
 		.life = LIFE_TRANSACTION, .cost = COST_BODY, .compute = (function), \
-		.help = (words), \
+		.asks = cost_nothing, .help = (words), \
 	}
 
 static const struct fact_def facts[] = {

@@ -173,6 +173,16 @@ compute_surge(struct ask *ask, const struct fact_call *call, struct value *out)
 	return DONE;
 }
 
+/* Refused, and taken. */
+static void
+asks(struct costs *costs, const struct fact_call *call)
+{
+	struct str who = call->arg[0].text;
+
+	cost_store(costs, arena_printf(costs->arena, "refusals %.*s", STR_ARG(who)),
+	    str_eq(who, STR("account")) ? 0 : 2, 2);
+}
+
 static bool
 check_share(const struct fact_call *call, struct err *e)
 {
@@ -193,7 +203,8 @@ static const struct fact_param who_param[] = {
 };
 
 #define REFUSALS_FACT \
-	.from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_STORE
+	.from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_STORE, \
+	.asks = asks
 
 static const struct fact_def facts[] = {
 	{ .name = "refused_share",

@@ -228,6 +228,35 @@ compute_received(struct ask *ask, const struct fact_call *call, struct value *ou
 	return DONE;
 }
 
+static void
+asks_names(struct costs *costs)
+{
+	cost_dns(costs, STR("spf client's names"), 0, SPF_QUESTIONS_NAMES);
+}
+
+static void
+asks_sender(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_dns(costs, STR("spf"), 1, SPF_QUESTIONS_TERMS);
+	asks_names(costs);
+}
+
+static void
+asks_helo(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_dns(costs, STR("spf.helo"), 1, SPF_QUESTIONS_TERMS);
+	asks_names(costs);
+}
+
+static void
+asks_explanation(struct costs *costs, const struct fact_call *call)
+{
+	asks_sender(costs, call);
+	cost_dns(costs, STR("spf exp="), 0, SPF_QUESTIONS_EXP);
+}
+
 static const char *const results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror",
 	"permerror", NULL };
 
@@ -242,6 +271,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_DNS,
 	    .compute = compute_spf,
+	    .asks = asks_sender,
 	    .help =
 		"Whether the sender's domain allows the client to send its mail (RFC 7208); for "
 		"the null sender the domain is the HELO name." },
@@ -260,6 +290,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_DNS,
 	    .compute = compute_explanation,
+	    .asks = asks_explanation,
 	    .help = "The result of spf in a sentence: for fail the domain's own explanation, if it "
 		    "gives one." },
 	{ .name = "spf.helo",
@@ -272,6 +303,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_HELO,
 	    .cost = COST_DNS,
 	    .compute = compute_helo,
+	    .asks = asks_helo,
 	    .help = "Whether the domain of the HELO name allows the client to use it (RFC 7208)." },
 	{ .name = "spf.mechanism",
 	    .remedy = "Let the SPF record of ${spf.domain} name ${client.ip}.",
@@ -281,6 +313,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_DNS,
 	    .compute = compute_mechanism,
+	    .asks = asks_sender,
 	    .help = "The term of the SPF record that decided, as written there, for example "
 		    "\"-all\"; empty when none did." },
 	{ .name = "spf.received",
@@ -290,6 +323,7 @@ static const struct fact_def facts[] = {
 	    .life = LIFE_TRANSACTION,
 	    .cost = COST_DNS,
 	    .compute = compute_received,
+	    .asks = asks_sender,
 	    .help = "What a Received-SPF field says (RFC 7208 9.1), for `add header`." },
 };
 

@@ -28,9 +28,15 @@ const char *spf_result_name(enum spf_result result);
 #define SPF_VOID_TERMS 2    /* of those, such that found nothing */
 #define SPF_HOSTS 10        /* MX records of one mx; PTR records that are looked at */
 /*
- * Questions of one check in all. Ten mx with ten hosts each, the first record, %{p} and exp= come
- * to 123, so this stops nobody who keeps to the standard: it is there in case our counting is
- * wrong.
+ * What these bounds come to, in questions of one check: the first record, and for each term a record, or one mx with its hosts. Beside
+ * them the client's names, for ptr and %{p}, which all checks of a session share; and the text of exp=.
+ */
+#define SPF_QUESTIONS_TERMS (1 + SPF_LOOKUP_TERMS * (1 + SPF_HOSTS))
+#define SPF_QUESTIONS_NAMES (1 + SPF_HOSTS)
+#define SPF_QUESTIONS_EXP 1
+/*
+ * Questions of one run in all; one that is asked for twice counts twice. The above come to 123, so this stops nobody
+ * who keeps to the standard: it is there in case our counting is wrong.
  */
 #define SPF_QUESTIONS 128
 

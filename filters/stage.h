@@ -11,10 +11,11 @@
 #include "base/err.h"
 #include "base/setting.h"
 #include "mail/authres.h"
+#include "mail/cost.h"
 #include "mail/session.h"
 
 /* Raised with every change of this file or of a struct it shows. A stage of another number is not loaded. */
-#define STAGE_ABI 10
+#define STAGE_ABI 11
 
 enum stage_event {
 	EVENT_HEADER,       /* the header is complete: the moment to note questions early */
@@ -53,6 +54,10 @@ struct stage {
 	 * them (a COUNT with add is how things are counted). PENDING needs no saying.
 	 */
 	void (*event)(struct ask *ask, enum stage_event event);
+	/*
+	 * The questions that it notes at EVENT_HEADER, before a rule needs them (mail/cost.h); NULL: none. conf: its settings
+	 */
+	void (*early)(struct costs *costs, const void *conf);
 	/* Adds this stage's results to our Authentication-Results, from facts already known; may be NULL. */
 	void (*results)(const struct ask *ask, struct authres *authres);
 };

@@ -15,6 +15,7 @@ part_of_stage(const struct stage *stage)
 		.uses = stage->uses,
 		.configure = stage->configure,
 		.asked = stage->asked,
+		.early = stage->early,
 		.stage = stage,
 	};
 }

@@ -378,12 +378,14 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_BOOL,
 	    QUOTA_FACT,
 	    .compute = suspicious_compute,
+	    .asks = volume_asks_suspicious,
 	    .help = "The account sends far more than usual, guesses recipients, or comes from "
 		    "several networks that are new; account.suspicious.why says which." },
 	{ .name = "account.suspicious.why",
 	    .type = VALUE_TEXT,
 	    QUOTA_FACT,
 	    .compute = suspicious_compute_why,
+	    .asks = volume_asks_suspicious,
 	    .help = "In words; empty: it is not." },
 	{ .name = "direction",
 	    .type = VALUE_SYMBOL,
@@ -396,6 +398,7 @@ static const struct fact_def facts[] = {
 	    .params = different_params,
 	    QUOTA_FACT,
 	    .compute = different_compute,
+	    .asks = volume_asks_distinct,
 	    .check = check_rate,
 	    .help = "How many different recipients, senders or networks its messages had in the "
 		    "last 1m, 1h or 1d, without this one; exact up to 128 a day." },
@@ -406,12 +409,14 @@ static const struct fact_def facts[] = {
 	    .symbols = quota_words,
 	    QUOTA_FACT,
 	    .compute = quota_compute,
+	    .asks = volume_asks_quota,
 	    .help = "What the plan of the account, or else of the client, says of this message on "
 		    "top of what was taken already; none: there is no plan." },
 	{ .name = "quota.free",
 	    .type = VALUE_DURATION,
 	    QUOTA_FACT,
 	    .compute = quota_compute_free,
+	    .asks = volume_asks_quota,
 	    .help =
 		"How long until the plan has room for this message again: to the second, or at "
 		"most, while others that it waits for are under way; 0: it has, or never will." },
@@ -419,6 +424,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_limit,
+	    .asks = volume_asks_quota,
 	    .help = "The limit of the plan that is nearest." },
 	{ .name = "quota.plan",
 	    .type = VALUE_TEXT,
@@ -429,6 +435,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_used,
+	    .asks = volume_asks_quota,
 	    .help =
 		"How much of quota.limit is used, with what others hold that are under way, and "
 		"without this message." },
@@ -436,6 +443,7 @@ static const struct fact_def facts[] = {
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_warning,
+	    .asks = volume_asks_quota,
 	    .help = "The highest percentage of the plan's `warn at` that is reached with this "
 		    "message; 0: none." },
 	{ .name = "rate",
@@ -444,6 +452,7 @@ static const struct fact_def facts[] = {
 	    .params = rate_params,
 	    QUOTA_FACT,
 	    .compute = compute_rate,
+	    .asks = volume_asks_rate,
 	    .check = check_rate,
 	    .help = "Messages, their recipients, bounces or internal mail that the MTA took in the "
 		    "last 1m, 1h or 1d, without this message." },
@@ -457,12 +466,14 @@ static const struct fact_def facts[] = {
 	    .params = met_param,
 	    QUOTA_FACT,
 	    .compute = met_compute,
+	    .asks = volume_asks_seen,
 	    .help = "A message of this one was accepted before; no: it is the first." },
 	{ .name = "seen.first",
 	    .type = VALUE_DURATION,
 	    .params = met_param,
 	    QUOTA_FACT,
 	    .compute = met_compute_first,
+	    .asks = volume_asks_seen,
 	    .help = "How long ago the first one was accepted; no value: never." },
 	{ .name = "surge",
 	    .remedy =
@@ -471,6 +482,7 @@ static const struct fact_def facts[] = {
 	    .params = who_param,
 	    QUOTA_FACT,
 	    .compute = usual_compute_surge,
+	    .asks = volume_asks_messages,
 	    .help = "How many times the most that is usual at this hour of the week the messages "
 		    "of the last hour are; 0: they are few, or what is usual is not known yet." },
 	{ .name = "surge.words",
@@ -478,6 +490,7 @@ static const struct fact_def facts[] = {
 	    .params = who_param,
 	    QUOTA_FACT,
 	    .compute = usual_compute_words,
+	    .asks = volume_asks_messages,
 	    .help = "The same in words: usual 3 to 9 an hour, now 240." },
 	{ .name = "unknown_share",
 	    .remedy =
@@ -486,6 +499,7 @@ static const struct fact_def facts[] = {
 	    .params = share_params,
 	    QUOTA_FACT,
 	    .compute = unknown_compute,
+	    .asks = volume_asks_unknown,
 	    .check = check_share,
 	    .help = "Of 100 recipients that the MTA was asked for in the last 1m, 1h or 1d, how "
 		    "many it did not know; 0 while only few were asked for." },
@@ -494,6 +508,7 @@ static const struct fact_def facts[] = {
 	    .params = client_param,
 	    QUOTA_FACT,
 	    .compute = unknown_compute_surge,
+	    .asks = volume_asks_unknown,
 	    .help = "How many times its own usual share that of the last hour is; 0: it is small, "
 		    "or not known." },
 	{ .name = "unknown_share.usual",
@@ -501,6 +516,7 @@ static const struct fact_def facts[] = {
 	    .params = client_param,
 	    QUOTA_FACT,
 	    .compute = unknown_compute_usual,
+	    .asks = volume_asks_unknown,
 	    .help = "The share of unknown recipients in its past, from yesterday back; no value: "
 		    "not known." },
 	{ .name = "upstream",
@@ -509,27 +525,32 @@ static const struct fact_def facts[] = {
 	    .symbols = quota_words,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute,
+	    .asks = volume_asks_upstream,
 	    .help = "What our own plan at that provider says of this message, as quota does." },
 	{ .name = "upstream.free",
 	    .type = VALUE_DURATION,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute_free,
+	    .asks = volume_asks_upstream,
 	    .help = "How long until it has room for this message again, as quota.free." },
 	{ .name = "upstream.limit",
 	    .type = VALUE_NUMBER,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute_limit,
+	    .asks = volume_asks_upstream,
 	    .help = "Its limit that is nearest, less what is reserved." },
 	{ .name = "upstream.used",
 	    .type = VALUE_NUMBER,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute_used,
+	    .asks = volume_asks_upstream,
 	    .help = "How much of upstream.limit is used, as quota.used." },
 	{ .name = "usual",
 	    .type = VALUE_REAL,
 	    .params = who_param,
 	    QUOTA_FACT,
 	    .compute = usual_compute,
+	    .asks = volume_asks_messages,
 	    .help = "Messages that usually come in such an hour of the week; 0: not known yet." },
 };
 

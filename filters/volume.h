@@ -113,6 +113,16 @@ enum progress suspicious_compute(struct ask *ask, const struct fact_call *call, 
 enum progress suspicious_compute_why(
     struct ask *ask, const struct fact_call *call, struct value *out);
 
+/* volume_cost.c: what the facts can ask. */
+void volume_asks_rate(struct costs *costs, const struct fact_call *call);
+void volume_asks_messages(struct costs *costs, const struct fact_call *call);
+void volume_asks_unknown(struct costs *costs, const struct fact_call *call);
+void volume_asks_distinct(struct costs *costs, const struct fact_call *call);
+void volume_asks_seen(struct costs *costs, const struct fact_call *call);
+void volume_asks_suspicious(struct costs *costs, const struct fact_call *call);
+void volume_asks_quota(struct costs *costs, const struct fact_call *call);
+void volume_asks_upstream(struct costs *costs, const struct fact_call *call);
+
 /* The facts about plans. */
 extern const char *const quota_words[];
 enum progress quota_compute(struct ask *ask, const struct fact_call *call, struct value *out);

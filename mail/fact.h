@@ -39,6 +39,7 @@ struct fact_param {
 };
 
 struct ask;
+struct costs;
 struct fact_call;
 
 struct fact_def {
@@ -62,6 +63,11 @@ struct fact_def {
 	 * sentence whose facts are not known is left out. NULL: nothing
 	 */
 	const char *remedy;
+	/*
+	 * How many questions it can cause, noted in costs (mail/cost.h); compute() never asks more. NULL: none if it is COST_FREE, else
+	 * nobody knows
+	 */
+	void (*asks)(struct costs *costs, const struct fact_call *call);
 };
 
 /* A fact with the settings of the stage it belongs to; the configuration holds a table of these. */

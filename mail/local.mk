@@ -2,6 +2,7 @@
 nobase_pkginclude_HEADERS += \
 	mail/authres.h \
 	mail/command.h \
+	mail/cost.h \
 	mail/eod.h \
 	mail/exception.h \
 	mail/extension.h \
@@ -32,6 +33,7 @@ libpostern_a_SOURCES += \
 	mail/code.c mail/code.h \
 	mail/code_enhanced.c \
 	mail/command.c \
+	mail/cost.c \
 	mail/eod.c \
 	mail/explanation.h \
 	mail/exception.c \

@@ -21,6 +21,7 @@ struct config_part {
 	bool (*configure)(void *conf, struct arena *arena, struct err *e);
 	/* Told of each different call of its facts that rules can make, after configure(); or NULL. */
 	void (*asked)(void *conf, const struct fact_call *call);
+	void (*early)(struct costs *costs, const void *conf); /* as of struct stage; or NULL */
 	const void *stage; /* the struct stage, for the gate; NULL: the session's own */
 };
 

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "mail/cost.h"
+
 /* Reverse names that are followed; who has more has them for no honest reason. */
 #define CLIENT_NAMES 4
 #define FROM_DOMAINS 32
@@ -99,6 +101,13 @@ compute_client_name(struct ask *ask, const struct fact_call *call, struct value 
 	s->client_name = arena_lower(s->conn, name);
 	*out = value_text(s->client_name);
 	return DONE;
+}
+
+static void
+asks_client_name(struct costs *costs, const struct fact_call *call)
+{
+	(void)call;
+	cost_dns(costs, STR("client.name"), 1, 1 + CLIENT_NAMES);
 }
 
 static enum progress
@@ -371,6 +380,7 @@ const struct fact_def session_facts[] = {
 	    compute_client_name,
 	    "The client's name: its address leads to it and it leads back; empty when there is none, "
 	    "unknown while the DNS does not answer.",
+	    .asks = asks_client_name,
 	    .remedy =
 		"Give ${client.ip} a name in the DNS (PTR) that leads back to it (A or AAAA). The owner of the address, as a rule your provider, can do that." },
 	{ "client.port", VALUE_NUMBER, NULL, NULL, AT_ALL, LIFE_SESSION, COST_FREE,

@@ -15,6 +15,8 @@ libpostern_a_SOURCES += \
 	rules/complaint.c rules/complaint.h \
 	rules/config.c rules/config.h \
 	rules/core.c \
+	rules/cost.c rules/cost.h \
+	rules/cost_ways.c rules/cost_ways.h \
 	rules/define.c \
 	rules/digests.c \
 	rules/eval.c rules/eval.h \

@@ -91,6 +91,20 @@ policy_collect(struct load *load, struct ruleset *rules)
 	rules->n_policy = all.n;
 }
 
+size_t
+policy_slots(const struct ruleset *rules, size_t i, size_t slot[TEST_FACTS_MAX])
+{
+	const struct policy_test *t = &rules->policy[i];
+	const struct operand *fact[TEST_FACTS_MAX];
+	size_t n = t->by_value ? 1 : test_facts(t->node->expr, fact);
+
+	if (t->by_value)
+		fact[0] = t->fact;
+	for (size_t k = 0; k < n; k++)
+		slot[k] = fact[k]->slot;
+	return n;
+}
+
 /* --- at rcpt ------------------------------------------------------------------------------------ */
 
 /* Texts as they can be compared; those of values begin with '='. */

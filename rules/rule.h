@@ -225,6 +225,8 @@ void rules_compile(struct load *load, struct ruleset *rules);
 
 /* policy.c. Finds the tests of policy.h. */
 void policy_collect(struct load *load, struct ruleset *rules);
+/* The facts that its i-th test asks for at rcpt: their slots. How many there are. */
+size_t policy_slots(const struct ruleset *rules, size_t i, size_t slot[TEST_FACTS_MAX]);
 
 /* reach.c. Complains about rules that can never be reached. */
 void reach_check(struct load *load, const struct ruleset *rules);

@@ -229,6 +229,46 @@ test_check_json(void **state)
 	}
 }
 
+/* The rules that apply when there are none, and some that ask nothing. */
+static void
+test_check_cost(void **state)
+{
+	static const char head[] = "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
+				   "backend 127.0.0.1 port 10025\n";
+	static const char *const lines[] = {
+		"\nquestions that the rules of a step can cause\n",
+		"                       least    most       least    most\n",
+		"\n  connect                  0       0           0       0\n",
+		"\n  mail                     0     238           0       0\n",
+		"\n  rcpt                     0     127           0       9\n",
+		"\n    each recipient         0       0           0       3\n",
+		"\n    at its header          2     164           0       0\n",
+		"\n  a whole message          2     361           0      12\n",
+		"\n     122       0  default.rules:",
+		"    client.name (5 DNS); greylist (122 DNS, 7 store, 3 store a recipient)\n",
+	};
+	struct run *r = *state;
+	char words[600], text[1000];
+
+	folder_write(&r->folder, "t.conf", head, strlen(head));
+	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "t.conf"));
+	run_bare(r, words);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		run_has(r, lines[i]);
+	snprintf(words, sizeof(words), "check --json %s", folder_file(&r->folder, "t.conf"));
+	run_bare(r, words);
+	run_has(r, ",\"cost\":{\"steps\":[{\"step\":\"connect\",\"dns\":{\"least\":0,\"most\":0,");
+	run_has(r,
+	    "\"message\":{\"step\":\"all\",\"dns\":{\"least\":2,\"most\":361,\"least_each\":0,\"most_each\":0},"
+	    "\"store\":{\"least\":0,\"most\":9,\"least_each\":0,\"most_each\":3},\"unknown\":false}");
+	run_has(r, "{\"fact\":\"unknown_share(client, 1h)\",\"dns\":");
+	snprintf(text, sizeof(text), "%sat mail { score 1 if helo is \"x\" }\n", head);
+	folder_write(&r->folder, "t.conf", text, strlen(text));
+	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "t.conf"));
+	run_bare(r, words);
+	run_has(r, "its rules ask neither the DNS nor the store\n");
+}
+
 int
 main(void)
 {
@@ -239,6 +279,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_configured, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_check, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_check_json, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_check_cost, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 # tests/filters: tests of the stages; world.c is what they see of the world.
 EXTRA_DIST += tests/filters/world.c tests/filters/world.h
 check_PROGRAMS += \
+	tests/filters/test_cost \
 	tests/filters/test_docs \
 	tests/filters/test_early \
 	tests/filters/test_geo \
@@ -16,6 +17,7 @@ check_PROGRAMS += \
 	tests/filters/test_table \
 	tests/filters/test_volume
 world = tests/filters/world.c tests/filters/world.h
+tests_filters_test_cost_SOURCES = tests/filters/test_cost.c $(world)
 tests_filters_test_early_SOURCES = tests/filters/test_early.c $(world)
 tests_filters_test_geo_SOURCES = tests/filters/test_geo.c tests/filters/mmdb.c \
 	tests/filters/mmdb.h $(world)

@@ -112,6 +112,155 @@ check_example(const char *stage, struct str example)
 	arena_free(&arena);
 }
 
+/* --- what facts can ask ------------------------------------------------------------------------------ */
+
+/* The most that a fact asks with any of its words, at the last step: DNS, store, store for each recipient. */
+struct most {
+	unsigned dns, store, each;
+};
+
+static size_t
+words_of(const struct fact_param *p)
+{
+	size_t n = 0;
+
+	while (p->type == VALUE_SYMBOL && p->symbols[n])
+		n++;
+	return n > 0 ? n : 1;
+}
+
+static struct most
+most_of_call(const struct config *config, const struct fact_call *call)
+{
+	struct costs costs = { .arena = config->arena,
+		.table = &config->facts,
+		.plans = &config->plans,
+		.step = STEP_RCPT > call->entry->def->from ? STEP_RCPT : call->entry->def->from };
+	struct most out = { 0 };
+
+	cost_call(&costs, call);
+	assert_false(costs.unknown);
+	for (size_t i = 0; i < costs.n; i++)
+		*(!costs.group[i].store       ? &out.dns
+			: costs.group[i].each ? &out.each
+					      : &out.store) += costs.group[i].most;
+	return out;
+}
+
+static struct most
+most_of(const struct config *config, const struct fact_def *def)
+{
+	struct fact_call call = { .entry = fact_find(&config->facts, str_of(def->name)) };
+	size_t all = 1;
+	struct most most = { 0 };
+
+	for (size_t i = 0; def->params && i < FACT_PARAMS && def->params[i].name; i++)
+		all *= words_of(&def->params[i]);
+	for (size_t n = 0; n < all; n++) {
+		size_t rest = n;
+		struct most one;
+
+		call.n_args = 0;
+		for (size_t i = 0; def->params && i < FACT_PARAMS && def->params[i].name; i++) {
+			const struct fact_param *p = &def->params[i];
+
+			call.arg[call.n_args++] = p->type == VALUE_SYMBOL
+			    ? value_symbol(p->symbols[rest % words_of(p)])
+			    : value_text(STR("up"));
+			rest /= words_of(p);
+		}
+		one = most_of_call(config, &call);
+		most.dns = one.dns > most.dns ? one.dns : most.dns;
+		most.store = one.store > most.store ? one.store : most.store;
+		most.each = one.each > most.each ? one.each : most.each;
+	}
+	return most;
+}
+
+static void
+add_most(struct buf *b, const struct most *most)
+{
+	const char *comma = " ";
+
+	if (most->dns > 0)
+		buf_printf(b, "%s%u DNS", comma, most->dns);
+	comma = most->dns > 0 ? ", " : comma;
+	if (most->store > 0)
+		buf_printf(b, "%s%u store", comma, most->store);
+	comma = most->dns + most->store > 0 ? ", " : comma;
+	if (most->each > 0)
+		buf_printf(b, "%s%u store a recipient", comma, most->each);
+}
+
+/* "Questions at most: `helo.exists`, `helo.is_client` 2 DNS." Empty: its facts ask nothing. */
+static void
+add_line(struct buf *b, const struct config *config, const struct stage *stage)
+{
+	struct most last = { 0 };
+
+	for (size_t i = 0; i < stage->n_facts; i++) {
+		struct most most = most_of(config, &stage->facts[i]);
+
+		if (most.dns + most.store + most.each == 0)
+			continue;
+		if (b->n == 0)
+			buf_add(b, STR("Questions at most: "));
+		else if (memcmp(&last, &most, sizeof(most)) != 0) {
+			add_most(b, &last);
+			buf_add(b, STR("; "));
+		} else
+			buf_add(b, STR(", "));
+		buf_printf(b, "`%s`", stage->facts[i].name);
+		last = most;
+	}
+	if (b->n > 0) {
+		add_most(b, &last);
+		buf_add(b, STR("."));
+	}
+}
+
+/* As it is by default, with a plan and an upstream. */
+static void
+test_pages_tell_what_facts_can_ask(void **state)
+{
+	static const char text[] =
+	    "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
+	    "backend 127.0.0.1 port 10025\n"
+	    "plan p { 5 messages per day; for everyone }\nupstream \"up\" { 5 messages per day }\n";
+	static char page[65536];
+	struct arena *arena = arena_new(1024 * 1024);
+	struct config_vocabulary vocabulary = stage_vocabulary(arena);
+	struct complaints complaints = { 0 };
+	struct config *config;
+	char path[] = "/tmp/postern-docs-XXXXXX";
+	int fd = mkstemp(path);
+	size_t told = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	config = config_load(path, &vocabulary, &complaints);
+	unlink(path);
+	assert_non_null(config);
+	for (size_t i = 0; i < n_stages; i++) {
+		struct buf line;
+
+		buf_init(&line, 10000);
+		add_line(&line, config, stages[i]);
+		if (line.n > 0 && read_page(stages[i]->name, page, sizeof(page))) {
+			told++;
+			if (!strstr(page, line.p))
+				fail_msg(
+				    "docs/stages/%s.md does not say: %s", stages[i]->name, line.p);
+		}
+		buf_free(&line);
+	}
+	assert_true(told >= 8);
+	config_release(&config);
+	complaints_free(&complaints);
+	arena_free(&arena);
+}
+
 /* Between two lines of three backquotes, the first without the name of a language. */
 static size_t
 check_examples(const char *stage, const char *page)
@@ -152,6 +301,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_explain_and_their_examples_load),
+		cmocka_unit_test(test_pages_tell_what_facts_can_ask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,3 +63,4 @@ check_PROGRAMS += tests/rules/test_format
 tests_rules_test_format_SOURCES = tests/rules/test_format.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_lint
 tests_rules_test_lint_SOURCES = tests/rules/test_lint.c $(rules_fake)
+check_PROGRAMS += tests/rules/test_cost
