@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/pseudonyms.h"
 #include "db/store_redis.h"
 #include "db/store_sqlite.h"
 
@@ -53,13 +54,34 @@ forget_in_journal(struct errand *x)
 	return ok;
 }
 
+/* A store goes by addresses; exceptions may name what stands for one in the journal. */
+static bool
+forget_forms(struct errand *x,
+    bool (*forget)(
+	struct store *store, struct str address, bool look_only, int64_t *n, struct err *e),
+    struct store *store, int64_t *n, struct err *e)
+{
+	const struct str forms[] = { x->person.address, x->person.hashed, x->person.beginning };
+	int64_t rows;
+
+	*n = 0;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (forms[i].n == 0)
+			continue;
+		if (!forget(store, forms[i], x->person.look_only, &rows, e))
+			return false;
+		*n += rows;
+	}
+	return true;
+}
+
 /* What the machines share; *n: rows. */
 static bool
 forget_shared(struct errand *x, const struct config *config, int64_t *n)
 {
 	struct err e;
 	struct store *store = cli_redis_open(config, x->person.look_only, &e);
-	bool ok = store && store_redis_forget(store, x->person.address, x->person.look_only, n, &e);
+	bool ok = store && forget_forms(x, store_redis_forget, store, n, &e);
 
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);
@@ -80,8 +102,7 @@ forget_here(struct errand *x, int64_t *n)
 		store = store_sqlite.open(path, &e);
 	free(path);
 	if (there)
-		ok = store &&
-		    store_sqlite_forget(store, x->person.address, x->person.look_only, n, &e);
+		ok = store && forget_forms(x, store_sqlite_forget, store, n, &e);
 	if (there && !ok)
 		cli_fail(x->cli, "%s", e.text);
 	store_sqlite.close(&store);
@@ -122,6 +143,46 @@ print(struct errand *x)
 		    x->rows);
 }
 
+/* Whoever asked has to know that more may be there. */
+static bool
+tell_strangers(const struct errand *x)
+{
+	if (x->journal.strangers == 0)
+		return true;
+	cli_fail(x->cli,
+	    "%" PRId64
+	    " entries are hashed under %s: whether they name the address cannot be known; name their key with `journal addresses hashed` and run it again",
+	    x->journal.strangers,
+	    x->person.key.n > 0 ? "another key" : "a key that the configuration does not name");
+	return false;
+}
+
+/* What stands for the address where addresses are hashed. A tag behind it is left out of its stem. */
+static void
+fill_hashed(struct errand *x, const struct pseudonyms *pseudonyms)
+{
+	struct str hashed = pseudonyms_of(pseudonyms, x->person.address);
+	struct str local = str_sub(hashed, 0, str_rfind(hashed, '@'));
+
+	if (hashed.n == 0)
+		return;
+	x->person.key = str_of(pseudonym_key(pseudonyms->p));
+	x->person.hashed = hashed;
+	if (str_find(local, '+') == STR_NPOS)
+		x->person.beginning = arena_printf(pseudonyms->arena, "%.*s+", STR_ARG(local));
+}
+
+static int
+forget_all(struct errand *x)
+{
+	if (!forget_in_journal(x) || !forget_in_store(x))
+		return CLI_ERROR;
+	print(x);
+	if (!tell_strangers(x))
+		return CLI_ERROR;
+	return x->journal.entries + x->rows > 0 ? CLI_FOUND : CLI_NOTHING;
+}
+
 static const struct cli_option rows[] = {
 	{ "dry-run", OPTION_SWITCH, offsetof(struct options, dry_run), NULL,
 	    "only count what would be forgotten" },
@@ -132,8 +193,9 @@ run(struct cli *cli, int argc, char **argv)
 {
 	struct options o = { 0 };
 	struct errand x = { .cli = cli };
+	struct pseudonyms pseudonyms;
 	struct str address;
-	int n;
+	int n, code = CLI_ERROR;
 
 	if (!cli_options(cli, &command_forget, &o, argv, &n))
 		return cli->code;
@@ -142,11 +204,14 @@ run(struct cli *cli, int argc, char **argv)
 	address = str_of(argv[0]);
 	if (str_find(address, '@') == STR_NPOS || address.n < 3 || address.n > 320)
 		return cli_fail(cli, "forget: \"%s\" is no mail address", ESC(address));
-	x.person = (struct journal_person){ address, asker(), o.dry_run };
-	if (!forget_in_journal(&x) || !forget_in_store(&x))
-		return CLI_ERROR;
-	print(&x);
-	return x.journal.entries + x.rows > 0 ? CLI_FOUND : CLI_NOTHING;
+	x.person =
+	    (struct journal_person){ .address = address, .by = asker(), .look_only = o.dry_run };
+	if (pseudonyms_open(cli, &pseudonyms)) {
+		fill_hashed(&x, &pseudonyms);
+		code = forget_all(&x);
+	}
+	pseudonyms_close(&pseudonyms);
+	return code;
 }
 
 const struct command command_forget = {
@@ -158,6 +223,8 @@ const struct command command_forget = {
 	    "greylisting, counters, limits, exceptions. Of an entry its number, time, verdict, code and rule stay;\n"
 	    "an entry tells which were emptied, when and by whom, and names the address only as a hash, so that\n"
 	    "`postern log --verify` finds the journal whole. All of the journal is read; posternd may be running.\n"
+	    "Where addresses are hashed, their key has to be named by the configuration; entries that have the address\n"
+	    "with a tag behind it (name+tag@) are emptied with it then.\n"
 	    "Not touched: lists in files, the configuration, and what was written to the system's log.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),

@@ -164,12 +164,17 @@ bool journal_waits(struct journal *journal, const struct journal_span *span,
  */
 struct journal_person {
 	struct str address;
+	/* where addresses are hashed: what stands for it, and what begins with it (db/person.h); "": nothing does */
+	struct str hashed, beginning;
+	struct str key; /* under which these were made; "": none */
 	struct str by;  /* who asked for it */
 	bool look_only; /* only counts */
 };
 
 struct journal_forgotten {
 	int64_t entries, sums;
+	int64_t
+	    strangers; /* entries that are hashed under another key: whom they name is not known */
 };
 
 bool journal_forget(struct journal *journal, const struct journal_person *person,

@@ -51,12 +51,16 @@ hash_of(const struct journal *j, struct str address)
 	      "facts || char(10) || " entry "trace || char(10) || " entry \
 	      "answers || char(10) || " entry "subject"
 
+/* The trace says at its beginning under which key; ?6 is ours. */
+#define KEY_OF "instr(substr(trace, 1, 100), '\"hashed\":\"' || "
+#define STRANGER KEY_OF "'') > 0 AND (?6 = '' OR " KEY_OF "?6 || '\"') = 0)"
+
 /* The next lot behind *behind, which moves on. False: it failed; *last is set when that was all. */
 static bool
 find(struct forgetting *f, int64_t *behind, bool *last, struct err *e)
 {
 	static const char sql[] = "SELECT serial, holds_person(" TEXTS(
-	    "") ", ?2) FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?3";
+	    "") ", ?2, ?4, ?5), " STRANGER " FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?3";
 	sqlite3_stmt *stmt;
 	int rc = SQLITE_DONE, looked = 0;
 
@@ -65,11 +69,16 @@ find(struct forgetting *f, int64_t *behind, bool *last, struct err *e)
 	sqlite3_bind_int64(stmt, 1, *behind);
 	dbfile_bind(stmt, 2, f->person->address);
 	sqlite3_bind_int(stmt, 3, LOOK);
+	dbfile_bind(stmt, 4, f->person->hashed);
+	dbfile_bind(stmt, 5, f->person->beginning);
+	dbfile_bind(stmt, 6, f->person->key);
 	while (f->n < LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		*behind = sqlite3_column_int64(stmt, 0);
 		looked++;
 		if (sqlite3_column_int(stmt, 1) == 1)
 			f->serial[f->n++] = *behind;
+		else
+			f->out->strangers += sqlite3_column_int(stmt, 2);
 	}
 	*last = rc == SQLITE_DONE && looked < LOOK;
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -201,9 +210,12 @@ forget_sums(struct forgetting *f, struct err *e)
 	bool ok;
 
 	if (!dbfile_prepare(&f->journal->file,
-		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND holds_person(key, ?1)", &stmt, e))
+		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND holds_person(key, ?1, ?2, ?3)",
+		&stmt, e))
 		return false;
 	dbfile_bind(stmt, 1, f->person->address);
+	dbfile_bind(stmt, 2, f->person->hashed);
+	dbfile_bind(stmt, 3, f->person->beginning);
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)
 		f->out->sums = sqlite3_changes64(f->journal->file.handle);

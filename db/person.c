@@ -25,11 +25,14 @@ goes_on(struct str text, size_t at)
 bool
 person_in(struct str text, struct str address)
 {
+	bool begins = address.n > 0 && address.p[address.n - 1] == '+';
+
 	if (address.n == 0)
 		return false;
 	for (size_t i = 0; i + address.n <= text.n; i++)
 		if (str_eqcase(str_sub(text, i, i + address.n), address) &&
-		    (i == 0 || !goes_before(text.p[i - 1])) && !goes_on(text, i + address.n))
+		    (i == 0 || !goes_before(text.p[i - 1])) &&
+		    (begins || !goes_on(text, i + address.n)))
 			return true;
 	return false;
 }
@@ -37,13 +40,15 @@ person_in(struct str text, struct str address)
 static void
 holds_person(sqlite3_context *context, int n, sqlite3_value **value)
 {
-	struct str text[2];
+	struct str text[PERSON_FORMS + 1];
+	bool found = false;
 
-	for (int i = 0; i < n && i < 2; i++) {
+	for (int i = 0; i < n && i <= PERSON_FORMS; i++) {
 		text[i].p = (const char *)sqlite3_value_text(value[i]);
 		text[i].n = text[i].p ? (size_t)sqlite3_value_bytes(value[i]) : 0;
+		found = found || (i > 0 && person_in(text[0], text[i]));
 	}
-	sqlite3_result_int(context, person_in(text[0], text[1]));
+	sqlite3_result_int(context, found);
 }
 
 bool
@@ -51,6 +56,6 @@ person_function(sqlite3 *handle)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
 
-	return sqlite3_create_function_v2(handle, "holds_person", 2, flags, NULL, holds_person,
+	return sqlite3_create_function_v2(handle, "holds_person", -1, flags, NULL, holds_person,
 		   NULL, NULL, NULL) == SQLITE_OK;
 }

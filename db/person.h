@@ -10,8 +10,11 @@
 
 #include "base/str.h"
 
+#define PERSON_FORMS 3
+
+/* An address that ends in a + stands for all that begin so; an empty one is nowhere. */
 bool person_in(struct str text, struct str address);
-/* holds_person(text, address) for SQL: 1, 0. */
+/* holds_person(text, address, ...) for SQL, with PERSON_FORMS addresses at most: 1 if it holds one of them, else 0. */
 bool person_function(sqlite3 *handle);
 
 #endif

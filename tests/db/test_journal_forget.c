@@ -77,6 +77,10 @@ test_person(void **state)
 		if (person_in(str_of(texts[i].text), STR(WHO)) != texts[i].in)
 			fail_msg("%s", texts[i].text);
 	assert_false(person_in(STR("x"), STR("")));
+	/* all that begin so */
+	assert_true(person_in(STR("to ~abc+def@example.org"), STR("~abc+")));
+	assert_false(person_in(STR("to ~~abc+def@example.org"), STR("~abc+")));
+	assert_false(person_in(STR("to ~abc@example.org"), STR("~abc+")));
 }
 
 /* --- the journal -------------------------------------------------------------------------------- */
@@ -210,7 +214,9 @@ static void
 test_forgotten(void **state)
 {
 	struct world *w = *state;
-	struct journal_person person = { STR(WHO), STR("root"), true };
+	struct journal_person person = {
+		.address = STR(WHO), .by = STR("root"), .look_only = true
+	};
 	struct journal_forgotten out;
 	struct journal_verdict v;
 	struct err e;
@@ -288,7 +294,7 @@ test_forged(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
-		struct journal_person person = { STR(WHO), STR("root"), false };
+		struct journal_person person = { .address = STR(WHO), .by = STR("root") };
 		struct journal_forgotten out;
 		struct world *w;
 		void *p = NULL;

@@ -253,5 +253,29 @@ def reloaded():
         assert n >= 2 and len(w.log("--from", "pumpernickel@example.net")) == n
 
 
+@case
+def forgotten():
+    "forget finds entries in clear and hashed, tags among them; without the key, or with another one, it says what it cannot know"
+    with World() as w:
+        n = len(w.entries(everything(w)))
+        person = "zwieback@grey.example"
+        code, out, err = w.command("forget", "--dry-run", person)
+        # the entry, and the greylist's rows
+        assert code == 0 and "forgotten: 1 entries of the journal, 2 rows" in out, (out, err)
+        code, out, err = w.command("--database", w.postern.folder, "forget", "--dry-run", person)
+        assert code == 2 and "%d entries are hashed under a key that" % n in err, (code, out, err)
+        with open(w.key, "wb") as f:
+            f.write(KEY[::-1])
+        code, out, err = w.command("forget", "--dry-run", person)
+        assert code == 2 and "%d entries are hashed under another key" % n in err, (code, err)
+        with open(w.key, "wb") as f:
+            f.write(KEY)
+        code, out, err = w.command("forget", "kirschkuchen@example.org")
+        assert code == 0 and "forgotten: 5 entries" in out, (code, out, err)
+        assert w.log("--to", "kirschkuchen@example.org") == []
+        assert w.command("forget", "zwieback@example.net")[0] == 1
+        assert w.command("log", "--verify")[0] == 0
+
+
 if __name__ == "__main__":
     play.main(CASES)
