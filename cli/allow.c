@@ -11,6 +11,7 @@
 #include "cli/exceptions.h"
 #include "cli/impact.h"
 #include "cli/narrowest.h"
+#include "cli/pseudonyms.h"
 #include "cli/signed.h"
 #include "cli/when.h"
 
@@ -33,7 +34,9 @@ struct errand {
 	struct config *config; /* NULL: there is none */
 	struct evidence_reader reader;
 	struct exception x;
-	struct str entry;                 /* the id that it was made of; "": none */
+	struct str entry;  /* the id that it was made of; "": none */
+	struct str hashed; /* the key of the pseudonyms by which it names somebody; "": none */
+	struct pseudonyms pseudonyms;
 	struct exception_row *rows;       /* that there are */
 	const struct exception_row *same; /* of the same key; NULL */
 };
@@ -85,6 +88,7 @@ take_record(struct errand *x, const struct journal_record *r)
 	}
 	evidence_read(&x->reader, x->arena, r, &v);
 	x->entry = arena_dup(x->arena, str_of(r->id));
+	x->hashed = v.hashed;
 	if (!narrowest_proof(x->arena, &v, x->options.by, &x->x, &e) ||
 	    (x->kind == EXCEPTION_ALLOW && !x->options.any_rule && !x->options.rule &&
 		!narrowest_rule(&v, r, &x->x, &e))) {
@@ -270,6 +274,10 @@ write_about(struct errand *x, const char *who, struct buf *b)
 		buf_add(b, STR(",\"entry\":"));
 		escape_json(b, x->entry);
 	}
+	if (x->hashed.n > 0) {
+		buf_add(b, STR(",\"hashed\":"));
+		escape_json(b, x->hashed);
+	}
 	if (x->options.note) {
 		buf_add(b, STR(",\"note\":"));
 		escape_json(b, str_of(x->options.note));
@@ -411,6 +419,26 @@ undo(struct errand *x)
 
 /* --- the subcommands ----------------------------------------------------------------------------- */
 
+/* Whom it names by pseudonyms of an entry, posternd recognises under the same key only. */
+static bool
+hashed_here(struct errand *x)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < x->x.n_recipients && !named; i++)
+		named = pseudonym_is(x->x.recipient[i]);
+	if (!named)
+		x->hashed = STR("");
+	if (x->hashed.n == 0 ||
+	    (x->pseudonyms.p && str_eq(x->hashed, str_of(pseudonym_key(x->pseudonyms.p)))))
+		return true;
+	cli_fail(x->cli,
+	    "its addresses are hashed under %s, so nobody would be recognised: name the recipients with --for",
+	    x->pseudonyms.p ? "another key than that of `journal addresses hashed` now"
+			    : "a key that the configuration does not name");
+	return false;
+}
+
 static int
 act(struct errand *x, char **argv, int n)
 {
@@ -427,7 +455,9 @@ act(struct errand *x, char **argv, int n)
 		return n == 0 ? undo(x) : cli_fail(x->cli, "--undo takes one: which?");
 	if (x->options.note && strlen(x->options.note) > NOTE_MAX)
 		return cli_fail(x->cli, "--note: %d octets at most", NOTE_MAX);
-	x->reader = (struct evidence_reader){ .journal = cli_journal(x->cli), .config = x->config };
+	x->reader = (struct evidence_reader){
+		.journal = cli_journal(x->cli), .config = x->config, .pseudonym = x->pseudonyms.p
+	};
 	if (x->reader.journal == NULL)
 		return CLI_ERROR;
 	x->x.kind = x->kind;
@@ -443,6 +473,8 @@ act(struct errand *x, char **argv, int n)
 		return CLI_ERROR;
 	if (x->options.ticket)
 		x->x.expires = ticket.until;
+	if (!hashed_here(x))
+		return CLI_ERROR;
 	return make(x);
 }
 
@@ -461,7 +493,9 @@ run_either(struct cli *cli, const struct command *command, enum exception_kind k
 	if (cli->database == NULL || access(cli->config, R_OK) == 0)
 		x.config = x.options.ticket ? cli_config_whole(cli, cli->config)
 					    : cli_config(cli, cli->config);
+	pseudonyms_try(cli, &x.pseudonyms);
 	code = act(&x, argv, n);
+	pseudonyms_close(&x.pseudonyms);
 	evidence_reader_free(&x.reader);
 	journal_close(&x.reader.journal);
 	if (x.config)

@@ -5,6 +5,7 @@
 #include "db/journal_config.h"
 #include "db/json.h"
 #include "rules/record.h"
+#include "rules/record_pseudonyms.h"
 
 #define CONFIGURATION_MAX (8 << 20)
 
@@ -130,6 +131,9 @@ evidence_read(struct evidence_reader *reader, struct arena *arena, const struct 
 		.refused = is_step(r->verdict, "reject") || is_step(r->verdict, "tempfail") };
 	if (!ip_parse(r->client_ip, &out->client))
 		out->client = (struct ip){ 0 };
+	out->hashed = arena_dup(arena, record_pseudonym_key(r));
+	out->pseudonym = reader->pseudonym;
+	out->arena = arena;
 	out->spf = spf_domain(arena, facts, r);
 	out->dkim = texts(arena, json_get(facts, "dkim.domains"), &out->n_dkim);
 	out->author = texts(arena, json_get(facts, "from.domain"), &out->n_authors);
@@ -155,6 +159,19 @@ proves(const struct evidence *v, const struct exception *x)
 	return false;
 }
 
+/* What stands for a recipient in clear, when the exception names somebody so. */
+static struct str
+hashed(const struct evidence *v, struct str recipient, const struct exception *x)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < x->n_recipients && !named; i++)
+		named = pseudonym_is(x->recipient[i]);
+	return named && v->pseudonym && v->hashed.n == 0
+	    ? pseudonym_of(v->pseudonym, v->arena, recipient)
+	    : STR("");
+}
+
 bool
 evidence_fits(const struct evidence *v, const struct exception *x)
 {
@@ -175,6 +192,7 @@ evidence_fits(const struct evidence *v, const struct exception *x)
 	view.recipient_known = true;
 	for (size_t i = 0; i < v->n_recipients; i++) {
 		view.recipient = v->recipient[i];
+		view.hashed = hashed(v, view.recipient, x);
 		if (exception_fits(&any_time, &view) == EXCEPTION_NO)
 			return false;
 	}

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "mail/exception.h"
+#include "mail/pseudonym.h"
 
 struct evidence {
 	struct ip client; /* version 0: not known */
@@ -21,13 +22,18 @@ struct evidence {
 	size_t n_recipients; /* 0: not known */
 	bool refused;        /* by a rule or whatever; else let in, or no verdict */
 	struct str digest;   /* of the rule that refused; "": no rule did, or it is not known */
+	struct str hashed; /* the key that its addresses are hashed under; "": they are in clear */
+	const struct pseudonym *pseudonym; /* of the reader */
+	struct arena *arena;
 };
 
 /* What reads them: the configurations that entries refer to, one at a time. */
 struct evidence_reader {
 	struct journal *journal;
 	const struct config
-	    *config;         /* the present one, for entries whose own is gone; may be NULL */
+	    *config; /* the present one, for entries whose own is gone; may be NULL */
+	const struct pseudonym
+	    *pseudonym; /* what may stand for addresses, in entries or exceptions; may be NULL */
 	struct arena *arena; /* of the configuration that was looked at last */
 	char revision[16];
 	const struct json *rules;

@@ -130,6 +130,7 @@ read_row(struct arena *arena, const struct store_exception *stored)
 	row->by = json_text(about, "by");
 	row->note = json_text(about, "note");
 	row->entry = json_text(about, "entry");
+	row->hashed = json_text(about, "hashed");
 	return row;
 }
 

@@ -18,6 +18,7 @@ struct exception_row {
 	bool unreadable; /* of a newer Postern */
 	/* of its `about` */
 	struct str by, note, entry;
+	struct str hashed; /* the key of the pseudonyms by which it names somebody; "": none */
 	struct exception_row *next;
 };
 

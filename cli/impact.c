@@ -12,7 +12,8 @@ struct search {
 	struct evidence_reader *reader;
 	const struct impact_question *q;
 	struct impact *out;
-	struct arena *one; /* of the entry that is looked at */
+	struct exception hashed; /* whom it names, as hashed entries do */
+	struct arena *one;       /* of the entry that is looked at */
 };
 
 static void
@@ -56,7 +57,7 @@ look(void *owner, const struct journal_record *r)
 	if (!is_told(r, s->q->x) || str_eq(str_of(r->id), s->q->but))
 		return true;
 	evidence_read(s->reader, s->one, r, &v);
-	if (evidence_fits(&v, s->q->x)) {
+	if (evidence_fits(&v, s->q->x) || evidence_fits(&v, &s->hashed)) {
 		s->out->n += r->times > 0 ? r->times : 1;
 		keep(s->out, r);
 	}
@@ -64,15 +65,33 @@ look(void *owner, const struct journal_record *r)
 	return true;
 }
 
+static struct exception
+hashed(struct arena *arena, const struct exception *of, const struct pseudonym *p)
+{
+	struct exception x = *of;
+	struct str *all = ARENA_ARRAY(arena, struct str, x.n_recipients + 1);
+
+	for (size_t i = 0; i < x.n_recipients; i++) {
+		struct str to = of->recipient[i];
+
+		all[i] = p && str_find(to, '@') != STR_NPOS && !pseudonym_is(to)
+		    ? pseudonym_of(p, arena, to)
+		    : to;
+	}
+	x.recipient = all;
+	return x;
+}
+
 bool
 impact_measure(struct evidence_reader *reader, const struct impact_question *q, struct impact *out,
     struct err *e)
 {
 	struct journal_filter filter = { .since_ms = q->now_ms - IMPACT_DAYS * DAY_MS };
-	struct search s = { reader, q, out, arena_new(64 << 20) };
+	struct search s = { .reader = reader, .q = q, .out = out, .one = arena_new(64 << 20) };
 	bool ok;
 
 	*out = (struct impact){ .arena = arena_new(64 << 20) };
+	s.hashed = hashed(out->arena, q->x, reader->pseudonym);
 	ok = journal_read(reader->journal, &filter, look, &s, e);
 	arena_free(&s.one);
 	return ok;

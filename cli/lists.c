@@ -9,6 +9,7 @@
 #include "base/escape.h"
 #include "cli/exceptions.h"
 #include "cli/print.h"
+#include "cli/pseudonyms.h"
 #include "cli/when.h"
 
 #define ARENA_LIMIT EXCEPTIONS_MEMORY
@@ -18,6 +19,7 @@ struct errand {
 	struct arena *arena;
 	int64_t now_ms;
 	struct exception_row *rows;
+	struct pseudonyms pseudonyms; /* while they are shown */
 	size_t shown;
 };
 
@@ -34,6 +36,15 @@ print_hits(struct line *line, const struct store_exception *s)
 		snprintf(text, sizeof(text), "%" PRId64 " hit%s, last %s", s->hits,
 		    s->hits == 1 ? "" : "s", when_local(s->last * 1000, when));
 	line_cell(line, str_of(text), 0, s->hits > 0 ? COLOR_BOLD : COLOR_DIM);
+}
+
+/* It names somebody by what only another key makes of addresses. */
+static bool
+is_idle(const struct errand *x, const struct exception_row *row)
+{
+	return row->hashed.n > 0 &&
+	    (x->pseudonyms.p == NULL ||
+		!str_eq(row->hashed, str_of(pseudonym_key(x->pseudonyms.p))));
 }
 
 static void
@@ -53,6 +64,8 @@ print_row(struct errand *x, const struct exception_row *row)
 	else
 		exception_print(&row->x, &text);
 	line_cell(&line, buf_str(&text), 0, COLOR_NONE);
+	if (is_idle(x, row))
+		line_cell(&line, STR("matches nobody: hashed under another key"), 0, COLOR_RED);
 	buf_clear(&text);
 	exception_print_until(row->x.expires, &text);
 	line_cell(&line, buf_str(&text), 0, COLOR_DIM);
@@ -95,6 +108,8 @@ print_row_json(struct errand *x, const struct exception_row *row)
 	json_moment(&b, "made", s->made);
 	buf_printf(&b, ",\"hits\":%" PRId64, s->hits);
 	json_moment(&b, "last", s->last);
+	if (row->hashed.n > 0)
+		buf_printf(&b, ",\"idle\":%s", is_idle(x, row) ? "true" : "false");
 	buf_add(&b, STR(",\"by\":"));
 	escape_json(&b, row->by);
 	buf_add(&b, STR(",\"entry\":"));
@@ -141,6 +156,7 @@ print_lists(struct errand *x)
 static int
 show(struct errand *x)
 {
+	pseudonyms_try(x->cli, &x->pseudonyms);
 	for (const struct exception_row *row = x->rows; row; row = row->next) {
 		x->shown++;
 		if (x->cli->json)
@@ -152,6 +168,7 @@ show(struct errand *x)
 		fputs("there are no exceptions; `postern allow` and `postern block` make them\n",
 		    x->cli->out);
 	print_lists(x);
+	pseudonyms_close(&x->pseudonyms);
 	return x->shown > 0 ? CLI_FOUND : CLI_NOTHING;
 }
 

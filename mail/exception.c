@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/sip.h"
+#include "mail/pseudonym.h"
 
 #define ANY STR("*")
 
@@ -225,6 +226,11 @@ exceptions_add(struct exceptions *all, int64_t number, struct str key, int64_t e
 	x->number = number;
 	x->expires = expires;
 	all->n++;
+	for (size_t i = 0; i < x->n_recipients; i++)
+		if (pseudonym_is(x->recipient[i])) {
+			all->n_hashed++;
+			break;
+		}
 	all->n_allow += x->kind == EXCEPTION_ALLOW;
 	all->n_block += x->kind == EXCEPTION_BLOCK;
 }
@@ -262,7 +268,8 @@ fits_recipient(const struct exception *x, const struct exception_view *view)
 	if (!view->recipient_known)
 		return EXCEPTION_LATER;
 	for (size_t i = 0; i < x->n_recipients; i++)
-		if (named(x->recipient[i], view->recipient))
+		if (named(x->recipient[i], view->recipient) ||
+		    (view->hashed.n > 0 && str_eqcase(x->recipient[i], view->hashed)))
 			return EXCEPTION_FITS;
 	return EXCEPTION_NO;
 }

@@ -9,6 +9,8 @@
  *	allow 3f2a91c07d5e0011@postern.conf:12 dkim:example.org * bob@example.com
  *	block * client:192.0.2.0/24 * *
  *
+ * A recipient may be named by the pseudonym that stands for it in a journal with hashed addresses (mail/pseudonym.h).
+ *
  * KIND RULE PROOF SENDER RECIPIENT...: the rule by the digest of its conditions, with the place where it stood for people to read; `dkim:`, `spf:` or `client:`; a mailbox, a domain or `<>`; mailboxes or domains. A domain is itself, and nothing below it.
  */
 #ifndef POSTERN_MAIL_EXCEPTION_H
@@ -45,6 +47,7 @@ struct exceptions {
 	struct exception *item;
 	size_t n, n_allow, n_block;
 	size_t unreadable; /* texts that were none: of a newer Postern */
+	size_t n_hashed;   /* that name somebody by what stands for the address in the journal */
 	size_t room;       /* its own */
 };
 
@@ -75,6 +78,8 @@ struct exception_view {
 	struct str sender; /* address, "" for <> */
 	bool recipient_known;
 	struct str recipient; /* address */
+	struct str
+	    hashed; /* what stands for it in the journal; "": nothing, or nobody is named so */
 };
 
 enum exception_fits {

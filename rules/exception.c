@@ -1,6 +1,7 @@
 #include "rules/exception.h"
 
 #include "mail/exception.h"
+#include "mail/pseudonym.h"
 #include "mail/said.h"
 
 /* Facts that a proof asks for, at most. */
@@ -204,6 +205,18 @@ use(struct search *s, const struct candidate *c)
 	d->used = u;
 }
 
+/* What stands for the recipient in the journal, when some exception names anybody so. */
+static struct str
+hashed(struct search *s, const struct recipient *recipient)
+{
+	const struct session *session = s->ev->ask->session;
+
+	if (s->n == 0 || recipient == NULL || session->pseudonym == NULL ||
+	    session->exceptions->n_hashed == 0)
+		return STR("");
+	return pseudonym_of(session->pseudonym, s->ev->arena, recipient->mailbox.address);
+}
+
 /* recipient: NULL, not known yet. The first that holds is taken, so that nobody waits for what is not needed. */
 static enum progress
 search_one(struct search *s, const struct recipient *recipient, enum proven *out,
@@ -214,6 +227,7 @@ search_one(struct search *s, const struct recipient *recipient, enum proven *out
 	*out = PROVEN_NO;
 	s->view.recipient_known = recipient != NULL;
 	s->view.recipient = recipient != NULL ? recipient->mailbox.address : STR("");
+	s->view.hashed = hashed(s, recipient);
 	for (size_t i = 0; i < s->n; i++) {
 		struct candidate *c = &s->candidate[i];
 		enum exception_fits fits = exception_fits(c->x, &s->view);

@@ -391,3 +391,17 @@ record_pseudonyms(const struct pseudonym *p, struct arena *arena, struct journal
 	r->trace = json(&h, r->trace);
 	r->answers = json(&h, r->answers);
 }
+
+struct str
+record_pseudonym_key(const struct journal_record *r)
+{
+	static const struct str mark = STR(",\"" RECORD_HASHED "\":\"");
+	struct str head = str_sub(r->trace, 0, str_find(r->trace, '}')), digits;
+
+	if (head.n == 0 || memmem(head.p, head.n, mark.p, mark.n) == NULL)
+		return STR("");
+	head = str_sub(head,
+	    (size_t)((const char *)memmem(head.p, head.n, mark.p, mark.n) - head.p) + mark.n,
+	    head.n);
+	return str_pop(&head, '"', &digits) ? digits : STR("");
+}

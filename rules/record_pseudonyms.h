@@ -10,7 +10,13 @@
 #include "db/journal.h"
 #include "mail/pseudonym.h"
 
+/* As it stands in the head of a trace. */
+#define RECORD_HASHED "hashed"
+
 /* Its texts are then of the arena, or as they were. */
 void record_pseudonyms(const struct pseudonym *p, struct arena *arena, struct journal_record *r);
+
+/* The key that an entry says its addresses are hashed under; "": they are in clear. */
+struct str record_pseudonym_key(const struct journal_record *r);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "mail/pseudonym.h"
 #include "rules/policy.h"
+#include "rules/record_pseudonyms.h"
 #include "rules/record.h"
 #include "rules/rule.h"
 #include "rules/series.h"
@@ -344,7 +345,7 @@ session(struct buf *b, const struct session *s, enum step step)
 	struct telling slow = { "us", is_slow, took, 0 };
 
 	buf_printf(b, "{\"format\":%d,\"began\":%" PRId64, RECORD_FORMAT, s->began_ms);
-	text(b, "hashed", s->pseudonym ? str_of(pseudonym_key(s->pseudonym)) : STR(""));
+	text(b, RECORD_HASHED, s->pseudonym ? str_of(pseudonym_key(s->pseudonym)) : STR(""));
 	number(b, "port", s->client_port);
 	yes(b, "esmtp", s->esmtp);
 	number(b, "turn", s->turn);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "mail/pseudonym.h"
+
 #define NOW 1700000000
 #define DIGEST "0123456789abcdef"
 
@@ -179,6 +181,34 @@ test_all(void **state)
 	exceptions_free(&all);
 }
 
+/* By what stands for an address in the journal. */
+static void
+test_pseudonyms(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct pseudonym *p = pseudonym_new(arena, STR("0123456789abcdef0123456789abcdef"));
+	struct exceptions *all = exceptions_new(arena_new(1 << 20), 2);
+	struct exception_view view = { .kind = EXCEPTION_BLOCK,
+		.client = &(struct ip){ .version = 4, .b = { 192, 0, 2, 7 } },
+		.recipient_known = true,
+		.recipient = STR("u@v.example") };
+	struct str key = arena_printf(
+	    arena, "block * client:192.0.2.7 * %s", pseudonym_of(p, arena, STR("U@v.example")).p);
+
+	exceptions_add(all, 1, STR("block * client:192.0.2.7 * u@v.example"), 0);
+	assert_int_equal(all->n_hashed, 0);
+	exceptions_add(all, 2, key, 0);
+	assert_int_equal(all->n_hashed, 1);
+	assert_int_equal(exception_fits(&all->item[1], &view), EXCEPTION_NO);
+	view.hashed = pseudonym_of(p, arena, view.recipient);
+	assert_int_equal(exception_fits(&all->item[1], &view), EXCEPTION_FITS);
+	assert_int_equal(exception_fits(&all->item[0], &view), EXCEPTION_FITS);
+	view.hashed = pseudonym_of(p, arena, STR("w@v.example"));
+	assert_int_equal(exception_fits(&all->item[1], &view), EXCEPTION_NO);
+	exceptions_free(&all);
+	arena_free(&arena);
+}
+
 int
 main(void)
 {
@@ -187,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_what_no_key_holds),
 		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_pseudonyms),
 		cmocka_unit_test(test_all),
 	};
 

@@ -277,5 +277,84 @@ def forgotten():
         assert w.command("log", "--verify")[0] == 0
 
 
+ALLOWS = """
+at rcpt {
+    reject 550 5.7.1 "No" if client.ip is 127.0.0.2
+}
+"""
+
+
+@case
+def allowed():
+    "allow ID makes an exception of pseudonyms under which the retry passes, for that recipient alone; undone, it is refused; block too"
+    with World(ALLOWS) as w:
+        def send(recipient, code, source="127.0.0.2"):
+            w.attempt("zwieback@example.net", recipient, code, source=source)
+        send("kirschkuchen@example.org", 550)
+        send("kirschkuchen@example.org", 550)
+        send("lebkuchen@example.org", 550)
+        first = w.entries(3)[0]
+        code, out, err = w.command("allow", "--dry-run", "--json", first["id"])
+        told = json.loads(out)
+        assert told["recipients"] == [token("kirschkuchen@example.org")], told
+        assert told["others"] == 1, told
+        # one in clear is measured against what is hashed
+        told = json.loads(w.command("allow", "--dry-run", "--json", "--for", "LEBKUCHEN@example.org", first["id"])[1])
+        assert told["others"] == 1, told
+        assert w.command("allow", "--yes", first["id"])[0] == 0
+
+        def let_in(recipient):
+            c = w.client()
+            c.say("MAIL FROM:<zwieback@example.net>", 250)
+            c.send(b"RCPT TO:<%s>\r\n" % recipient)
+            code = c.reply()[0]
+            c.say("QUIT", 221)
+            return code == 250
+        play.until(lambda: let_in(b"Kirschkuchen@example.org"), "the exception")
+        send("kirschkuchen@example.org", 250)
+        send("lebkuchen@example.org", 550)
+        shown = w.command("lists")[1]
+        assert token("kirschkuchen@example.org") in shown and "matches nobody" not in shown, shown
+        change = [e for e in w.log("--verdict", "change")]
+        assert token("kirschkuchen@example.org") in change[0]["text"], change
+        # its trace tells of the exception as it was made
+        entry = w.log("--verdict", "accept")[-1]
+        assert token("kirschkuchen@example.org") in json.dumps(w.postern.trace(entry))
+        assert w.command("allow", "--undo", first["id"])[0] == 0
+        play.until(lambda: not let_in(b"kirschkuchen@example.org"), "the end of it")
+        # by an address in clear
+        assert w.command("allow", "--yes", "--for", "lebkuchen@example.org", first["id"])[0] == 0
+        play.until(lambda: let_in(b"lebkuchen@example.org"), "the exception")
+        change = w.log("--verdict", "change")[-1]
+        assert token("lebkuchen@example.org") in change["text"] and "lebkuchen" not in change["text"], change
+        assert w.command("allow", "--yes", first["id"])[0] == 0
+        # another key: nobody is who he was
+        with open(w.key, "wb") as f:
+            f.write(KEY[::-1])
+        shown = w.command("lists")[1].splitlines()
+        assert [("matches nobody" in line) for line in shown if "127.0.0.2" in line] == [False, True], shown
+        code, out, err = w.command("allow", "--yes", first["id"])
+        assert code == 2 and "another key" in err, (code, out, err)
+
+
+@case
+def blocked():
+    "block ID keeps out whom an entry with pseudonyms proves"
+    with World("at rcpt { }") as w:
+        w.attempt("zwieback@example.net", "kirschkuchen@example.org", 250)
+        entry = w.entries(1)[0]
+        assert w.command("block", "--yes", "--for", "kirschkuchen@example.org", entry["id"])[0] == 0
+
+        def kept_out():
+            w.attempt("zwieback@example.net", "lebkuchen@example.org", 250)
+            c = w.client()
+            c.say("MAIL FROM:<zwieback@example.net>", 250)
+            c.send(b"RCPT TO:<kirschkuchen@example.org>\r\n")
+            code = c.reply()[0]
+            c.say("QUIT", 221)
+            return code == 550
+        play.until(kept_out, "the block")
+
+
 if __name__ == "__main__":
     play.main(CASES)
