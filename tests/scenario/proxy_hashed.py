@@ -161,7 +161,7 @@ def nowhere():
             assert not [s for s in SECRETS if s in text and s != "lebkuchen"], text
         assert b"lebkuchen@example.org" in b"".join(t.octets for t in w.mta.taken)
         # the index is written a little later
-        play.until(lambda: glob.glob(w.postern.folder + "/journal.db-text-*"), "the index")
+        play.until(lambda: glob.glob(w.postern.folder + "/journal.db-words-*"), "the index")
         w.postern.process.send_signal(signal.SIGTERM)
         w.postern.process.wait(play.WAIT)
         looked = 0
@@ -207,7 +207,7 @@ def searched():
         w.entries(everything(w))
         for index in (False, True):
             if index:
-                play.until(lambda: glob.glob(w.postern.folder + "/journal.db-text-*"), "the index")
+                play.until(lambda: glob.glob(w.postern.folder + "/journal.db-words-*"), "the index")
             assert len(w.log("--from", "Zwieback@Example.net")) == 2
             assert len(w.log("--to", "kirschkuchen@example.org")) == 5
             assert len(w.log("--text", "pumpernickel@example.net")) == 1
