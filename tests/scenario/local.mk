@@ -1,6 +1,7 @@
 # A test that is one file needs one line: check_PROGRAMS += tests/scenario/test_NAME
 scenario_tests = \
 	tests/scenario/life.sh \
+	tests/scenario/milter_volume.sh \
 	tests/scenario/proxy_auth.sh \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_bdat.sh \

@@ -466,11 +466,17 @@ class Milter:
     def answer(self):
         return self.take(struct.unpack("!I", self.take(4))[0])
 
-    def begin(self):
-        self.send(b"M", b"<a@example.net>\0")
+    def begin(self, account=None, sender=b"a@example.net", rcpts=(b"b@example.org",), verdict=b"c"):
+        """The envelope; the last recipient gets that verdict."""
+        if account is not None:
+            self.send(b"D", b"M{auth_authen}\0" + account + b"\0{auth_type}\0PLAIN\0")
+        self.send(b"M", b"<" + sender + b">\0")
         assert self.answer() == b"c"
-        self.send(b"R", b"<b@example.org>\0")
-        assert self.answer() == b"c"
+        for r in rcpts:
+            self.send(b"R", b"<" + r + b">\0")
+            said = self.answer()
+            assert said[:1] == (verdict if r is rcpts[-1] else b"c"), said
+        return said
 
     def finish(self, *fields, verdict=b"c"):
         """fields: of the header, as the MTA hands them over: name, NUL, value."""

@@ -51,18 +51,20 @@ def store(postern):
     return sqlite3.connect(os.path.join(postern.folder, "store.db"), timeout=20)
 
 
-def preload(postern, n, age=0):
+def preload(postern, n, age=0, key=KEY):
     """As if so many had been sent so many seconds ago: the packed counter of db/window.h."""
     now = int(time.time()) - age
     blob = bytes([1]) + number(now) + bytes([0, 0, 1, 0]) + number(n) + bytes([0])
     with store(postern) as db:
         db.execute("INSERT OR REPLACE INTO counter (key, bins, expires) VALUES (?, ?, ?)",
-                   (KEY, blob, now + 10 * 86400))
+                   (key, blob, now + 10 * 86400))
 
 
-def held(postern):
+def held(postern, key=KEY, left=0):
+    """How many are held for so many seconds or more."""
     with store(postern) as db:
-        return db.execute("SELECT coalesce(sum(n), 0) FROM hold WHERE key = ?", (KEY,)).fetchone()[0]
+        return db.execute("SELECT coalesce(sum(n), 0) FROM hold WHERE key = ? AND expires >= ?",
+                          (key, time.time() + left)).fetchone()[0]
 
 
 def send_until_refused(postern, refusals):
