@@ -138,7 +138,7 @@ struct ask {
 	 * keeps this with them, and one whose result does not depend on what is missing takes it away
 	 */
 	unsigned failures;
-	/* no stage is asked for more than what costs nothing: a fact that is not known and does is PENDING */
+	/* no stage is asked for more than what costs nothing, nor the clock: a fact that is not known and does is PENDING */
 	bool closed;
 	const struct fact_call
 	    *waits; /* the last that said PENDING, of those asked for with this ask */

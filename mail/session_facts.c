@@ -339,6 +339,8 @@ local_time(const struct ask *ask)
 static enum progress
 compute_hour(struct ask *ask, const struct fact_call *call, struct value *out)
 {
+	if (ask->closed)
+		return PENDING;
 	*out = value_number(local_time(ask).tm_hour);
 	return DONE;
 }
@@ -349,6 +351,8 @@ static const char *const weekdays[] = { "sunday", "monday", "tuesday", "wednesda
 static enum progress
 compute_weekday(struct ask *ask, const struct fact_call *call, struct value *out)
 {
+	if (ask->closed)
+		return PENDING;
 	*out = value_symbol(weekdays[local_time(ask).tm_wday]);
 	return DONE;
 }

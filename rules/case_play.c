@@ -5,7 +5,7 @@
 #include "rules/policy.h"
 #include "rules/rule.h"
 
-/* A moment like any other: what depends on the time a case gives. */
+/* A moment like any other: facts of the time are given, or missing. */
 #define NOW 1800000000
 
 /* What one step's evaluation may take. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "db/store.h"
 #include "tests/cli/run.h"
 
 #define HEAD \
@@ -99,7 +100,33 @@ static const struct {
 	    "given header(\"Subject\") \"s\"\nexpect reject\n", OK },
 	{ "at connect { reject 550 5.7.1 \"x\" if time.hour >= 22 and time.weekday is friday }",
 	    "given time.hour 22, time.weekday friday\nexpect reject\n", OK },
+	{ "at message { reject 550 5.7.1 \"x\" if message.size > 5M }",
+	    "given message.size 6M\nexpect reject at message\n", OK },
+	{ "at mail { tempfail 450 4.7.1 \"x\" if authenticated }",
+	    "given authenticated\nexpect tempfail at mail\n", OK },
+	{ "at mail { tempfail 450 4.7.1 \"x\" if not authenticated }",
+	    "given not authenticated\nexpect tempfail\n", OK },
+	{ "at mail { tempfail 450 4.7.1 \"x\" if account is \"\" and front is proxy }",
+	    "expect tempfail\n", OK },
+	/* as it is at every step, it is at those behind */
+	{ "at mail { score 1 if spf is fail }\nat rcpt { score 1 if spf is fail }\n"
+	  "at message { score 1 if spf is fail }",
+	    "given spf fail\nexpect score 3\n", OK },
+	/* recipients come in their order, and the first refusal is the end */
+	{ "at rcpt { reject 550 5.7.1 \"${recipient}\" if recipient.domain is \"b.example\" }\n"
+	  "at message { reject 551 5.7.1 \"x\" }",
+	    "given recipient \"1@a.example\", recipient \"2@b.example\", recipient \"3@b.example\"\n"
+	    "expect text \"2@b.example\"\nexpect reject 550 at rcpt\n",
+	    OK },
+	/* a header that is not given is an empty one */
+	{ "at message { reject 550 5.7.1 \"x\" if from.count > 0 or header(\"Subject\") is not \"\" }",
+	    "expect accept\n", OK },
 	/* what is not given */
+	{ "at connect { reject 550 5.7.1 \"x\" if time.hour < 25 }", "expect reject\n",
+	    NEEDS("connect", "time.hour") },
+	{ "at rcpt { tempfail 450 4.7.1 \"x\" if time.weekday in { saturday, sunday } }",
+	    "given time.hour 3\nexpect accept\n", NEEDS("rcpt", "time.weekday") },
+	{ "at connect { reject 550 5.7.1 \"at ${time.hour}\" }", "expect text \"at \"\n", OK },
 	{ "at mail { reject 550 5.7.1 \"x\" if spf is fail }", "expect accept\n",
 	    NEEDS("mail", "spf") },
 	{ "at rcpt { tempfail 450 4.7.1 \"x\" if rate(client, messages, 1h) > 9 }",
@@ -241,6 +268,39 @@ test_use(void **state)
 	    "1 passed, 1 failed\n");
 }
 
+/* What stands in the store changes no case: it would come out otherwise on another machine. */
+static void
+test_exceptions(void **state)
+{
+	struct run *r = *state;
+	char config[1000], words[1000];
+	struct store *store;
+	struct err e;
+
+	snprintf(config, sizeof(config),
+	    "hostname \"mx.example.org\"\ndatabase \"%s\"\nlisten proxy 127.0.0.1 port 2525\n"
+	    "backend 127.0.0.1 port 10025\nat connect { reject 554 5.7.1 \"No\" }\n",
+	    r->folder.path);
+	folder_write(&r->folder, "postern.conf", config, strlen(config));
+	snprintf(config, sizeof(config), "case \"x\" { expect reject 554 at connect }\n");
+	folder_write(&r->folder, "t.test", config, strlen(config));
+	store = store_sqlite.open(folder_file(&r->folder, "store.db"), &e);
+	assert_non_null(store);
+	store_sqlite.close(&store);
+	snprintf(words, sizeof(words),
+	    "-c %s/postern.conf allow 192.0.2.1 --any-rule --for any --until forever --yes",
+	    r->folder.path);
+	run_bare(r, words);
+	run_is(r, 0, NULL, "");
+	snprintf(words, sizeof(words), "-c %s/postern.conf test --ip 192.0.2.1", r->folder.path);
+	run_bare(r, words);
+	run_has(r, "outcome: accept\n");
+	snprintf(words, sizeof(words), "-c %s/postern.conf test %s/t.test", r->folder.path,
+	    r->folder.path);
+	run_bare(r, words);
+	run_is(r, 0, OK, "");
+}
+
 /* The rules that are shipped keep what their cases say. */
 static void
 test_default_rules(void **state)
@@ -264,6 +324,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cases, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_complaints, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_use, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_exceptions, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_default_rules, run_setup, run_teardown),
 	};
 
