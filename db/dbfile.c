@@ -94,6 +94,18 @@ dbfile_exec(const struct dbfile *f, const char *sql, struct err *e)
 	return true;
 }
 
+bool
+dbfile_begin(const struct dbfile *f, struct err *e)
+{
+	return dbfile_run(f, f->begin, e);
+}
+
+bool
+dbfile_commit(const struct dbfile *f, struct err *e)
+{
+	return dbfile_run(f, f->commit, e);
+}
+
 void
 dbfile_rollback(const struct dbfile *f)
 {
@@ -350,11 +362,19 @@ open_file(struct dbfile *f, struct err *e)
 	    remedy(f, sqlite3_extended_errcode(f->handle)));
 }
 
+/* Once, for there is one a batch. */
+static bool
+prepare_transaction(struct dbfile *f, struct err *e)
+{
+	return dbfile_prepare(f, f->reading ? "BEGIN" : "BEGIN IMMEDIATE", &f->begin, e) &&
+	    dbfile_prepare(f, "COMMIT", &f->commit, e);
+}
+
 bool
 dbfile_open(struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e)
 {
 	*f = (struct dbfile){ .kind = kind, .path = xstrdup(path) };
-	if (open_file(f, e))
+	if (open_file(f, e) && prepare_transaction(f, e))
 		return true;
 	dbfile_close(f);
 	return false;
@@ -386,7 +406,7 @@ bool
 dbfile_open_read(struct dbfile *f, const char *path, const struct dbfile_kind *kind, struct err *e)
 {
 	*f = (struct dbfile){ .kind = kind, .path = xstrdup(path), .reading = true };
-	if (open_file_read(f, e))
+	if (open_file_read(f, e) && prepare_transaction(f, e))
 		return true;
 	dbfile_close(f);
 	return false;
@@ -395,7 +415,9 @@ dbfile_open_read(struct dbfile *f, const char *path, const struct dbfile_kind *k
 void
 dbfile_close(struct dbfile *f)
 {
-	/* All statements are finalized by now; _v2 would hide it if not. */
+	sqlite3_finalize(f->begin);
+	sqlite3_finalize(f->commit);
+	/* All others are finalized by now; _v2 would hide it if not. */
 	if (f->handle && sqlite3_close(f->handle) != SQLITE_OK)
 		panic("%s: closed with statements open", f->path);
 	free(f->path);

@@ -31,6 +31,7 @@ struct dbfile {
 	bool reading; /* opened by dbfile_open_read() */
 	dev_t device; /* of the file that was opened */
 	ino_t inode;
+	sqlite3_stmt *begin, *commit;
 };
 
 /* In the place of a path: a database of its own in memory, gone when it is closed. */
@@ -51,8 +52,11 @@ bool dbfile_prepare(const struct dbfile *f, const char *sql, sqlite3_stmt **out,
 bool dbfile_prepare_all(
     const struct dbfile *f, const char *const *sql, size_t n, sqlite3_stmt **out, struct err *e);
 void dbfile_finalize_all(sqlite3_stmt **stmt, size_t n);
-/* Statements without results: BEGIN IMMEDIATE, COMMIT, pragmas. */
+/* Statements without results: pragmas. */
 bool dbfile_exec(const struct dbfile *f, const char *sql, struct err *e);
+/* A transaction: of who writes, with the writer's lock from its beginning on. */
+bool dbfile_begin(const struct dbfile *f, struct err *e);
+bool dbfile_commit(const struct dbfile *f, struct err *e);
 /* Rolls back if a transaction is open; never fails. */
 void dbfile_rollback(const struct dbfile *f);
 

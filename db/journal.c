@@ -313,7 +313,7 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 	bool ok;
 
 	require(j->append);
-	if (!dbfile_exec(&j->file, "BEGIN IMMEDIATE", e))
+	if (!dbfile_begin(&j->file, e))
 		return false;
 	ok = (also == NULL || also->sql == NULL || dbfile_exec(&j->file, also->sql, e)) &&
 	    journal_get_newest(j, &newest, e) &&
@@ -321,7 +321,7 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 	for (; ok && done < n; done++)
 		ok = append_one(j, records[done], &newest, e) &&
 		    journal_sums_add(j, &sums, records[done], e);
-	if (!ok || !journal_sums_write(j, &sums, e) || !dbfile_exec(&j->file, "COMMIT", e))
+	if (!ok || !journal_sums_write(j, &sums, e) || !dbfile_commit(&j->file, e))
 		return undo(j, records, done);
 	journal_write_head(j, &newest);
 	return true;

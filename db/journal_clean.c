@@ -75,14 +75,14 @@ remove_old(struct journal *j, int64_t last, struct err *e)
 		"DELETE FROM forgotten WHERE serial <= ?1",
 	};
 
-	if (!dbfile_exec(&j->file, "BEGIN IMMEDIATE", e))
+	if (!dbfile_begin(&j->file, e))
 		return false;
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)
 		if (!up_to(j, sql[i], last, e)) {
 			dbfile_rollback(&j->file);
 			return false;
 		}
-	if (dbfile_exec(&j->file, "COMMIT", e))
+	if (dbfile_commit(&j->file, e))
 		return true;
 	dbfile_rollback(&j->file);
 	return false;

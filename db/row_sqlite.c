@@ -284,7 +284,7 @@ row_sqlite_merge(
 	const struct dbfile *file = store_sqlite_file(store);
 	sqlite3_stmt *stmt[STORE_KINDS][2] = { { NULL } };
 	int64_t before = *changed;
-	bool ok = dbfile_exec(file, "BEGIN IMMEDIATE", e);
+	bool ok = dbfile_begin(file, e);
 
 	for (size_t i = 0; ok && i < n; i++) {
 		enum store_kind kind = rows[i].kind;
@@ -298,7 +298,7 @@ row_sqlite_merge(
 		sqlite3_finalize(stmt[i][0]);
 		sqlite3_finalize(stmt[i][1]);
 	}
-	ok = ok && dbfile_exec(file, "COMMIT", e);
+	ok = ok && dbfile_commit(file, e);
 	if (!ok) {
 		dbfile_rollback(file);
 		*changed = before;

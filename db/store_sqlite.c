@@ -147,12 +147,12 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 	if (n == 0)
 		return true;
 	begin(s);
-	if (!dbfile_exec(&s->file, s->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e))
+	if (!dbfile_begin(&s->file, e))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!answer(s, &batch[i], now / 1000, e))
 			return undo(s);
-	return dbfile_exec(&s->file, "COMMIT", e) || undo(s);
+	return dbfile_commit(&s->file, e) || undo(s);
 }
 
 static bool
