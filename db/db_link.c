@@ -8,11 +8,15 @@
 #include "base/die.h"
 #include "db/db_private.h"
 
+/* How long requests wait that are in no hurry, unless others leave before. */
+#define SOON_US 20000
+
 struct db_link {
 	struct db_shared *db;
-	struct queue *queue;      /* of what comes back */
-	struct queue_items turn;  /* sent in this turn of the loop */
-	struct event *turn_over;  /* active: they go to the thread */
+	struct queue *queue;     /* of what comes back */
+	struct queue_items turn; /* to be sent together, at the end of the loop's turn */
+	struct event
+	    *turn_over; /* active: it is the end; waiting: some that are not in a hurry go soon */
 	struct db_request *out;   /* sent and not back yet; only the loop touches this list */
 	struct redis_link *redis; /* NULL: no shared store */
 	bool local;               /* counters go on here while Redis is away */
@@ -165,10 +169,14 @@ db_link_push(struct db_link **back)
 static void
 send_local(struct db_link *link, struct db_request *request)
 {
+	static const struct timeval soon = { 0, SOON_US };
+
 	backlog_in(&link->db->backlog, request->octets);
-	if (link->turn.first == NULL)
-		event_active(link->turn_over, 0, 0);
 	queue_gather(&link->turn, &request->item);
+	if (!request->no_hurry)
+		event_active(link->turn_over, 0, 0);
+	else if (!event_pending(link->turn_over, EV_TIMEOUT, NULL))
+		event_add(link->turn_over, &soon);
 }
 
 /* --- the shared store --------------------------------------------------------------------------- */

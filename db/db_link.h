@@ -27,7 +27,7 @@ void db_link_free(struct db_link **link);
 void db_link_local(struct db_link *link, bool local);
 /*
  * Gives the request away until done() is called with it, from the loop. It leaves at the end of the loop's turn, with all
- * others of it. A record without an id has one then.
+ * others of it, or a little later (no_hurry). A record without an id has one then.
  */
 void db_send(struct db_link *link, struct db_request *request);
 /*

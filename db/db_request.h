@@ -33,6 +33,7 @@ struct db_request {
 	struct journal_record *record; /* JOURNAL: the request's; NULL once somebody took it over */
 	struct str revision, text;     /* CONFIGURATION: of the request's own memory */
 	bool failed;
+	bool no_hurry; /* nobody waits: it leaves with the next that is sent, or in 20 ms */
 	/* Called on the link's loop; frees or keeps the request. NULL: nobody waits, db frees it. */
 	void (*done)(struct db_request *request);
 	void *owner;                       /* for done(); only the loop touches it */

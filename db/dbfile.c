@@ -14,6 +14,9 @@
 /* A file up to this size is checked whole when it is opened: some tens of milliseconds. */
 #define CHECK_MAX (8 << 20)
 
+/* So much is written ahead before it is brought into the file. */
+#define WAL_OCTETS (4 << 20)
+
 /* --- errors ------------------------------------------------------------------------------------- */
 
 /* What to do about an error of SQLite. */
@@ -329,21 +332,23 @@ static bool
 prepare_file(const struct dbfile *f, struct err *e)
 {
 	char sql[256];
-	int version;
+	int version, page_size = f->kind->page_size;
 
 	if (!recognise(f, &version, e))
 		return false;
 	if (version > 0 && !healthy(f, e))
 		return false;
-	/* auto_vacuum takes effect only before anything else is written. */
-	snprintf(sql, sizeof(sql), "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
-	    f->kind->application_id);
+	/* The first two take effect only before anything else is written. */
+	snprintf(sql, sizeof(sql),
+	    "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
+	    page_size, f->kind->application_id);
 	if (version == 0 && !dbfile_exec(f, sql, e))
 		return false;
 	snprintf(sql, sizeof(sql),
 	    "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; "
-	    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384",
-	    f->kind->synchronous);
+	    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; "
+	    "PRAGMA wal_autocheckpoint = %d",
+	    f->kind->synchronous, WAL_OCTETS / page_size);
 	return dbfile_exec(f, sql, e);
 }
 

@@ -20,6 +20,7 @@ struct dbfile_kind {
 	const char
 	    *synchronous; /* "FULL": committed means on disk; "NORMAL": a crash of the machine may
 				     * cost the newest transactions, never the file */
+	int page_size;    /* octets, of a file that is made */
 	const struct migration *migration;
 	size_t n_migrations;
 };

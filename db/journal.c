@@ -26,6 +26,7 @@ const struct dbfile_kind journal_kind = {
 	.application_id = 0x50734a31,
 	/* The promise: what a client was told is on disk. */
 	.synchronous = "FULL",
+	.page_size = 4096,
 	.migration = migrations,
 	.n_migrations = sizeof(migrations) / sizeof(migrations[0]),
 };

@@ -48,7 +48,10 @@ gate_event(struct gate_session *gs, enum stage_event event)
 		ask.state = &s->txn.stage_state[i];
 		stage->event(&ask, event);
 	}
+	/* What is counted for a recipient that was taken goes with what the message asks, which comes next. */
+	gs->questions.no_hurry = event == EVENT_RCPT_TAKEN;
 	gate_send_noted(gs);
+	gs->questions.no_hurry = false;
 }
 
 struct str

@@ -120,6 +120,7 @@ send_store(struct errand *errand)
 	errand->request = db_request_store(&errand->answer->question);
 	errand->request->done = request_done;
 	errand->request->owner = errand;
+	errand->request->no_hurry = errand->questions->no_hurry;
 	db_send(errand->questions->link, errand->request);
 }
 

@@ -23,6 +23,7 @@ struct questions {
 	void *owner;
 	struct errand *errands;
 	size_t n_dns, n_store; /* on their way */
+	bool no_hurry;         /* of what is sent now: nobody waits for it */
 };
 
 void questions_init(struct questions *q, struct resolver *resolver, struct db_link *link);

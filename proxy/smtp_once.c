@@ -140,9 +140,13 @@ heard(const struct client *c)
 static void
 settle(struct client *c)
 {
+	struct db_request *request;
+
 	if (!c->told.open || !heard(c))
 		return;
-	db_send(gate_link(c->front->gate), request_new(c, DELIVERED_FORGET));
+	request = request_new(c, DELIVERED_FORGET);
+	request->no_hurry = true;
+	db_send(gate_link(c->front->gate), request);
 	c->told.open = false;
 }
 

@@ -137,6 +137,49 @@ test_round_trip(void **state)
 	event_base_free(base);
 }
 
+/* What nobody waits for leaves with what comes behind it, and by itself if nothing does. */
+static void
+test_no_hurry(void **state)
+{
+	struct world *w = *state;
+	struct event_base *base = event_base_new();
+	struct db_link *link = db_link_new(w->db, base);
+	struct db_request *lazy = counting("key", 3), *back = NULL, *r;
+	int64_t began;
+
+	lazy->no_hurry = true;
+	lazy->owner = &back;
+	lazy->done = keep_and_stop;
+	db_send(link, lazy);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(db_backlog(w->db), 1);
+	r = round_trip(link, base, counting("key", 1));
+	assert_int_equal(r->answer.count.day, 4);
+	assert_ptr_equal(back, lazy);
+	db_request_free(&r);
+	db_request_free(&lazy);
+
+	lazy = counting("key", 5);
+	lazy->no_hurry = true;
+	began = clock_mono_us();
+	r = round_trip(link, base, lazy);
+	assert_true(clock_mono_us() - began >= 15000);
+	assert_int_equal(r->answer.count.day, 9);
+	db_request_free(&r);
+
+	/* Nor does it stay behind at the end. */
+	lazy = counting("key", 1);
+	lazy->no_hurry = true;
+	db_send(link, lazy);
+	db_link_free(&link);
+	link = db_link_new(w->db, base);
+	r = round_trip(link, base, counting("key", 0));
+	assert_int_equal(r->answer.count.day, 10);
+	db_request_free(&r);
+	db_link_free(&link);
+	event_base_free(base);
+}
+
 /* --- more than it can take ---------------------------------------------------------------------- */
 
 static sqlite3 *
@@ -461,6 +504,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_hurry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_loops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_link_gone, setup, teardown),

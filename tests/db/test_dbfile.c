@@ -21,6 +21,7 @@ static const struct dbfile_kind kind = {
 	.name = "ledger",
 	.application_id = 4711,
 	.synchronous = "FULL",
+	.page_size = 4096,
 	.migration = migrations,
 	.n_migrations = 2,
 };
@@ -30,6 +31,7 @@ static const struct dbfile_kind older = {
 	.name = "ledger",
 	.application_id = 4711,
 	.synchronous = "FULL",
+	.page_size = 1024,
 	.migration = migrations,
 	.n_migrations = 1,
 };
@@ -37,6 +39,7 @@ static const struct dbfile_kind other = {
 	.name = "almanac",
 	.application_id = 4712,
 	.synchronous = "NORMAL",
+	.page_size = 2048,
 	.migration = migrations,
 	.n_migrations = 2,
 };
@@ -124,6 +127,32 @@ test_new(void **state)
 	assert_true(dbfile_in_place(&f));
 	dbfile_close(&f);
 	create(path, &kind);
+}
+
+/* As it was made, whatever is made by now. */
+static void
+test_page_size(void **state)
+{
+	static const struct {
+		const struct dbfile_kind *made, *opened;
+		const char *page, *wal;
+	} cases[] = {
+		{ &kind, &kind, "4096", "1024" },
+		{ &other, &other, "2048", "2048" },
+		{ &older, &kind, "1024", "1024" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char name[] = "0.db";
+		struct dbfile f;
+
+		name[0] += (char)i;
+		create(folder_file(*state, name), cases[i].made);
+		assert_true(dbfile_open(&f, folder_file(*state, name), cases[i].opened, NULL));
+		pragma_is(&f, "PRAGMA page_size", cases[i].page);
+		pragma_is(&f, "PRAGMA wal_autocheckpoint", cases[i].wal);
+		dbfile_close(&f);
+	}
 }
 
 static void
@@ -330,6 +359,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_new, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_page_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_migrates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_ours, setup, teardown),
