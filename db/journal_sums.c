@@ -144,10 +144,13 @@ run(struct journal *j, const char *sql, const int64_t *parameter, int n, struct 
 #define WAITED "max(0, time_ms / 1000 - json_extract(a.value, '$.first')) "
 #define WAITED_FROM \
 	"FROM entry, json_each(CASE WHEN json_valid(answers) THEN answers ELSE '[]' END) AS a "
-/* Whoever was known already waited for nothing: most of the mail, whose answers need not be taken apart. */
+/*
+ * Whoever was known already waited for nothing: most of the mail, whose answers need not be taken apart. Of each word the first
+ * letter is looked for, so none begins with a quote.
+ */
 #define WAITED_IF \
 	"verdict = 'accept' AND step = 'message' AND instr(answers, '" JOURNAL_WAITED "') > 0 " \
-	"AND (instr(answers, '\"retried\"') > 0 OR instr(answers, '\"forget\"') > 0) " \
+	"AND (instr(answers, 'retried\"') > 0 OR instr(answers, 'forget\"') > 0) " \
 	"AND substr(json_extract(a.value, '$.seen'), 1, length('" JOURNAL_WAITED \
 	"')) = '" JOURNAL_WAITED "' " \
 	"AND json_extract(a.value, '$.look_only') IS NULL AND json_extract(a.value, '$.first') > 0 " \
