@@ -84,11 +84,12 @@ append(struct journal *journal, const char *revision, size_t n)
 {
 	static struct journal_record record[LOT];
 	static struct journal_record *list[LOT];
-	static char sender[LOT][40];
+	static char sender[LOT][40], session[LOT][16];
 	struct err e;
 
 	for (size_t i = 0; i < LOT; i++) {
 		snprintf(sender[i], sizeof(sender[i]), "a%zu@example.net", (n + i) % 5000);
+		snprintf(session[i], sizeof(session[i]), "k%010zu", n + i);
 		record[i] = (struct journal_record){ .time_ms = 1795459720000 + (int64_t)(n + i),
 			.front = "proxy",
 			.step = "message",
@@ -96,7 +97,7 @@ append(struct journal *journal, const char *revision, size_t n)
 			.code = 250,
 			.took_us = 900,
 			.size = 4096 + (int64_t)((n + i) % 100 == 0) * 2000000,
-			.session = STR("k3f9x2abcde"),
+			.session = str_of(session[i]),
 			.client_ip = STR("192.0.2.1"),
 			.client_name = STR("mx.example.net"),
 			.helo = STR("mx.example.net"),
@@ -125,25 +126,26 @@ cpu_us(void)
 	    used.ru_utime.tv_usec + used.ru_stime.tv_usec;
 }
 
+/* check: `postern check --since`, with a count for each rule; else `postern replay`. */
 static void
-measure(const char *folder, const char *conf, size_t n)
+measure(const char *folder, const char *conf, size_t n, bool check)
 {
-	char words[4][64] = { "postern", "replay", "", "--database" };
-	char *argv[] = { words[0], words[1], words[2], words[3], NULL, NULL };
-	char *copy = xstrdup(folder);
+	char words[6][64] = { "postern", "replay", "", "--database", "", "--since=2000-01-01" };
+	char *argv[] = { words[0], words[1], words[2], words[3], words[4], words[5], NULL };
 	FILE *nowhere = fopen("/dev/null", "w");
 	struct rusage used;
 	int64_t began = cpu_us(), took;
 
 	str_copy(str_of(conf), words[2], sizeof(words[2]));
-	argv[4] = copy;
-	if (cli_main(5, argv, nowhere, stderr) != CLI_FOUND)
-		die("replay failed");
+	str_copy(str_of(folder), words[4], sizeof(words[4]));
+	if (check)
+		str_copy(STR("check"), words[1], sizeof(words[1]));
+	if (cli_main(6, argv, nowhere, stderr) != CLI_FOUND)
+		die("%s failed", words[1]);
 	took = cpu_us() - began;
 	fclose(nowhere);
-	free(copy);
 	getrusage(RUSAGE_SELF, &used);
-	printf("%7zu entries  %7.0f a second of one core  %5ld KiB at most\n", n,
+	printf("%-6s  %7zu entries  %7.0f a second of one core  %5ld KiB at most\n", words[1], n,
 	    (double)n * 1e6 / (double)took, used.ru_maxrss);
 }
 
@@ -168,7 +170,8 @@ main(void)
 	for (size_t n = 0; n < ENTRIES; n += LOT) {
 		append(journal, revision, n);
 		if ((n + LOT) * 4 == ENTRIES || n + LOT == ENTRIES)
-			measure(folder, path[2], n + LOT);
+			for (int check = 0; check < 2; check++)
+				measure(folder, path[2], n + LOT, check);
 	}
 	journal_close(&journal);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);

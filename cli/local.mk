@@ -5,6 +5,7 @@ libpostern_a_SOURCES += \
 	cli/cases.c cli/cases.h \
 	cli/check.c \
 	cli/check_cost.c cli/check_cost.h \
+	cli/check_hits.c cli/check_hits.h \
 	cli/cli.c cli/cli.h \
 	cli/digest.c \
 	cli/evidence.c cli/evidence.h \
@@ -29,6 +30,7 @@ libpostern_a_SOURCES += \
 	cli/quota_show.c \
 	cli/ranking.c cli/ranking.h \
 	cli/replay.c \
+	cli/replayed.c cli/replayed.h \
 	cli/refusals.c cli/refusals.h \
 	cli/signed.c cli/signed.h \
 	cli/stats.c \

@@ -8,9 +8,8 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 #include "cli/ranking.h"
-#include "cli/tell.h"
+#include "cli/replayed.h"
 #include "cli/when.h"
-#include "db/journal_config.h"
 
 #define TOP 10
 #define RULES_TOP 30
@@ -162,31 +161,14 @@ count_file(void *owner, struct str file)
 }
 
 static bool
-learn(struct run *r, struct str revision)
-{
-	struct arena *arena;
-	struct str text;
-	bool ok;
-
-	if (replay_knows(r->replay, revision))
-		return true;
-	arena = arena_new(SIZE_MAX);
-	ok = journal_configuration(r->journal, arena, revision, &text, &r->e);
-	if (ok)
-		replay_configuration(r->replay, revision, text);
-	arena_free(&arena);
-	r->failed = !ok;
-	return ok;
-}
-
-static bool
 row(void *owner, const struct journal_record *record)
 {
 	struct run *r = owner;
 	struct replay_result now;
 	bool changed;
 
-	if (!learn(r, record->config))
+	r->failed = !replayed_learn(r->replay, r->journal, record->config, &r->e);
+	if (r->failed)
 		return false;
 	replay_entry(r->replay, record, &now);
 	r->n[now.state]++;
@@ -423,15 +405,9 @@ json_sum(struct run *r)
 /* --- the subcommand ------------------------------------------------------------------------------------ */
 
 static void
-tell(const struct config *config, struct session *s, enum replay_event event, int64_t now)
-{
-	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
-}
-
-static void
 run_init(struct run *r, const struct config *config)
 {
-	r->replay = replay_new(config, r->options->frozen ? NULL : tell);
+	r->replay = replay_new(config, r->options->frozen ? NULL : replayed_tell);
 	ranking_init(&r->directions);
 	ranking_init(&r->rules);
 	ranking_init(&r->needs);

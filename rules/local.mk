@@ -25,6 +25,7 @@ libpostern_a_SOURCES += \
 	rules/fingerprint.c \
 	rules/format.c rules/format.h \
 	rules/format_lines.c rules/format_lines.h \
+	rules/hits.c rules/hits.h \
 	rules/include.c \
 	rules/intern.c rules/intern.h \
 	rules/journals.c \
@@ -48,6 +49,7 @@ libpostern_a_SOURCES += \
 	rules/replay_answers.c \
 	rules/replay_follow.c \
 	rules/replay_session.c rules/replay_session.h \
+	rules/replay_watch.c \
 	rules/replay_world.c \
 	rules/rule.h \
 	rules/routes.c \

@@ -87,6 +87,7 @@ replay_free(struct replay **replay)
 	free(r->name);
 	free(r->hash);
 	exceptions_free(&r->entry.exceptions);
+	replay_watch_free(r);
 	replay_world_free(&r->world);
 	intern_free(&r->names);
 	buf_free(&r->needs);
@@ -302,6 +303,8 @@ static bool
 run_step(struct replay *r, enum step step, const struct json *t, struct decision *d,
     struct replay_result *out)
 {
+	enum progress progress;
+
 	*d = (struct decision){ 0 };
 	r->session.n_errors = (unsigned)replay_number(t ? t : r->entry.head, "errors");
 	r->ask = session_ask(&r->session, step, now_of(r, t));
@@ -309,7 +312,10 @@ run_step(struct replay *r, enum step step, const struct json *t, struct decision
 	r->marks = r->session.txn.marks;
 	if (r->as_then)
 		return true;
-	if (decide(r, d) == PENDING) {
+	progress = decide(r, d);
+	if (r->watch && !r->entry.forced)
+		replay_tell(r, step, t, d);
+	if (progress == PENDING) {
 		unknown(r, step, out);
 		return false;
 	}

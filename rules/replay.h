@@ -39,6 +39,14 @@ struct replay_result {
 	    touched; /* it rests on a counter that went another way, for verdicts before it changed */
 };
 
+/* A step as it is decided now, with the rules that were looked at. */
+struct replay_step {
+	enum step step;
+	struct trace trace;
+	const struct trace_rule
+	    *lacks; /* the last of them: it needs a fact that is not known; NULL */
+};
+
 /* What stages are told of, so that they count. */
 enum replay_event { REPLAY_RCPT_TAKEN, REPLAY_ACCEPTED };
 
@@ -50,6 +58,12 @@ struct replay *replay_new(const struct config *config,
     void (*tell)(
 	const struct config *config, struct session *s, enum replay_event event, int64_t now));
 void replay_free(struct replay **replay);
+/*
+ * told() hears of each decision of a session, once, however many of the entries repeat it; the trace is valid during the call. Once, before the first
+ * entry.
+ */
+void replay_watch(
+    struct replay *replay, void (*told)(void *owner, const struct replay_step *step), void *owner);
 /*
  * The configuration that the next entries with that revision were decided under, as the journal keeps it (rules/record.h); an
  * empty text: it is not there.

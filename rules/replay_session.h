@@ -64,6 +64,7 @@ struct replay {
 	uint64_t *hash; /* per part */
 	struct replay_record entry;
 	struct buf needs;
+	struct replay_watch *watch; /* NULL: nobody does */
 	struct replay_world *world; /* of counters; NULL: they are taken as they were */
 	bool halts;                 /* the session stays where the first refusal comes */
 	bool as_then;               /* no rule is asked: each step goes as it went */
@@ -95,6 +96,12 @@ void replay_facts(struct replay *r, enum step step, const struct json *facts,
 void replay_answers(struct replay *r);
 /* Answers what is noted in the table, as far as it can be known. True: something was. */
 bool replay_resolve(struct replay *r, struct answers *table);
+
+/* ---- replay_watch.c ---- */
+
+/* A step was decided, as told of by t, or PENDING: who watches hears of it. */
+void replay_tell(struct replay *r, enum step step, const struct json *t, const struct decision *d);
+void replay_watch_free(struct replay *r);
 
 /* ---- replay_world.c ---- */
 

@@ -197,6 +197,16 @@ evaluation_rules(struct evaluation *ev, struct rule *const *rule, size_t n)
 	return progress;
 }
 
+/* How far it came, for who has nobody to wait for. */
+static void
+show_lacking(struct evaluation *ev, struct trace_entry *first, struct decision *out)
+{
+	out->trace = (struct trace){ first, (size_t)(ev->entry - first) };
+	if (out->trace.n > 0)
+		out->lacks = first[out->trace.n - 1].rule;
+	arena_cleanup(ev->arena, free, first);
+}
+
 /*
  * The trace lies in memory of the heap, which is the arena's once it is wanted: a pass that ends
  * PENDING costs the arena nothing, and one that ends DONE no copy.
@@ -233,7 +243,10 @@ ruleset_decide(
 		exception_after(&ev);
 	} else {
 		*out = (struct decision){ 0 };
-		free(first);
+		if (ask->session->replayed != NULL)
+			show_lacking(&ev, first, out);
+		else
+			free(first);
 	}
 	return progress;
 }

@@ -62,6 +62,11 @@ struct decision {
 	struct held *held;          /* refusals of this step that are held back */
 	int64_t delay;              /* ms: the reply is held back, whatever it is */
 	unsigned failures;          /* of enum failure: what some fact of the trace rests on */
+	/*
+	 * PENDING, of a session of which only what was kept is left: the rule that lacks something, the last of the trace, which
+	 * is that far here
+	 */
+	const struct trace_rule *lacks;
 };
 
 /*

@@ -3,6 +3,7 @@ check_PROGRAMS += \
 	tests/cli/test_allow \
 	tests/cli/test_backends \
 	tests/cli/test_cases \
+	tests/cli/test_check \
 	tests/cli/test_cli \
 	tests/cli/test_digest \
 	tests/cli/test_explain \
@@ -22,6 +23,7 @@ cli_run = tests/cli/run.c tests/cli/run.h tests/db/folder.c tests/db/folder.h
 tests_cli_test_allow_SOURCES = tests/cli/test_allow.c $(cli_run)
 tests_cli_test_backends_SOURCES = tests/cli/test_backends.c $(cli_run)
 tests_cli_test_cases_SOURCES = tests/cli/test_cases.c $(cli_run)
+tests_cli_test_check_SOURCES = tests/cli/test_check.c $(cli_run)
 tests_cli_test_cli_SOURCES = tests/cli/test_cli.c $(cli_run)
 tests_cli_test_digest_SOURCES = tests/cli/test_digest.c tests/post/server.c tests/post/server.h $(cli_run)
 tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)

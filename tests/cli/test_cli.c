@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "db/json.h"
 #include "tests/cli/run.h"
 
 struct wrong {
@@ -139,136 +138,6 @@ test_configured(void **state)
 	run_has(r, record.id);
 }
 
-/* --- check -------------------------------------------------------------------------------------- */
-
-static void
-test_check(void **state)
-{
-	static const char good[] =
-	    "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
-	    "backend 127.0.0.1 port 10025\n"
-	    "at mail {\n    reject 550 5.7.1 \"No\" if sender.domain is \"x\"\n}\n";
-	static const char bad[] = "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
-				  "backend 127.0.0.1 port 10025\n"
-				  "at mail {\n    reject 550 5.7.1 \"No\" if sfp is fail\n}\n";
-	struct run *r = *state;
-	char words[600];
-
-	folder_write(&r->folder, "good.conf", good, strlen(good));
-	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "good.conf"));
-	run_bare(r, words);
-	run_is(r, 0, NULL, "");
-	run_has(r, "good.conf is fine: 1 rules, revision ");
-	snprintf(words, sizeof(words), "check --json %s", folder_file(&r->folder, "good.conf"));
-	run_bare(r, words);
-	run_has(r, "\"ok\":true,\"rules\":1,\"revision\":\"");
-	folder_write(&r->folder, "bad.conf", bad, strlen(bad));
-	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "bad.conf"));
-	run_bare(r, words);
-	run_is(r, 2, "", NULL);
-	assert_non_null(
-	    strstr(r->err, "bad.conf:5:30: error: unknown fact `sfp`; did you mean `spf`?"));
-}
-
-/* For scripts: what is printed, and how it ends. */
-static void
-test_check_json(void **state)
-{
-	static const char head[] = "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
-				   "backend 127.0.0.1 port 10025\n";
-	static const struct {
-		const char *words, *rules, *out;
-		int code;
-	} cases[] = {
-		{ "check", "at mail { mark x if helo is \"y\" }\n", "", 0 },
-		{ "check --strict", "at mail { mark x if helo is \"y\" }\n", "; 1 warning\n", 1 },
-		{ "check --strict", "at mail { score 1 if helo is \"y\" }\n", "is fine: 1 rules",
-		    0 },
-		{ "check --strict", "at mail { score }\n", "", 2 },
-		{ "check --json", "at mail { mark x if helo is \"y\" }\n",
-		    "\"errors\":0,\"warnings\":1,\"complaints\":[{\"file\":", 0 },
-		{ "check --json", "at mail { mark x if helo is \"y\" }\n",
-		    ",\"line\":4,\"column\":16,\"severity\":\"warning\",\"lint\":\"unasked-mark\","
-		    "\"text\":\"no rule asks `marked x`: the mark does nothing\",\"mend\":\"\"}]",
-		    0 },
-		{ "check --json --strict", "at mail { mark x if helo is \"y\" }\n",
-		    "\"ok\":true,\"rules\":1,", 1 },
-		{ "check --json", "list l { \"a\" }\n",
-		    "\"text\":\"nothing uses this list: remove it, or ask `... in l`\","
-		    "\"mend\":\"remove it, or ask `... in l`\"}",
-		    0 },
-		{ "check --json", "at mail { score 1 if sfp is fail\nscore }\n",
-		    "\"ok\":false,\"errors\":2,\"warnings\":0,\"complaints\":[{\"file\":", 2 },
-		{ "check --json", "at mail { score 1 if sfp is fail }\n",
-		    ",\"line\":4,\"column\":22,\"severity\":\"error\",\"lint\":\"\",\"text\":\"unknown fact "
-		    "`sfp`; did you mean `spf`?\",\"mend\":\"did you mean `spf`?\"}]",
-		    2 },
-	};
-	struct run *r = *state;
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool json = strstr(cases[i].words, "--json") != NULL;
-		char text[1000], words[600];
-
-		snprintf(text, sizeof(text), "%s%s", head, cases[i].rules);
-		folder_write(&r->folder, "t.conf", text, strlen(text));
-		snprintf(words, sizeof(words), "%s %s", cases[i].words,
-		    folder_file(&r->folder, "t.conf"));
-		run_bare(r, words);
-		assert_int_equal(r->code, cases[i].code);
-		if (strstr(r->out, cases[i].out) == NULL)
-			fail_msg("%s: %s\n%s", cases[i].words, cases[i].rules, r->out);
-		/* One object, and nothing beside it. */
-		if (json) {
-			struct arena *arena = arena_new(1 << 20);
-
-			assert_string_equal(r->err, "");
-			assert_non_null(json_parse(arena, str_of(r->out), NULL));
-			arena_free(&arena);
-		}
-	}
-}
-
-/* The rules that apply when there are none, and some that ask nothing. */
-static void
-test_check_cost(void **state)
-{
-	static const char head[] = "hostname \"mx.example.org\"\nlisten proxy 127.0.0.1 port 2525\n"
-				   "backend 127.0.0.1 port 10025\n";
-	static const char *const lines[] = {
-		"\nquestions that the rules of a step can cause\n",
-		"                       least    most       least    most\n",
-		"\n  connect                  0       0           0       0\n",
-		"\n  mail                     0     238           0       0\n",
-		"\n  rcpt                     0     127           0       9\n",
-		"\n    each recipient         0       0           0       3\n",
-		"\n    at its header          2     164           0       0\n",
-		"\n  a whole message          2     361           0      12\n",
-		"\n     122       0  default.rules:",
-		"    client.name (5 DNS); greylist (122 DNS, 7 store, 3 store a recipient)\n",
-	};
-	struct run *r = *state;
-	char words[600], text[1000];
-
-	folder_write(&r->folder, "t.conf", head, strlen(head));
-	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "t.conf"));
-	run_bare(r, words);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		run_has(r, lines[i]);
-	snprintf(words, sizeof(words), "check --json %s", folder_file(&r->folder, "t.conf"));
-	run_bare(r, words);
-	run_has(r, ",\"cost\":{\"steps\":[{\"step\":\"connect\",\"dns\":{\"least\":0,\"most\":0,");
-	run_has(r,
-	    "\"message\":{\"step\":\"all\",\"dns\":{\"least\":2,\"most\":361,\"least_each\":0,\"most_each\":0},"
-	    "\"store\":{\"least\":0,\"most\":9,\"least_each\":0,\"most_each\":3},\"unknown\":false}");
-	run_has(r, "{\"fact\":\"unknown_share(client, 1h)\",\"dns\":");
-	snprintf(text, sizeof(text), "%sat mail { score 1 if helo is \"x\" }\n", head);
-	folder_write(&r->folder, "t.conf", text, strlen(text));
-	snprintf(words, sizeof(words), "check %s", folder_file(&r->folder, "t.conf"));
-	run_bare(r, words);
-	run_has(r, "its rules ask neither the DNS nor the store\n");
-}
-
 int
 main(void)
 {
@@ -277,9 +146,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_help, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_database, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_configured, run_setup, run_teardown),
-		cmocka_unit_test_setup_teardown(test_check, run_setup, run_teardown),
-		cmocka_unit_test_setup_teardown(test_check_json, run_setup, run_teardown),
-		cmocka_unit_test_setup_teardown(test_check_cost, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * is replayed. Under the same rules nothing changes; under rules that differ in one place, what changes is what was counted while
  * the sessions went on.
  */
-#include "rules/replay.h"
+#include "rules/hits.h"
 
 #include <event2/event.h>
 #include <setjmp.h>
@@ -15,9 +15,11 @@
 #include <cmocka.h>
 
 #include "base/die.h"
-#include "cli/tell.h"
+#include "cli/replayed.h"
 #include "db/journal_config.h"
+#include "db/json.h"
 #include "proxy/gate.h"
+#include "rules/intern.h"
 #include "rules/past.h"
 #include "rules/rule.h"
 #include "tests/proxy/load.h"
@@ -44,9 +46,10 @@ static const char settings[] =
     "trust 10.0.0.0/8\n"
     "greylist { delay 1s; longest 3s }\n"
     "list traps { \"trap@example.org\" }\n"
+    "define nobody = sender.null and not marked clumsy\n"
     "plan house { 400 messages per hour; 3 recipients per message; for clients in { 192.0.2.5 } }\n";
 
-/* The first line is number 8. */
+/* The first line is number 9. */
 static const char rules[] =
     "at connect {\n"
     "  accept session if client in trusted\n"
@@ -68,8 +71,14 @@ static const char rules[] =
     "at rcpt {\n"
     "  tempfail 451 4.7.1 \"In ${greylist.wait}\" if recipient is \"grey@example.org\" and greylist is waiting\n"
     "  reject 550 5.7.1 \"Used up\" if quota is over\n"
-    "  score 1 if recipient in traps\n"
-    "  mark trapped if recipient in traps\n"
+    "  if recipient in traps {\n"
+    "    score 1\n"
+    "    mark trapped\n"
+    "  } else if nobody {\n"
+    "    mark bounced\n"
+    "  } else {\n"
+    "    mark usual\n"
+    "  }\n"
     "  tempfail 452 4.5.3 \"Many\" if recipients > 3\n"
     "  tempfail 450 4.7.1 \"Guessing\" if unknown_share(client, 1h) > 90 and recipients.unknown > 2\n"
     "}\n"
@@ -344,16 +353,8 @@ row(void *owner, const struct journal_record *r)
 {
 	struct tally *t = owner;
 	struct replay_result now;
-	struct arena *arena;
-	struct str text;
 
-	if (!replay_knows(t->replay, r->config)) {
-		arena = arena_new(1 << 20);
-		assert_true(journal_configuration(t->journal, arena, r->config, &text, NULL));
-		assert_true(text.n > 0);
-		replay_configuration(t->replay, r->config, text);
-		arena_free(&arena);
-	}
+	assert_true(replayed_learn(t->replay, t->journal, r->config, NULL));
 	replay_entry(t->replay, r, &now);
 	if (now.state == REPLAY_UNKNOWN && t->n[REPLAY_UNKNOWN] == 0)
 		print_message("first unknown: %s at %s by \"%.*s\", needs %.*s at %s\n%.*s\n%.*s\n",
@@ -383,17 +384,11 @@ row(void *owner, const struct journal_record *r)
 	return true;
 }
 
-static void
-tell(const struct config *config, struct session *s, enum replay_event event, int64_t now)
-{
-	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
-}
-
 static struct tally
 replay(struct world *w, const char *text)
 {
 	struct config *config = load(w, text);
-	struct tally t = { .replay = replay_new(config, w->frozen ? NULL : tell) };
+	struct tally t = { .replay = replay_new(config, w->frozen ? NULL : replayed_tell) };
 	struct journal_filter all = { 0 };
 	struct err e;
 
@@ -555,6 +550,214 @@ test_what_was_not_asked_is_unknown(void **state)
 	free(text);
 }
 
+/* ---- how often each rule is hit ---- */
+
+/* Of each rule by its number in the step, as it was written down when the sessions went on. */
+struct written {
+	struct journal *journal;
+	struct hits *hits;
+	struct replay *replay;
+	struct intern steps; /* of which session, transaction and recipient */
+	struct arena *arena;
+	unsigned tried[STEP_COUNT][32], hit[STEP_COUNT][32], changed;
+};
+
+/* "2|2 3*|-": what each rule asked for, and whether it was hit; a dash: it was not come to. */
+static void
+count_tried(struct written *w, enum step step, struct str tried)
+{
+	struct str one;
+
+	for (size_t i = 0; str_pop(&tried, '|', &one); i++) {
+		assert_true(i < 32);
+		w->tried[step][i] += !str_eq(one, STR("-"));
+		w->hit[step][i] += str_ends(one, STR("*"));
+	}
+}
+
+static void
+count_step(struct written *w, const struct journal_record *r, const struct json *s, unsigned nth)
+{
+	enum step step = STEP_CONNECT;
+	struct buf key;
+	size_t n = w->steps.n;
+
+	while (!str_eq(json_text(s, "at"), str_of(step_name(step))))
+		step++;
+	buf_init(&key, 1000);
+	buf_printf(&key, "%.*s %d %u %.*s", STR_ARG(r->session), (int)step, nth,
+	    STR_ARG(json_text(s, "helo")));
+	intern_add(&w->steps, buf_str(&key));
+	buf_free(&key);
+	if (w->steps.n > n)
+		count_tried(w, step, json_text(s, "tried"));
+}
+
+/* What the entry repeats of others counts once. */
+static bool
+count_written(struct written *w, const struct journal_record *r)
+{
+	struct arena *arena = arena_new(1 << 24);
+	const struct json *trace = json_parse(arena, r->trace, NULL), *s = trace->first;
+	unsigned txn = (unsigned)json_number(s, "txn"), rcpt = 0;
+
+	for (s = s->next; s != NULL; s = s->next) {
+		struct str at = json_text(s, "at");
+		bool of_connection = str_eq(at, STR("connect")) || str_eq(at, STR("helo"));
+
+		rcpt += str_eq(at, STR("rcpt"));
+		if (json_get(s, "tried"))
+			count_step(w, r, s,
+			    of_connection ? 0 : txn * 1000 + (str_eq(at, STR("rcpt")) ? rcpt : 0));
+	}
+	arena_free(&arena);
+	return true;
+}
+
+static bool
+count_row(void *owner, const struct journal_record *r)
+{
+	struct written *w = owner;
+	struct replay_result now;
+	struct err e;
+
+	assert_true(replayed_learn(w->replay, w->journal, r->config, &e));
+	replay_entry(w->replay, r, &now);
+	if (now.state == REPLAY_ASIDE)
+		return true;
+	assert_int_equal(now.state, REPLAY_DECIDED);
+	hits_verdict(w->hits, r->verdict, &now);
+	w->changed += strcmp(r->verdict, now.verdict) != 0;
+	return count_written(w, r);
+}
+
+static void
+count_all(struct world *world, const char *text, struct config **config, struct written *w)
+{
+	struct journal_filter all = { 0 };
+	struct err e;
+
+	*w = (struct written){ .arena = arena_new(SIZE_MAX) };
+	*config = load(world, text);
+	intern_init(&w->steps, w->arena);
+	w->replay = replay_new(*config, NULL);
+	w->hits = hits_new(*config, w->replay);
+	w->journal = journal_open_read(folder_file(&world->folder, "journal.db"), &e);
+	assert_non_null(w->journal);
+	assert_true(journal_read(w->journal, &all, count_row, w, &e));
+	journal_close(&w->journal);
+}
+
+static void
+count_free(struct written *w, struct config **config)
+{
+	hits_free(&w->hits);
+	replay_free(&w->replay);
+	intern_free(&w->steps);
+	arena_free(&w->arena);
+	config_release(config);
+}
+
+static void
+test_hits_are_those_of_the_time(void **state)
+{
+	struct config *config;
+	struct written w;
+	unsigned rules_hit = 0, at = 0;
+	size_t i = 0;
+
+	count_all(*state, rules, &config, &w);
+	print_message("%zu steps of sessions\n", w.steps.n);
+	assert_true(w.steps.n > SESSIONS);
+	for (int step = 0; step < STEP_COUNT; step++)
+		for (at = 0;
+		     i < hits_length(w.hits) && hits_row(w.hits, i)->step == (enum step)step;
+		     i++, at++) {
+			const struct hits_row *row = hits_row(w.hits, i);
+
+			if (row->tried != w.tried[step][at] || row->hit != w.hit[step][at])
+				fail_msg("%.*s: %d and %d, not %u and %u", STR_ARG(row->shown->id),
+				    (int)row->tried, (int)row->hit, w.tried[step][at],
+				    w.hit[step][at]);
+			assert_int_equal(row->unknown, 0);
+			assert_int_equal(row->replaced, 0);
+			rules_hit += row->hit > 0;
+		}
+	assert_int_equal(i, hits_length(w.hits));
+	assert_true(rules_hit > 15);
+	count_free(&w, &config);
+}
+
+/* A rule that takes over from others: what it changes is counted as its own. */
+static void
+test_hits_that_change(void **state)
+{
+	char *text = changed(
+	    "at helo {\n", "at helo {\n  reject 550 5.7.1 \"x\" if helo is \"lenient.test\"\n");
+	struct config *config;
+	struct written w;
+	int64_t replaced = 0;
+
+	count_all(*state, text, &config, &w);
+	for (size_t i = 0; i < hits_length(w.hits); i++) {
+		const struct hits_row *row = hits_row(w.hits, i);
+
+		replaced += row->replaced;
+		if (str_find(row->shown->source, 'x') != STR_NPOS && row->step == STEP_HELO &&
+		    row->replaced > 0) {
+			assert_true(row->hit <= row->tried);
+			assert_true(row->replaced > 50);
+		}
+	}
+	assert_true(w.changed > 50);
+	assert_int_equal(replaced, w.changed);
+	count_free(&w, &config);
+	free(text);
+}
+
+/* What nobody had asked is the unknown of the rule that needs it. */
+static bool
+count_unknown(void *owner, const struct journal_record *r)
+{
+	struct written *w = owner;
+	struct replay_result now;
+	struct err e;
+
+	assert_true(replayed_learn(w->replay, w->journal, r->config, &e));
+	replay_entry(w->replay, r, &now);
+	return true;
+}
+
+static void
+test_hits_unknown(void **state)
+{
+	struct world *world = *state;
+	char *text =
+	    changed("at rcpt {\n", "at rcpt {\n  reject 550 5.7.1 \"x\" if listed(\"zen.test\")\n");
+	struct written w = { .arena = arena_new(SIZE_MAX) };
+	struct config *config = load(world, text);
+	struct journal_filter all = { 0 };
+	struct err e;
+
+	intern_init(&w.steps, w.arena);
+	w.replay = replay_new(config, NULL);
+	w.hits = hits_new(config, w.replay);
+	w.journal = journal_open_read(folder_file(&world->folder, "journal.db"), &e);
+	assert_true(journal_read(w.journal, &all, count_unknown, &w, &e));
+	journal_close(&w.journal);
+	for (size_t i = 0; i < hits_length(w.hits); i++) {
+		const struct hits_row *row = hits_row(w.hits, i);
+		bool asks = str_find(row->shown->source, 'z') != STR_NPOS && row->step == STEP_RCPT;
+
+		if (asks)
+			assert_true(row->unknown > SESSIONS / 10 && row->tried == 0);
+		else
+			assert_int_equal(row->unknown, 0);
+	}
+	count_free(&w, &config);
+	free(text);
+}
+
 /* ---- thinking over ---- */
 
 struct thinking {
@@ -623,6 +826,9 @@ main(void)
 		cmocka_unit_test(test_greylisting_goes_on_with_what_changed),
 		cmocka_unit_test(test_what_was_not_asked_is_unknown),
 		cmocka_unit_test(test_what_is_thought_over_is_what_was_decided),
+		cmocka_unit_test(test_hits_are_those_of_the_time),
+		cmocka_unit_test(test_hits_that_change),
+		cmocka_unit_test(test_hits_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
