@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
 	&command_block,
 	&command_lists,
 	&command_promote,
+	&command_demote,
 	&command_greylist,
 	&command_forget,
 	&command_quota,

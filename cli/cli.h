@@ -65,8 +65,8 @@ struct command {
 
 extern const struct command command_allow, command_backends, command_block, command_check,
     command_digest, command_explain, command_fmt, command_forget, command_greylist, command_lists,
-    command_log, command_promote, command_quota, command_replay, command_stats, command_store,
-    command_test, command_why;
+    command_log, command_promote, command_demote, command_quota, command_replay, command_stats,
+    command_store, command_test, command_why;
 
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);

@@ -79,9 +79,9 @@ print_tally(struct tally *t)
 {
 	FILE *out = t->cli->out;
 
-	fprintf(out, "%s would have said %s %" PRId64 " times, to %" PRId64 " %s\n",
-	    ESC(buf_str(&t->rule)), ESC(buf_str(&t->verdict)), t->n, t->senders,
-	    t->senders == 1 ? "sender" : "senders");
+	fprintf(out, "%s %s %s %" PRId64 " %s, to %" PRId64 " %s\n", ESC(buf_str(&t->rule)),
+	    t->q->refused ? "said" : "would have said", ESC(buf_str(&t->verdict)), t->n,
+	    t->n == 1 ? "time" : "times", t->senders, t->senders == 1 ? "sender" : "senders");
 	fprintf(
 	    out, "  %" PRId64 " of these were in sessions whose message was accepted\n", t->let_in);
 	if (t->alarms == 0)
@@ -183,6 +183,7 @@ bool
 observed_print(
     struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n)
 {
+	const struct journal_observed_question asked = { q->span, q->refused ? q->rule : STR("") };
 	struct tally t = { .cli = cli, .q = q };
 	struct err e;
 	bool ok;
@@ -191,7 +192,7 @@ observed_print(
 	buf_init(&t.verdict, 100);
 	open_store(cli, &t.at);
 	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
-	ok = journal_observed(journal, &q->span, look, &t, &e);
+	ok = journal_observed(journal, &asked, look, &t, &e);
 	if (ok)
 		finish(&t);
 	else

@@ -1,7 +1,7 @@
 /*
- * observed: what rules that are only observed would have refused, and which of that is likely wanted mail: one of our users
+ * observed: what rules that are only observed would have refused, or a rule did refuse, and which of that is likely wanted mail: one of our users
  * wrote to the sender before (by the journal, or by what greylisting remembers), or the sender was accepted elsewhere. For
- * `stats --observed` and `promote`.
+ * `stats --observed`, `promote` and `demote`.
  */
 #ifndef POSTERN_CLI_OBSERVED_H
 #define POSTERN_CLI_OBSERVED_H
@@ -11,11 +11,12 @@
 struct observed_question {
 	struct journal_span span;
 	struct str rule; /* this one alone; "": all */
+	bool refused;    /* what that one did refuse */
 	size_t most;     /* likely false alarms that are shown of each rule */
 };
 
 /*
- * Prints it, or as JSON an object a rule. *n: how much would have been refused in all. False: an error was printed.
+ * Prints it, or as JSON an object a rule. *n: how much that is in all. False: an error was printed.
  */
 bool observed_print(
     struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n);

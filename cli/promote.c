@@ -1,6 +1,7 @@
 /*
  * promote: makes a rule that is only observed one that is enforced: tells what it would have refused, and takes the one word
- * away from the file it stands in; nothing else of it changes. The configuration is checked as it will be, before it is.
+ * away from the file it stands in; nothing else of it changes. The configuration is checked as it will be, before it is. And
+ * demote: the way back, which tells what the rule did refuse, and puts the word in front of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/observed.h"
 #include "rules/complaint.h"
+#include "rules/load.h"
 #include "rules/rule.h"
 
 #define WORD "observe"
@@ -25,26 +27,60 @@ struct options {
 	bool yes, dry_run;
 };
 
+/* What the two directions have of their own. */
+struct direction {
+	const struct command *command;
+	bool observed;       /* the rules that can be taken are */
+	const char *kind;    /* of these rules */
+	const char *already; /* of the others */
+	const char *insert;  /* in front of the rule, in the place of the word if it is there */
+	const char *nothing; /* was done by the rule in these days */
+	const char *question;
+	const char *done;
+};
+
+static const struct direction upward = {
+	.command = &command_promote,
+	.observed = true,
+	.kind = "observed",
+	.already = "enforced already",
+	.insert = "",
+	.nothing = "would have refused nothing",
+	.question = "enforce it?",
+	.done = "enforced",
+};
+static const struct direction downward = {
+	.command = &command_demote,
+	.observed = false,
+	.kind = "enforced",
+	.already = "only observed already",
+	.insert = WORD " ",
+	.nothing = "refused nothing",
+	.question = "only observe it?",
+	.done = "only observed",
+};
+
 struct errand {
 	struct cli *cli;
+	const struct direction *to;
 	struct options options;
 	struct config *config;
 	const struct rule *rule;
 	char *path;      /* of its file, without links */
-	struct str text; /* of that file, with the word */
-	size_t at;       /* where it stands in it */
-	size_t n;        /* how long it is, with the blanks behind it */
+	struct str text; /* of that file, as it is */
+	size_t at;       /* where the rule begins in it */
+	size_t n; /* how long the word is there, with the blanks behind it; 0: it is not there */
 };
 
 /* --- which rule ---------------------------------------------------------------------------------- */
 
+/* The blocks' heads are no rules to be changed: each rule has its own word. */
 static bool
-is_headed(const struct rule *r)
+is_wanted(const struct errand *x, const struct rule *r)
 {
-	return !r->head && token_is(&r->at, WORD);
+	return !r->head && token_is(&r->at, WORD) == x->to->observed;
 }
 
-/* The blocks' heads are no rules to be promoted: each rule has its own word. */
 static bool
 find(struct errand *x, const char *name)
 {
@@ -58,25 +94,26 @@ find(struct errand *x, const char *name)
 		for (size_t i = 0; i < rules->n[step]; i++) {
 			const struct rule *r = rules->rule[step][i];
 
-			if (is_headed(r))
+			if (is_wanted(x, r))
 				suggest(&near, r->shown.id);
 			if (r->head || !str_eq(r->shown.id, str_of(name)))
 				continue;
 			there = r;
-			if (is_headed(r) && n++ == 0)
+			if (is_wanted(x, r) && n++ == 0)
 				x->rule = r;
 		}
-	if (n == 1)
-		return true;
-	if (n > 1)
-		cli_fail(x->cli,
-		    "%zu observed rules stand on that line: write them on lines of their own", n);
-	else if (there && rules->observe)
+	if (there && rules->observe && (n == 0 || !x->to->observed))
 		cli_fail(x->cli,
 		    "%s is observed by `mode observe`, as all rules are: take that line away to enforce them",
 		    ESC(str_of(name)));
+	else if (n == 1)
+		return true;
+	else if (n > 1)
+		cli_fail(x->cli,
+		    "%zu %s rules stand on that line: write them on lines of their own", n,
+		    x->to->kind);
 	else if (there)
-		cli_fail(x->cli, "%s is enforced already", ESC(str_of(name)));
+		cli_fail(x->cli, "%s is %s", ESC(str_of(name)), x->to->already);
 	else
 		cli_fail(x->cli, "there is no rule %s%s%.*s%s", ESC(str_of(name)),
 		    near.best.n ? "; did you mean " : "", STR_ARG(near.best),
@@ -84,27 +121,39 @@ find(struct errand *x, const char *name)
 	return false;
 }
 
-/* The word, with the blanks behind it, in the text of its file. */
-static void
-find_word(struct errand *x)
+/* Where it stands; the word, if it is there, with the blanks behind it. */
+static bool
+locate(struct errand *x)
 {
 	const struct source *source = x->rule->at.source;
 	struct str rest;
 
+	if (source->text.p == default_rules) {
+		cli_fail(x->cli,
+		    "%s is built in: copy " PKGDATADIR
+		    "/default.rules beside the configuration and `include` that",
+		    ESC(x->rule->shown.id));
+		return false;
+	}
 	x->text = source->text;
 	x->at = (size_t)(x->rule->at.text.p - x->text.p);
-	x->n = strlen(WORD);
+	x->n = x->to->observed ? strlen(WORD) : 0;
 	for (rest = str_sub(x->text, x->at + x->n, x->text.n);
-	     rest.n > 0 && (rest.p[0] == ' ' || rest.p[0] == '\t'); rest = str_sub(rest, 1, rest.n))
+	     x->n > 0 && rest.n > 0 && (rest.p[0] == ' ' || rest.p[0] == '\t');
+	     rest = str_sub(rest, 1, rest.n))
 		x->n++;
+	x->path = realpath(source->file, NULL);
+	if (x->path == NULL)
+		cli_fail(x->cli, "%s: %s", ESC(str_of(source->file)), strerror(errno));
+	return x->path != NULL;
 }
 
 /* --- the file ------------------------------------------------------------------------------------ */
 
 static struct str
-without(const struct errand *x, struct arena *arena)
+edited(const struct errand *x, struct arena *arena)
 {
-	return arena_printf(arena, "%.*s%.*s", (int)x->at, x->text.p,
+	return arena_printf(arena, "%.*s%s%.*s", (int)x->at, x->text.p, x->to->insert,
 	    (int)(x->text.n - x->at - x->n), x->text.p + x->at + x->n);
 }
 
@@ -166,7 +215,9 @@ replace(struct errand *x, struct str text)
 static bool
 tell(struct errand *x)
 {
-	struct observed_question q = { .rule = x->rule->shown.id, .most = SHOWN };
+	struct observed_question q = {
+		.rule = x->rule->shown.id, .most = SHOWN, .refused = !x->to->observed
+	};
 	struct journal *journal = cli_journal(x->cli);
 	int64_t n;
 	bool ok;
@@ -178,16 +229,16 @@ tell(struct errand *x)
 	ok = observed_print(x->cli, journal, &q, &n);
 	journal_close(&journal);
 	if (ok && n == 0 && !x->cli->json)
-		fprintf(x->cli->out, "%s would have refused nothing in the past %d days\n",
-		    ESC(x->rule->shown.id), DAYS);
+		fprintf(x->cli->out, "%s %s in the past %d days\n", ESC(x->rule->shown.id),
+		    x->to->nothing, DAYS);
 	return ok;
 }
 
 static int
-promote(struct errand *x)
+change(struct errand *x)
 {
 	struct arena *arena = arena_new(8 << 20);
-	struct str text = without(x, arena);
+	struct str text = edited(x, arena);
 	struct config_instead instead = { x->path, text };
 	struct config *config = cli_config_instead(x->cli, x->cli->config, &instead);
 	int code = CLI_ERROR;
@@ -196,12 +247,12 @@ promote(struct errand *x)
 		cli_fail(x->cli, "so nothing was changed");
 	else if (x->options.dry_run)
 		code = CLI_FOUND;
-	else if ((x->options.yes || cli_confirm(x->cli, "enforce it?")) && replace(x, text))
+	else if ((x->options.yes || cli_confirm(x->cli, x->to->question)) && replace(x, text))
 		code = CLI_FOUND;
 	if (code == CLI_FOUND && !x->options.dry_run && !x->cli->json)
 		fprintf(x->cli->out,
-		    "%s is enforced once posternd has read it: systemctl reload posternd, or SIGHUP\n",
-		    ESC(x->rule->shown.id));
+		    "%s is %s once posternd has read it: systemctl reload posternd, or SIGHUP\n",
+		    ESC(x->rule->shown.id), x->to->done);
 	if (config)
 		config_release(&config);
 	arena_free(&arena);
@@ -209,31 +260,37 @@ promote(struct errand *x)
 }
 
 static int
-run(struct cli *cli, int argc, char **argv)
+run(struct cli *cli, char **argv, const struct direction *to)
 {
-	struct errand x = { .cli = cli };
+	struct errand x = { .cli = cli, .to = to };
+	const char *name = to->command->name;
 	int n, code = CLI_ERROR;
 
-	if (!cli_options(cli, &command_promote, &x.options, argv, &n))
+	if (!cli_options(cli, to->command, &x.options, argv, &n))
 		return cli->code;
 	if (n != 1)
 		return cli_fail(cli,
-		    "promote takes one rule, as postern.conf:12; see `postern promote --help`");
+		    "%s takes one rule, as postern.conf:12; see `postern %s --help`", name, name);
 	x.config = cli_config(cli, cli->config);
 	if (x.config == NULL)
 		return CLI_ERROR;
-	if (find(&x, argv[0])) {
-		find_word(&x);
-		x.path = realpath(x.rule->at.source->file, NULL);
-		if (x.path == NULL)
-			cli_fail(
-			    cli, "%s: %s", ESC(str_of(x.rule->at.source->file)), strerror(errno));
-		else if (tell(&x))
-			code = promote(&x);
-	}
+	if (find(&x, argv[0]) && locate(&x) && tell(&x))
+		code = change(&x);
 	free(x.path);
 	config_release(&x.config);
 	return code;
+}
+
+static int
+run_promote(struct cli *cli, int argc, char **argv)
+{
+	return run(cli, argv, &upward);
+}
+
+static int
+run_demote(struct cli *cli, int argc, char **argv)
+{
+	return run(cli, argv, &downward);
 }
 
 static const struct cli_option rows[] = {
@@ -253,5 +310,19 @@ const struct command command_promote = {
 	    "it is told to reload.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
-	.run = run,
+	.run = run_promote,
+};
+
+const struct command command_demote = {
+	.name = "demote",
+	.arguments = "RULE",
+	.summary = "only observe a rule that was enforced",
+	.help =
+	    "Tells what the rule (postern.conf:12) refused in the past 30 days, with likely false alarms.\n"
+	    "Then it puts the word `observe` in front of the rule in its file and changes nothing else;\n"
+	    "the configuration is checked before. posternd reads it when it is told to reload.\n"
+	    "`postern promote` is the way back.\n",
+	.options = rows,
+	.n_options = sizeof(rows) / sizeof(rows[0]),
+	.run = run_demote,
 };

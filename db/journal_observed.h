@@ -1,5 +1,5 @@
 /*
- * journal_observed: what observed rules would have refused, by rule and sender, and what speaks for it that the sender is
+ * journal_observed: what observed rules would have refused, or one rule did refuse, by rule and sender, and what speaks for it that the sender is
  * wanted. Reading, on a journal opened for that.
  */
 #ifndef POSTERN_DB_JOURNAL_OBSERVED_H
@@ -19,8 +19,13 @@ struct observed_row {
 	bool written_to; /* somebody who had authenticated wrote to it, and that was accepted */
 };
 
-/* Each rule with its senders, most frequent first. */
-bool journal_observed(struct journal *journal, const struct journal_span *span,
+struct journal_observed_question {
+	struct journal_span span;
+	struct str refused_by; /* what this rule did refuse; "": what observed ones would have */
+};
+
+/* Each rule and verdict with its senders, most frequent first. */
+bool journal_observed(struct journal *journal, const struct journal_observed_question *q,
     void (*row)(void *owner, const struct observed_row *row), void *owner, struct err *e);
 
 #endif

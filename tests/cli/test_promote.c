@@ -15,8 +15,9 @@
 #define HEAD "hostname \"mx.example.org\"\ndatabase \"/tmp\"\n"
 #define RULE "reject 550 5.7.1 \"No\" if spf is fail"
 
+/* With its configuration. */
 static void
-promote(struct run *r, const char *words)
+play(struct run *r, const char *words)
 {
 	char all[1000], *path = strdup(folder_file(&r->folder, "postern.conf"));
 
@@ -43,10 +44,12 @@ file_is(struct run *r, const char *name, const char *text)
 	assert_string_equal(got, text);
 }
 
-static const struct {
+struct row {
 	const char *what, *before, *rule, *after; /* NULL: nothing changes */
 	const char *err;
-} rows[] = {
+};
+
+static const struct row promoted[] = {
 	{ "the one word", HEAD "at mail {\n\tobserve " RULE "   # why\n\n}\n", "postern.conf:4",
 	    HEAD "at mail {\n\t" RULE "   # why\n\n}\n", NULL },
 	{ "with the blanks behind it", HEAD "at mail { observe\t  " RULE "; score 1 }",
@@ -69,19 +72,52 @@ static const struct {
 	    "postern: 2 observed rules stand on that line: write them on lines of their own\n" },
 };
 
-static void
-test_rows(void **state)
-{
-	struct run *r = *state;
+static const struct row demoted[] = {
+	{ "the one word", HEAD "at mail {\n\t" RULE "   # why\n\n}\n", "postern.conf:4",
+	    HEAD "at mail {\n\tobserve " RULE "   # why\n\n}\n", NULL },
+	{ "in one line with others", HEAD "at mail { observe score 1; " RULE "; observe score 2 }",
+	    "postern.conf:3", HEAD "at mail { observe score 1; observe " RULE "; observe score 2 }",
+	    NULL },
+	{ "not the others", HEAD "# reject\nat mail {\nscore 1\n" RULE "\nscore 2\n}\n",
+	    "postern.conf:6", HEAD "# reject\nat mail {\nscore 1\nobserve " RULE "\nscore 2\n}\n",
+	    NULL },
+	{ "within a block", HEAD "at mail {\n  if sender.null {\n    " RULE "\n  }\n}\n",
+	    "postern.conf:5", HEAD "at mail {\n  if sender.null {\n    observe " RULE "\n  }\n}\n",
+	    NULL },
+	{ "over several lines",
+	    HEAD "at mail {\n  reject 550 5.7.1 \"No\"\n      if spf is fail\n}\n",
+	    "postern.conf:4",
+	    HEAD "at mail {\n  observe reject 550 5.7.1 \"No\"\n      if spf is fail\n}\n", NULL },
+	{ "lines that end as they do", HEAD "at mail {\r\n" RULE "\r\n}\r\n", "postern.conf:4",
+	    HEAD "at mail {\r\nobserve " RULE "\r\n}\r\n", NULL },
+	{ "another line", HEAD "at mail {\n" RULE "\n}\n", "postern.conf:5", NULL,
+	    "postern: there is no rule postern.conf:5; did you mean postern.conf:4?\n" },
+	{ "the head of a block", HEAD "at mail {\n  if sender.null {\n    " RULE "\n  }\n}\n",
+	    "postern.conf:4", NULL,
+	    "postern: there is no rule postern.conf:4; did you mean postern.conf:5?\n" },
+	{ "observed already", HEAD "at mail {\nobserve " RULE "\n}\n", "postern.conf:4", NULL,
+	    "postern: postern.conf:4 is only observed already\n" },
+	{ "mode observe", HEAD "mode observe\nat mail {\n" RULE "\n}\n", "postern.conf:5", NULL,
+	    "postern: postern.conf:5 is observed by `mode observe`, as all rules are: take that line "
+	    "away to enforce them\n" },
+	{ "two of them", HEAD "at mail { score 1; " RULE " }\n", "postern.conf:3", NULL,
+	    "postern: 2 enforced rules stand on that line: write them on lines of their own\n" },
+	{ "what is built in", HEAD, "default.rules:12", NULL,
+	    "postern: default.rules:12 is built in: copy " PKGDATADIR
+	    "/default.rules beside the configuration and `include` that\n" },
+};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+static void
+play_rows(struct run *r, const char *command, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
 		char words[100];
 
 		print_message("%s\n", rows[i].what);
 		write_file(r, "postern.conf", rows[i].before);
 		assert_int_equal(chmod(folder_file(&r->folder, "postern.conf"), 0640), 0);
-		snprintf(words, sizeof(words), "promote %s --yes", rows[i].rule);
-		promote(r, words);
+		snprintf(words, sizeof(words), "%s %s --yes", command, rows[i].rule);
+		play(r, words);
 		run_is(r, rows[i].after ? 0 : 2, NULL, rows[i].err);
 		file_is(r, "postern.conf", rows[i].after ? rows[i].after : rows[i].before);
 		if (rows[i].after) {
@@ -94,6 +130,45 @@ test_rows(void **state)
 	}
 }
 
+static void
+test_promote(void **state)
+{
+	play_rows(*state, "promote", promoted, sizeof(promoted) / sizeof(promoted[0]));
+}
+
+static void
+test_demote(void **state)
+{
+	play_rows(*state, "demote", demoted, sizeof(demoted) / sizeof(demoted[0]));
+}
+
+/* There and back leaves the file as it was. */
+static void
+test_back(void **state)
+{
+	static const char text[] = HEAD "at mail {\n\t" RULE " # so\n}\n";
+	struct run *r = *state;
+
+	write_file(r, "postern.conf", text);
+	play(r, "demote postern.conf:4");
+	run_is(r, 2, NULL, "postern: nothing was done: --yes does it, --dry-run only tells\n");
+	play(r, "demote postern.conf:4 --dry-run");
+	run_is(r, 0, "postern.conf:4 refused nothing in the past 30 days\n", "");
+	file_is(r, "postern.conf", text);
+	play(r, "demote postern.conf:4 --yes");
+	run_is(r, 0,
+	    "postern.conf:4 refused nothing in the past 30 days\n"
+	    "postern.conf:4 is only observed once posternd has read it: systemctl reload posternd, "
+	    "or SIGHUP\n",
+	    "");
+	play(r, "promote postern.conf:4 --yes");
+	assert_int_equal(r->code, 0);
+	file_is(r, "postern.conf", text);
+	play(r, "demote");
+	run_is(r, 2, "",
+	    "postern: demote takes one rule, as postern.conf:12; see `postern demote --help`\n");
+}
+
 /* What would be wrong afterwards is said before anything is changed. */
 static void
 test_checked_before(void **state)
@@ -103,12 +178,12 @@ test_checked_before(void **state)
 	struct run *r = *state;
 
 	write_file(r, "postern.conf", text);
-	promote(r, "promote postern.conf:4 --yes");
+	play(r, "promote postern.conf:4 --yes");
 	assert_int_equal(r->code, 2);
 	assert_non_null(strstr(r->err, "postern.conf:5:1: error: this rule can never be reached"));
 	assert_non_null(strstr(r->err, "so nothing was changed\n"));
 	file_is(r, "postern.conf", text);
-	promote(r, "promote postern.conf:4");
+	play(r, "promote postern.conf:4");
 	assert_int_equal(r->code, 2);
 }
 
@@ -120,12 +195,12 @@ test_included(void **state)
 
 	write_file(r, "postern.conf", main_file);
 	write_file(r, "rules.conf", "at mail {\n    observe " RULE "\n}\n");
-	promote(r, "promote rules.conf:2 --dry-run");
+	play(r, "promote rules.conf:2 --dry-run");
 	assert_int_equal(r->code, 0);
 	file_is(r, "rules.conf", "at mail {\n    observe " RULE "\n}\n");
-	promote(r, "promote rules.conf:2");
+	play(r, "promote rules.conf:2");
 	run_is(r, 2, NULL, "postern: nothing was done: --yes does it, --dry-run only tells\n");
-	promote(r, "promote rules.conf:2 --yes");
+	play(r, "promote rules.conf:2 --yes");
 	assert_int_equal(r->code, 0);
 	file_is(r, "rules.conf", "at mail {\n    " RULE "\n}\n");
 	file_is(r, "postern.conf", main_file);
@@ -134,45 +209,55 @@ test_included(void **state)
 /* --- the numbers ---------------------------------------------------------------------------------- */
 
 struct entry {
-	const char *session, *step, *observed, *sender, *account, *recipients;
+	const char *session, *step, *said, *sender, *account, *recipients;
 };
 
+/* What the rule in line 4 would have said, or did say. */
+enum kind { OBSERVED, REFUSED };
+
 static void
-append(struct run *r, const struct entry *e, int64_t times)
+append(struct run *r, const struct entry *e, enum kind kind, int64_t times)
 {
 	struct journal_record record = run_record();
 
 	record.time_ms = (time(NULL) - 3600) * INT64_C(1000);
 	record.session = str_of(e->session);
 	record.step = e->step;
-	record.verdict = "accept";
-	record.observed = str_of(e->observed);
+	record.verdict = kind == REFUSED && e->said[0] ? e->said : "accept";
+	record.observed = kind == OBSERVED ? str_of(e->said) : STR("");
 	record.sender = str_of(e->sender);
 	record.account = str_of(e->account);
 	record.recipients = str_of(e->recipients);
-	record.rule = e->observed[0] ? STR("postern.conf:4") : STR("");
+	record.rule = e->said[0] ? STR("postern.conf:4") : STR("");
 	record.times = times;
 	run_append(r, &record);
+}
+
+static const struct entry entries[] = {
+	{ "s1", "mail", "reject", "known@a.test", "", "[]" },
+	{ "s1", "message", "", "known@a.test", "", "[\"b@example.org\"]" },
+	{ "s2", "message", "", "Known@A.test", "", "[\"b@example.org\"]" },
+	{ "s3", "mail", "reject", "friend@b.test", "", "[]" },
+	{ "s4", "message", "", "b@example.org", "bob", "[\"x@y.test\",\"Friend@b.test\"]" },
+	{ "s5", "mail", "reject", "spam@c.test", "", "[]" },
+	{ "s6", "mail", "tempfail", "spam@c.test", "", "[]" },
+};
+
+static void
+append_all(struct run *r, enum kind kind)
+{
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		append(r, &entries[i], kind, i == 5 ? 3 : 1);
 }
 
 static void
 test_numbers(void **state)
 {
-	static const struct entry entries[] = {
-		{ "s1", "mail", "reject", "known@a.test", "", "[]" },
-		{ "s1", "message", "", "known@a.test", "", "[\"b@example.org\"]" },
-		{ "s2", "message", "", "Known@A.test", "", "[\"b@example.org\"]" },
-		{ "s3", "mail", "reject", "friend@b.test", "", "[]" },
-		{ "s4", "message", "", "b@example.org", "bob", "[\"x@y.test\",\"Friend@b.test\"]" },
-		{ "s5", "mail", "reject", "spam@c.test", "", "[]" },
-		{ "s6", "mail", "tempfail", "spam@c.test", "", "[]" },
-	};
 	struct run *r = *state;
 
 	write_file(r, "postern.conf", HEAD "at mail {\nobserve " RULE "\n}\n");
-	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
-		append(r, &entries[i], i == 5 ? 3 : 1);
-	promote(r, "stats --observed --json");
+	append_all(r, OBSERVED);
+	play(r, "stats --observed --json");
 	assert_int_equal(r->code, 0);
 	run_has(r,
 	    "{\"rule\":\"postern.conf:4\",\"verdict\":\"reject\",\"n\":5,\"senders\":3,"
@@ -180,29 +265,60 @@ test_numbers(void **state)
 	run_has(r, "\"written_to\":true,\"elsewhere\":false}");
 	run_has(r, "\"written_to\":false,\"elsewhere\":true}]}\n");
 	run_has(r, "\"verdict\":\"tempfail\",\"n\":1,\"senders\":1,\"accepted\":0,\"alarms\":0");
-	promote(r, "promote postern.conf:4 --dry-run");
+	play(r, "promote postern.conf:4 --dry-run");
 	run_has(r,
 	    "postern.conf:4 would have said reject 5 times, to 3 senders\n"
 	    "  1 of these were in sessions whose message was accepted\n"
 	    "  likely false alarms: 2 senders:\n");
 	run_has(r, "friend@b.test                   our users wrote to it\n");
 	run_has(r, "known@a.test                    it was accepted elsewhere\n");
-	promote(r, "stats --observed --since 30m");
+	run_has(r, "postern.conf:4 would have said tempfail 1 time, to 1 sender\n");
+	play(r, "stats --observed --since 30m");
 	run_is(r, 1, "no observed rule would have refused anything in that time\n", "");
-	promote(r, "log --observed");
+	play(r, "log --observed");
 	assert_int_equal(r->code, 0);
 	run_has(r, "spam@c.test");
 	assert_null(strstr(r->out, "x@y.test"));
+}
+
+/* The same of what was refused for real; another rule's refusals are not this one's. */
+static void
+test_refused(void **state)
+{
+	struct journal_record other = run_record();
+	struct run *r = *state;
+
+	write_file(r, "postern.conf", HEAD "at mail {\n" RULE "\n}\n");
+	append_all(r, REFUSED);
+	other.rule = STR("postern.conf:40");
+	other.time_ms = (time(NULL) - 60) * INT64_C(1000);
+	run_append(r, &other);
+	play(r, "demote postern.conf:4 --dry-run");
+	run_is(r, 0, NULL, "");
+	run_has(r,
+	    "postern.conf:4 said reject 5 times, to 3 senders\n"
+	    "  1 of these were in sessions whose message was accepted\n"
+	    "  likely false alarms: 2 senders:\n");
+	run_has(r, "friend@b.test                   our users wrote to it\n");
+	run_has(r, "postern.conf:4 said tempfail 1 time, to 1 sender\n");
+	assert_null(strstr(r->out, ":40"));
+	play(r, "demote postern.conf:4 --dry-run --json");
+	run_has(r,
+	    "{\"rule\":\"postern.conf:4\",\"verdict\":\"reject\",\"n\":5,\"senders\":3,"
+	    "\"accepted\":1,\"alarms\":2,");
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_rows, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_promote, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_demote, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_back, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_checked_before, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_included, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_numbers, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
