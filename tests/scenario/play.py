@@ -25,6 +25,10 @@ DIE = object()   # the mail server closes
 HANG = object()  # the mail server says nothing
 
 
+class Skip(Exception):
+    """What a case needs is not installed."""
+
+
 def free_port():
     """Below those that the system gives to connections, of which other tests make many meanwhile."""
     while True:
@@ -517,6 +521,8 @@ def main(cases, folder=None):
         try:
             case()
             print("ok %d - %s" % (n, name), flush=True)
+        except Skip as e:
+            print("ok %d - %s # SKIP %s" % (n, name, e), flush=True)
         except Exception:
             for line in traceback.format_exc().splitlines():
                 print("# " + line)

@@ -5,14 +5,17 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
 import play
+from certificates import Authority
 from play import Client, MTA, Postern, stuffed
-from redis import Redis, Sentinel
+from redis import Redis, Sentinel, Tunnel
 
 GREYLIST = """
 greylist { %s use spf off; use name off; network ipv4 32; network proven after 1 }
@@ -403,6 +406,46 @@ def by_hand():
         status, text = command(a, "greylist", "list")
         assert status == 2 and "Connection refused" in text, text
         assert command(a, "backends")[0] == 0
+
+
+@case
+def tunnelled():
+    "Through stunnel, as docs/redis.md says, to a Redis that speaks nothing but TLS; not to one with another's certificate"
+    if not shutil.which("stunnel"):
+        raise play.Skip("there is no stunnel")
+    folder = tempfile.mkdtemp(prefix="postern-redis-tls-")
+    authority = Authority(folder)
+    redis = Redis(tls=authority.sign("redis", "redis.example.org"), password="s3cret")
+    other = Redis(tls=authority.sign("other", "other.example.org"), password="s3cret")
+    tunnels = [Tunnel(redis.port, authority.ca), Tunnel(other.port, authority.ca)]
+    password = os.path.join(folder, "redis.password")
+    with open(password, "w") as f:
+        f.write("s3cret\n")
+    store = 'store redis 127.0.0.1 port %d\nstore password file "' + password + '"'
+    try:
+        with World(GREYLIST % "delay 1s;", n=0) as w:
+            a, b = w.posterns = [w.another(store % tunnels[0].port) for _ in range(2)]
+            assert code(a) == 451
+            play.until(lambda: code(b) == 250, "the delay")
+            assert code(a, sender="other@example.net") == 250
+            assert redis.keys() and not lines(a, "failing"), a.log_text()
+            assert command(a, "store", "check")[0] == 0
+            tunnels[0].kill()
+            play.until(lambda: lines(a, "failing"), "it to be missed")
+            assert code(a, sender="new@elsewhere.example", source="127.0.0.7") == 250
+            tunnels[0].start()
+            play.until(lambda: lines(a, "good"), "it to come back")
+            assert code(a, sender="new@elsewhere.example", source="127.0.0.7") == 451
+            wrong = w.another(store % tunnels[1].port)
+            w.posterns.append(wrong)
+            play.until(lambda: lines(wrong, "failing"), "the log to tell")
+            assert code(wrong) == 250
+            assert not other.keys()
+            assert "Rejected by CERT" in tunnels[1].log_text(), tunnels[1].log_text()
+    finally:
+        for each in tunnels + [redis, other]:
+            each.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def configured(postern, store, name):

@@ -1,4 +1,4 @@
-"""redis: a redis-server of a test's own, and Sentinels that watch it; everything on 127.0.0.1, in a folder that goes away."""
+"""redis: a redis-server of a test's own, Sentinels that watch it, and a tunnel to it; everything on 127.0.0.1, in a folder that goes away."""
 
 import os
 import shutil
@@ -56,8 +56,13 @@ def read(f):
 
 
 class Redis:
-    def __init__(self, *more, port=None, password=None):
+    """tls: the path of a certificate without its ending: then nothing else is spoken over TCP."""
+
+    def __init__(self, *more, port=None, password=None, tls=None):
         self.password = password
+        if tls:
+            more += ("--tls-cert-file", tls + ".pem", "--tls-key-file", tls + ".key", "--tls-auth-clients", "no")
+        self.tls = tls
         more += ("--requirepass", password) if password else ()
         self.folder = tempfile.mkdtemp(prefix="postern-redis-")
         self.port = port or free_port()
@@ -69,13 +74,13 @@ class Redis:
     def start(self):
         self.log = open(os.path.join(self.folder, "log"), "ab")
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket,
+            ["redis-server", *(("--port", "0", "--tls-port") if self.tls else ("--port",)), str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket,
              "--save", "", "--appendonly", "no", "--dir", self.folder, "--daemonize", "no", *self.more],
             stdout=self.log, stderr=self.log)
         until(lambda: self.say("PING") is not None, "redis-server")
 
     def say(self, *words):
-        return call(self.port, *words, password=self.password)
+        return call(self.socket if self.tls else self.port, *words, password=self.password)
 
     def keys(self, pattern="*"):
         return sorted(k.decode() for k in self.say("KEYS", pattern))
@@ -90,6 +95,52 @@ class Redis:
     def stop(self):
         self.kill()
         self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Tunnel:
+    """stunnel with the configuration that docs/redis.md shows, on ports of its own and for an authority of the test's."""
+
+    def __init__(self, to, ca):
+        srcdir = os.environ.get("srcdir") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+        with open(os.path.join(srcdir, "docs", "redis.md")) as f:
+            text = f.read().split("    [redis]\n")[1].split("\n\n")[0]
+        self.port = free_port()
+        self.folder = tempfile.mkdtemp(prefix="postern-stunnel-")
+        for old, new in (("127.0.0.1:6380", "127.0.0.1:%d" % self.port), ("redis.example.org:6379", "127.0.0.1:%d" % to),
+                         ("/etc/ssl/certs/ca-certificates.crt", ca)):
+            assert old in text, text
+            text = text.replace(old, new)
+        self.conf = os.path.join(self.folder, "stunnel.conf")
+        with open(self.conf, "w") as f:
+            f.write("foreground = yes\npid =\n[redis]\n" + text + "\n")
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.log = open(os.path.join(self.folder, "log"), "ab")
+        self.process = subprocess.Popen(["stunnel", self.conf], stdout=self.log, stderr=self.log)
+        until(self.is_there, "stunnel")
+
+    def is_there(self):
+        assert self.process.poll() is None, self.log_text()
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
+        except OSError:
+            return False
+
+    def log_text(self):
+        with open(self.log.name, errors="replace") as f:
+            return f.read()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def stop(self):
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
