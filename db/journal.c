@@ -114,7 +114,7 @@ journal_open(const char *path, struct err *e)
 
 	_Static_assert(COLUMNS == 27, "a parameter for each column, and one for the link");
 	j->head = -1;
-	j->text_oldest = j->text_resting = -1;
+	j->text_oldest = -1;
 	j->chain = chain_new();
 	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||

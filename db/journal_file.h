@@ -25,8 +25,8 @@ struct journal {
 	int64_t text_forgets;   /* how often something was forgotten, when it was looked at last */
 	int64_t text_next;      /* serial to go on with */
 	int64_t text_oldest;    /* the first number; -1: nobody looked yet */
+	int64_t text_joined;    /* numbers before it are one piece each */
 	int64_t text_whole;     /* numbers before it are whole */
-	int64_t text_resting;   /* this one is when it has come to the disk */
 	/* Writing; NULL in a journal opened for reading. */
 	sqlite3_stmt *append, *newest, *add_hour;
 };

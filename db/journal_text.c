@@ -97,7 +97,7 @@ static void
 again(struct journal *j)
 {
 	journal_text_close(j);
-	j->text_next = j->text_whole = 0;
+	j->text_next = j->text_joined = j->text_whole = 0;
 }
 
 void
@@ -209,32 +209,40 @@ rested(const struct journal *j, int64_t segment)
 	return ok;
 }
 
-/* A step towards full files that are whole. False: there is nothing to do, or not now. */
+/* Has the file of a segment at hand that was filled to its end. */
+static bool
+take_full(struct journal *j, int64_t segment)
+{
+	if (!take(j, segment))
+		return false;
+	/* Somebody took the file away. */
+	if (text_file_last(j->text) < end_of(segment))
+		again(j);
+	return j->text != NULL;
+}
+
+/* A step of merging what was filled to one piece. False: as of fill(). */
+static bool
+join(struct journal *j)
+{
+	if (j->text_joined >= j->text_next / JOURNAL_TEXT_SERIALS || !take_full(j, j->text_joined))
+		return false;
+	if (j->text_merged)
+		j->text_joined++;
+	return j->text_merged || merge(j, true);
+}
+
+/* One file more is whole. False: as of fill(). */
 static bool
 finish(struct journal *j)
 {
-	int64_t segment = j->text_whole;
-
-	if (segment >= j->text_next / JOURNAL_TEXT_SERIALS ||
-	    (segment == j->text_resting && !rested(j, segment)) || !take(j, segment))
+	if (j->text_whole >= j->text_joined || !rested(j, j->text_whole) ||
+	    !take_full(j, j->text_whole))
 		return false;
-	if (text_file_last(j->text) < end_of(segment)) {
-		/* Somebody took the file away. */
-		again(j);
+	if (!text_file_whole(j->text) && !went(j, text_file_finish(j->text)))
 		return false;
-	}
-	if (text_file_whole(j->text)) {
-		j->text_whole++;
-		return true;
-	}
-	if (segment != j->text_resting) {
-		if (!merge(j, true))
-			return false;
-		if (j->text_merged)
-			j->text_resting = segment;
-		return true;
-	}
-	return went(j, text_file_finish(j->text));
+	j->text_whole++;
+	return true;
 }
 
 /* Somebody forgot a person, and took files away. */
@@ -260,6 +268,8 @@ look_again(struct journal *j, int64_t oldest)
 	}
 	if (j->text_next < oldest)
 		j->text_next = oldest;
+	if (j->text_joined < j->text_oldest)
+		j->text_joined = j->text_oldest;
 	if (j->text_whole < j->text_oldest)
 		j->text_whole = j->text_oldest;
 }
@@ -280,7 +290,7 @@ journal_index(struct journal *j, bool on)
 		return false;
 	look_again(j, oldest);
 	do
-		more = fill(j, newest) || finish(j);
+		more = fill(j, newest) || join(j) || finish(j);
 	while (more && clock_mono_us() - began_us < BUDGET_US);
 	return more;
 }

@@ -327,10 +327,12 @@ test_old(void **state)
 	assert_int_equal(
 	    sqlite3_exec(handle, "BEGIN; SELECT * FROM done", NULL, NULL, NULL), SQLITE_OK);
 	append_some(w, SPAN);
-	assert_false(journal_index(w->journal, true));
+	while (journal_index(w->journal, true))
+		;
 	sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
 	sqlite3_close(handle);
-	assert_false(journal_index(w->journal, true));
+	while (journal_index(w->journal, true))
+		;
 	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
 	sql(w, "journal.db", "UPDATE entry SET time_ms = 0 WHERE serial < 262144");
 	while (journal_clean(w->journal, T0, &stays, NULL))

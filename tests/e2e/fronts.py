@@ -34,6 +34,7 @@ database "{folder}"
 %(listen)s
 resolver forward 127.0.0.1 port %(dns)d
 trust 127.0.0.1
+journal subject on
 threads 2
 errors 100
 """
