@@ -13,7 +13,7 @@
 #include "db/journal_file.h"
 
 /* A file more is to be opened for so many; a file less means more merging at once, up to its end. */
-#define JOURNAL_TEXT_SERIALS (1 << 18)
+#define JOURNAL_TEXT_SERIALS (1 << 17)
 /* The name under which journal_text_attach() attaches it. */
 #define JOURNAL_TEXT "text_index"
 

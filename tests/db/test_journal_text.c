@@ -16,7 +16,7 @@
 #include "tests/db/folder.h"
 
 #define T0 1700000000000
-#define SEGMENT 262144
+#define SEGMENT 131072
 #define SPAN 128 /* entries that are added at once */
 #define SAID 60000
 
@@ -334,7 +334,7 @@ test_old(void **state)
 	while (journal_index(w->journal, true))
 		;
 	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000000"), F_OK), 0);
-	sql(w, "journal.db", "UPDATE entry SET time_ms = 0 WHERE serial < 262144");
+	sql(w, "journal.db", "UPDATE entry SET time_ms = 0 WHERE serial < 131072");
 	while (journal_clean(w->journal, T0, &stays, NULL))
 		;
 	journal_index(w->journal, true);
