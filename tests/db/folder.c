@@ -2,6 +2,7 @@
 
 #include <ftw.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,4 +47,20 @@ folder_write(struct folder *f, const char *name, const void *p, size_t n)
 	assert_non_null(file);
 	assert_int_equal(fwrite(p, 1, n, file), n);
 	assert_int_equal(fclose(file), 0);
+}
+
+int64_t
+folder_number(struct folder *f, const char *name, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *handle;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(folder_file(f, name), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return n;
 }

@@ -5,6 +5,7 @@
 #define POSTERN_TESTS_DB_FOLDER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct folder {
 	char path[256];
@@ -17,5 +18,7 @@ void folder_remove(struct folder *f);
 const char *folder_file(struct folder *f, const char *name);
 /* Writes a file with this content. */
 void folder_write(struct folder *f, const char *name, const void *p, size_t n);
+/* The number that a statement finds first in a database in it. */
+int64_t folder_number(struct folder *f, const char *name, const char *sql);
 
 #endif

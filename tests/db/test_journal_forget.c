@@ -173,22 +173,6 @@ in_file(struct world *w, const char *name, const char *what)
 	return found;
 }
 
-static int64_t
-number(struct world *w, const char *file, const char *sql)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *handle;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(folder_file(&w->folder, file), &handle), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(handle);
-	return n;
-}
-
 static bool
 one_row(void *owner, const struct journal_record *r)
 {
@@ -253,7 +237,7 @@ test_forgotten(void **state)
 	assert_int_equal(found(w, STR("other-person@example.org")), TIMES);
 	/* What stays: verdict, code, rule. */
 	assert_int_equal(
-	    number(w, "journal.db",
+	    folder_number(&w->folder, "journal.db",
 		"SELECT count(*) FROM entry WHERE rule = 'postern.conf:12' AND code = 550"),
 	    (KINDS + 1) * TIMES);
 	/* Nobody is left to forget. */
@@ -348,8 +332,8 @@ test_store(void **state)
 	assert_true(store_sqlite_forget(s, STR(WHO), false, &n, NULL));
 	assert_int_equal(n, 0);
 	store_sqlite.close(&s);
-	assert_int_equal(number(w, "store.db", "SELECT count(*) FROM seen"), 1);
-	assert_int_equal(number(w, "store.db", "SELECT count(*) FROM counter"), 1);
+	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM seen"), 1);
+	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM counter"), 1);
 }
 
 int

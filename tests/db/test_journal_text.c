@@ -342,22 +342,6 @@ test_old(void **state)
 	assert_int_equal(access(folder_file(&w->folder, "journal.db-words-000001"), F_OK), 0);
 }
 
-static int64_t
-number(struct world *w, const char *file, const char *text)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *handle;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(folder_file(&w->folder, file), &handle), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(handle);
-	return n;
-}
-
 /* A minute later. */
 static void
 rest(struct world *w, const char *file)
@@ -383,14 +367,17 @@ test_whole(void **state)
 		find(w, &filters[i], &want[i]);
 	while (journal_index(w->journal, true))
 		;
-	assert_int_equal(number(w, "journal.db-words-000000", PIECES), 1);
-	assert_int_equal(number(w, "journal.db-words-000000", "PRAGMA user_version"), 0);
+	assert_int_equal(folder_number(&w->folder, "journal.db-words-000000", PIECES), 1);
+	assert_int_equal(
+	    folder_number(&w->folder, "journal.db-words-000000", "PRAGMA user_version"), 0);
 	same(w, want, "merged");
 	rest(w, "journal.db-words-000000");
 	while (journal_index(w->journal, true))
 		;
-	assert_int_equal(number(w, "journal.db-words-000000", "PRAGMA user_version"), 1);
-	assert_int_equal(number(w, "journal.db-words-000001", "PRAGMA user_version"), 0);
+	assert_int_equal(
+	    folder_number(&w->folder, "journal.db-words-000000", "PRAGMA user_version"), 1);
+	assert_int_equal(
+	    folder_number(&w->folder, "journal.db-words-000001", "PRAGMA user_version"), 0);
 	same(w, want, "whole");
 	sql(w, "journal.db-words-000000",
 	    "UPDATE filled SET boot = 'x'; INSERT INTO words (words) VALUES ('delete-all')");
@@ -398,7 +385,7 @@ test_whole(void **state)
 	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
 	while (journal_index(w->journal, true))
 		;
-	assert_int_equal(number(w, "journal.db-words-000000", PIECES), 0);
+	assert_int_equal(folder_number(&w->folder, "journal.db-words-000000", PIECES), 0);
 	free(want);
 }
 
@@ -422,7 +409,7 @@ test_down(void **state)
 	for (int i = 0; i < 2; i++)
 		while (journal_index(w->journal, true))
 			;
-	assert_true(number(w, "journal.db-words-000000", PIECES) > 0);
+	assert_true(folder_number(&w->folder, "journal.db-words-000000", PIECES) > 0);
 	same(w, want, "made anew");
 	free(want);
 }
