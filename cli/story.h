@@ -13,6 +13,8 @@ void story_head(const struct tale *t);
 /* What would have let it pass (tale_changes() has looked); and as the members of an object's array. */
 void story_changes(const struct tale *t);
 void story_changes_json(const struct tale *t, struct buf *out);
+/* And how far it was looked, as members of the object around it, if it was. */
+void story_searched_json(const struct tale *t, struct buf *b);
 /* The rules of each step, the one that decided marked. */
 void story_rules(const struct tale *t);
 void story_facts(const struct tale *t);

@@ -96,6 +96,55 @@ tell_sets(const struct tale *t, bool admins, const char *heading)
 	}
 }
 
+static const struct {
+	enum unsought what;
+	const char *name, *words;
+} unsought[] = {
+	{ UNSOUGHT_SUMS, "sums", "what rules compute sums of" },
+	{ UNSOUGHT_MATCHES, "matches", "what several regular expressions ask of one value" },
+	{ UNSOUGHT_LISTS, "lists", "others that stand in a list" },
+	{ UNSOUGHT_UNKNOWN, "unknown", "what leads to a fact that nobody had asked for" },
+};
+#define N_UNSOUGHT (sizeof(unsought) / sizeof(unsought[0]))
+
+/* It is for the sender to change, and not for an administrator alone. */
+static bool
+has_change(const struct tale *t)
+{
+	for (size_t i = 0; i < t->changes.n; i++)
+		if (!is_admins(&t->changes.set[i].change[0]))
+			return true;
+	return false;
+}
+
+/* How far it was looked. */
+static void
+tell_none(const struct tale *t)
+{
+	const struct changes *c = &t->changes;
+	const char *between = "; not tried: ";
+	struct buf b;
+
+	if (c->now.outcome != PAST_REFUSED || has_change(t))
+		return;
+	buf_init(&b, 1024);
+	if (c->searched == SIZE_MAX)
+		buf_add(&b, STR("no other values of what the rules ask for"));
+	else if (c->searched == 0)
+		buf_add(&b, STR("nothing was found, and the rules ask for more than can be tried"));
+	else
+		buf_printf(&b, "no change of %zu %s of what the rules ask for", c->searched,
+		    c->searched == 1 ? "value" : "values or fewer");
+	for (size_t i = 0; i < N_UNSOUGHT; i++)
+		if ((c->unsought & unsought[i].what) != 0) {
+			buf_printf(&b, "%s%s", between, unsought[i].words);
+			between = ", ";
+		}
+	story_heading(t, "what would have let it pass");
+	print_prose(t->cli, &(struct prose){ "  - ", 4, COLOR_DIM, COLOR_NONE }, buf_str(&b));
+	buf_free(&b);
+}
+
 /* Why there is nothing to be told, or that it is not quite the same. */
 static void
 tell_doubt(const struct tale *t)
@@ -152,10 +201,11 @@ void
 story_changes(const struct tale *t)
 {
 	tell_failures(t);
-	if (t->past == NULL || (t->changes.n == 0 && !t->other_config))
+	if (t->past == NULL || (t->changes.now.outcome != PAST_REFUSED && !t->other_config))
 		return;
-	if (t->changes.n == 0)
+	if (t->changes.n == 0 && t->changes.now.outcome != PAST_REFUSED)
 		story_heading(t, "what would have let it pass");
+	tell_none(t);
 	tell_sets(t, false, "what would have let it pass, each alone");
 	tell_sets(t, true, "what an administrator can change");
 	if (t->other_config)
@@ -186,6 +236,27 @@ change_json(const struct tale *t, const struct change *c, struct buf *b)
 		print_member(
 		    b, latest ? "at_the_latest" : "again", str_of(when_utc(again * 1000, when)));
 	buf_addc(b, '}');
+}
+
+/* Of how many facts at most there is none, unless one was found with as few; null: of any number. */
+void
+story_searched_json(const struct tale *t, struct buf *b)
+{
+	const char *between = "";
+
+	if (t->past == NULL || t->changes.now.outcome != PAST_REFUSED)
+		return;
+	if (t->changes.searched == SIZE_MAX)
+		buf_add(b, STR(",\"changes_searched\":null"));
+	else
+		buf_printf(b, ",\"changes_searched\":%zu", t->changes.searched);
+	buf_add(b, STR(",\"changes_not_tried\":["));
+	for (size_t i = 0; i < N_UNSOUGHT; i++)
+		if ((t->changes.unsought & unsought[i].what) != 0) {
+			buf_printf(b, "%s\"%s\"", between, unsought[i].name);
+			between = ",";
+		}
+	buf_addc(b, ']');
 }
 
 void

@@ -44,6 +44,7 @@ tell_json(const struct tale *t)
 	}
 	buf_add(&b, STR(",\"changes\":"));
 	story_changes_json(t, &b);
+	story_searched_json(t, &b);
 	buf_add(&b, STR(",\"stages\":["));
 	for (size_t i = 0; i < n; i++) {
 		buf_add(&b, i > 0 ? STR(",{\"stage\":") : STR("{\"stage\":"));

@@ -6,6 +6,7 @@
 #include "rules/change_private.h"
 
 #define TRIAL_LIMIT (1024 * 1024)
+#define FACTS_MOST 1024
 
 /* --- a change in force -------------------------------------------------------------------------- */
 
@@ -71,6 +72,43 @@ apply_entry(struct arena *arena, struct past *g, const struct change *c)
 	}
 }
 
+bool
+change_asks_same(const struct node *a, const struct node *b)
+{
+	if (a->kind != EXPR_TEST || a->left_kind != OPERAND_FACT || a->left != b->left ||
+	    a->relation != b->relation)
+		return false;
+	if (a->relation == RELATION_IN)
+		return a->list != NULL && a->list == b->list;
+	return a->relation == RELATION_MATCHES &&
+	    str_eq(regex_pattern(a->regex), regex_pattern(b->regex)) &&
+	    str_eq(regex_flags(a->regex), regex_flags(b->regex));
+}
+
+/* Such a test becomes one of a fact that is known. */
+void
+change_lay_down(struct arena *arena, struct past *g, const struct change *c)
+{
+	if (c->test == NULL || !change_asks_same(c->test, c->test))
+		return;
+	own_rules(arena, g);
+	for (size_t i = 0; i < g->n; i++) {
+		const struct node *node = g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size; k++) {
+			bool holds = (c->holds != c->test->negated) != node[k].negated;
+			struct node *own;
+
+			if (!change_asks_same(&node[k], c->test))
+				continue;
+			own = own_nodes(arena, g->rule[i]);
+			own[k].relation = holds ? RELATION_KNOWN : RELATION_UNKNOWN;
+			own[k].negated = false;
+			node = own;
+		}
+	}
+}
+
 static void
 apply_mark(struct arena *arena, struct past *g, struct str name)
 {
@@ -108,6 +146,7 @@ apply(struct arena *arena, struct past *g, const struct change *c)
 		*fact = *g->known[c->slot];
 		fact->value = c->value;
 		g->known[c->slot] = fact;
+		change_lay_down(arena, g, c);
 		return;
 	case CHANGE_SCORE:
 		g->session.txn.score += c->value.number;
@@ -144,6 +183,9 @@ changes_apply(struct arena *arena, const struct past *g, const struct change_set
 
 /* --- the search --------------------------------------------------------------------------------- */
 
+/* Sets that rules are run on. */
+#define TRIALS_MOST 100000
+
 struct search {
 	const struct past *g;
 	struct candidates candidates;
@@ -151,30 +193,96 @@ struct search {
 	struct change_set
 	    open[CHANGES_MAX]; /* what gets past the rule, and leaves something open */
 	size_t n_open;
+	bool *left_out;          /* by candidate: what can be had with it was looked at already */
+	size_t trials, complete; /* of the present size: sets that were as large */
 };
 
-enum found { FOUND_NOT, FOUND_PASSES, FOUND_OPEN };
+static enum found
+found_of(const struct past_result *r, size_t refusing)
+{
+	if (r->outcome == PAST_UNKNOWN)
+		return r->rule > refusing ? FOUND_OPEN : FOUND_UNKNOWN;
+	return r->outcome == PAST_PASSES ? FOUND_PASSES : FOUND_NOT;
+}
+
+enum found
+change_outcome(const struct past *p, size_t refusing)
+{
+	struct past_result r = past_decide(p);
+
+	return found_of(&r, refusing);
+}
+
+/* looked: as of past_look(). */
+static enum found
+run_on(const struct search *s, struct change_set *set, bool *looked)
+{
+	struct arena *arena = arena_new(TRIAL_LIMIT);
+	struct past_result r = past_look(changes_apply(arena, s->g, set), looked);
+	enum found found = found_of(&r, s->out->now.rule);
+
+	arena_free(&arena);
+	set->open = found == FOUND_OPEN;
+	if (set->open) {
+		set->rule = s->g->rule[r.rule]->shown.id;
+		set->fact = past_name(s->g, r.slot);
+	}
+	return found;
+}
 
 static enum found
 try(struct search *s, struct change_set *set)
 {
-	const struct past *g = s->g;
-	struct arena *arena = arena_new(TRIAL_LIMIT);
-	struct past_result r = past_decide(changes_apply(arena, g, set));
+	enum found found = run_on(s, set, NULL);
 
-	arena_free(&arena);
-	set->open = r.outcome == PAST_UNKNOWN && r.rule > s->out->now.rule;
-	if (set->open) {
-		set->rule = g->rule[r.rule]->shown.id;
-		set->fact = past_name(g, r.slot);
-		return FOUND_OPEN;
+	if (found == FOUND_UNKNOWN)
+		s->out->unsought |= UNSOUGHT_UNKNOWN;
+	if (found < FOUND_PASSES || !change_refine(&s->candidates, set, found))
+		return FOUND_NOT;
+	return found;
+}
+
+/* The first place of part in s; NULL: there is none. */
+static const char *
+place_of(struct str s, struct str part)
+{
+	return s.n > 0 ? memmem(s.p, s.n, part.p, part.n) : NULL;
+}
+
+/* The same things that a value has to be, in whatever order. */
+static bool
+same_words(struct str a, struct str b)
+{
+	bool same = a.n == b.n && a.n > 0;
+
+	while (same && a.n > 0) {
+		const char *end = place_of(a, STR(CHANGE_AND));
+		size_t n = end ? (size_t)(end - a.p) : a.n;
+
+		same = place_of(b, str_sub(a, 0, n)) != NULL;
+		a = str_sub(a, end ? n + sizeof(CHANGE_AND) - 1 : n, a.n);
 	}
-	return r.outcome == PAST_PASSES ? FOUND_PASSES : FOUND_NOT;
+	return same;
+}
+
+/* It was said already, of another value. */
+static bool
+is_said(const struct change_set *sets, size_t n, const struct change_set *set)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sets[i].n == 1 && set->n == 1 &&
+		    sets[i].change[0].kind == set->change[0].kind &&
+		    sets[i].change[0].slot == set->change[0].slot &&
+		    same_words(sets[i].change[0].words, set->change[0].words))
+			return true;
+	return false;
 }
 
 static void
 take(struct search *s, const struct change_set *set)
 {
+	if (is_said(set->open ? s->open : s->out->set, set->open ? s->n_open : s->out->n, set))
+		return;
 	if (set->open && s->n_open < CHANGES_MAX)
 		s->open[s->n_open++] = *set;
 	else if (!set->open && s->out->n < CHANGES_MAX)
@@ -259,39 +367,86 @@ about_the_same(const struct change *a, const struct change *b)
 	return a->kind == b->kind && a->slot == b->slot && a->kind != CHANGE_MARK;
 }
 
-/* One pair of two facts is enough, whichever of their values does it. */
 static bool
-has_pair(const struct search *s, const struct change *a, const struct change *b)
+is_about(const struct change_set *set, const struct change *c)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (about_the_same(&set->change[i], c))
+			return true;
+	return false;
+}
+
+/* One set of the same facts is enough, whichever of their values does it. */
+static bool
+has_set(const struct search *s, const struct change_set *set)
 {
 	for (size_t i = 0; i < s->out->n + s->n_open; i++) {
-		const struct change_set *set =
+		const struct change_set *old =
 		    i < s->out->n ? &s->out->set[i] : &s->open[i - s->out->n];
+		size_t same = 0;
 
-		if (set->n == 2 && about_the_same(&set->change[0], a) &&
-		    about_the_same(&set->change[1], b))
+		for (size_t k = 0; k < set->n; k++)
+			same += is_about(old, &set->change[k]);
+		if (same == set->n && old->n == set->n)
 			return true;
 	}
 	return false;
 }
 
+static bool
+is_full(const struct search *s)
+{
+	return s->trials >= TRIALS_MOST || s->out->n == CHANGES_MAX;
+}
+
+/*
+ * Sets of that size that have what is in the set already. Whatever no rule looked at makes no difference: something that was looked at has
+ * to be changed besides, and each of that is tried; what was tried is left out of the sets that come behind.
+ */
 static void
-try_pairs(struct search *s)
+deepen(struct search *s, struct change_set *set, size_t size)
 {
 	const struct candidates *c = &s->candidates;
+	bool looked[FACTS_MOST] = { false }, own[CANDIDATES_MAX] = { false };
 
-	for (size_t i = 0; i < c->n; i++) {
-		for (size_t k = i + 1; k < c->n; k++) {
-			struct change_set set = { .n = 2,
-				.change = { c->change[i], c->change[k] } };
+	s->trials++;
+	if (set->n == size) {
+		s->complete++;
+		if (!has_set(s, set) && try(s, set) != FOUND_NOT)
+			take(s, set);
+		return;
+	}
+	(void)run_on(s, set, looked);
+	for (size_t i = 0; i < c->n && !is_full(s); i++) {
+		const struct change *change = &c->change[i];
+		struct change_set more = *set;
 
-			if (c->change[i].kind == CHANGE_ENTRY ||
-			    c->change[k].kind == CHANGE_ENTRY ||
-			    about_the_same(&c->change[i], &c->change[k]) ||
-			    has_pair(s, &c->change[i], &c->change[k]))
-				continue;
-			if (try(s, &set) != FOUND_NOT)
-				take(s, &set);
-		}
+		if (s->left_out[i] || change->kind == CHANGE_ENTRY || is_about(set, change) ||
+		    (change->kind == CHANGE_FACT && !looked[change->slot]))
+			continue;
+		more.change[more.n++] = *change;
+		deepen(s, &more, size);
+		s->left_out[i] = own[i] = true;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		s->left_out[i] = s->left_out[i] && !own[i];
+}
+
+static void
+try_sets(struct search *s)
+{
+	struct changes *out = s->out;
+
+	for (size_t size = 2; size <= CHANGE_MOST && out->n + s->n_open == 0; size++) {
+		struct change_set none = { .n = 0 };
+
+		s->complete = 0;
+		deepen(s, &none, size);
+		if (s->trials >= TRIALS_MOST)
+			return;
+		out->searched = s->complete > 0 ? size : SIZE_MAX;
+		if (s->complete == 0)
+			return;
 	}
 }
 
@@ -328,6 +483,7 @@ void
 changes_find(const struct past *g, struct changes *out)
 {
 	struct search *s = xcalloc(1, sizeof(*s));
+	bool left_out[CANDIDATES_MAX] = { false };
 
 	*out = (struct changes){ .now = past_decide(g) };
 	if (out->now.outcome == PAST_REFUSED) {
@@ -335,12 +491,17 @@ changes_find(const struct past *g, struct changes *out)
 		s->g = s->candidates.g = g;
 		s->candidates.now = out->now;
 		s->out = out;
+		s->left_out = left_out;
 		candidates_collect(&s->candidates);
 		try_singles(s, 0, s->candidates.first);
 		if (out->n + s->n_open == 0)
 			try_singles(s, s->candidates.first, s->candidates.n);
-		if (out->n + s->n_open == 0)
-			try_pairs(s);
+		out->unsought = s->candidates.unsought;
+		out->searched = 1;
+		if (out->n + s->n_open == 0 && g->config->ruleset->n_calls <= FACTS_MOST)
+			try_sets(s);
+		if (s->candidates.n == CANDIDATES_MAX)
+			out->searched = 0;
 		add_open(s);
 		try_admin(s);
 		add_open(s);

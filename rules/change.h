@@ -1,8 +1,9 @@
 /*
  * change: the smallest change that would have let a refused step pass. Found by trying, not by reading
  * the rule: each value that a test of the step's rules tells apart is put in the place of what a fact was, and
- * the rules are run on that (rules/past.h), one fact at a time, then two. What is said here is what the
- * rules said. Pure; bounded: a hundred values are tried, and pairs of them.
+ * the rules are run on that (rules/past.h), one fact at a time, then two, then more. What is said here is what the
+ * rules said; and of a change such as "one that /re/ does not match" they said it of every such value that they can tell from another.
+ * Pure; bounded: two hundred values are tried, and so many sets of them as rules can be run on in half a second.
  */
 #ifndef POSTERN_RULES_CHANGE_H
 #define POSTERN_RULES_CHANGE_H
@@ -27,13 +28,19 @@ struct change {
 	struct str name;         /* of the fact, "score", the mark; OBSERVE: the rule */
 	struct str words;        /* FACT, SCORE: what it would have to be: "200 or less" */
 	struct str was;          /* FACT, SCORE: what it was */
+	/*
+	 * FACT: any value will do of which this test says so; NULL: only `value`. Of a list or a regular expression what it says is
+	 * laid down, since no value can be made for it
+	 */
+	const struct node *test;
+	bool holds;
 };
 
-#define CHANGE_PAIR 2
+#define CHANGE_MOST 6
 
 /* What would have to be so all at once. */
 struct change_set {
-	struct change change[CHANGE_PAIR];
+	struct change change[CHANGE_MOST];
 	size_t n;
 	/* It gets past the rule; what a rule behind it needs was not known then. */
 	bool open;
@@ -42,15 +49,27 @@ struct change_set {
 
 #define CHANGES_MAX 8
 
+/* What is not tried. */
+enum unsought {
+	UNSOUGHT_SUMS = 1 << 0, /* facts that a rule computes with */
+	UNSOUGHT_MATCHES = 1
+	    << 1, /* what several regular expressions ask of one fact: one is turned round at a time */
+	UNSOUGHT_LISTS = 1 << 2,   /* another that stands in a list; that it gets an entry is */
+	UNSOUGHT_UNKNOWN = 1 << 3, /* it led to what nobody had asked for */
+};
+
 struct changes {
 	struct past_result
 	    now;         /* what the rules say of what was; nothing is sought unless REFUSED */
 	struct str rule; /* which one did */
 	struct change_set set[CHANGES_MAX];
 	size_t n;
+	/* No change of so many facts or fewer does it, unless a set has that many; SIZE_MAX: of any number */
+	size_t searched;
+	unsigned unsought; /* of enum unsought: what might do it all the same */
 };
 
-/* Those that leave nothing open first, single ones before pairs; an administrator's last. */
+/* Those that leave nothing open first; all of them of as few facts as there can be; an administrator's last. */
 void changes_find(const struct past *g, struct changes *out);
 /* g with the set in force; memory of `arena`, of which g is not. For whoever wants to see for himself. */
 struct past *changes_apply(struct arena *arena, const struct past *g, const struct change_set *set);

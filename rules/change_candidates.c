@@ -47,7 +47,8 @@ static bool
 same(const struct change *a, const struct change *b)
 {
 	return a->kind == b->kind && a->slot == b->slot && a->list == b->list &&
-	    str_eq(a->words, b->words) && str_eq(a->mark, b->mark) && str_eq(a->entry, b->entry);
+	    str_eq(a->words, b->words) && str_eq(a->mark, b->mark) && str_eq(a->entry, b->entry) &&
+	    value_eq(&a->value, &b->value);
 }
 
 static void
@@ -73,6 +74,8 @@ add_fact(struct candidates *c, size_t slot, struct value value, struct str words
 		.name = past_name(c->g, slot),
 		.words = words,
 		.was = shown(c->g->arena, &fact->value),
+		.test = c->test,
+		.holds = c->holds,
 	    });
 }
 
@@ -183,8 +186,10 @@ flip_score(const struct flip *t)
 	int64_t now = t->c->now.score, before = t->c->g->session.txn.score, to;
 	struct value v;
 
-	if (t->right == NULL || t->right->type != VALUE_NUMBER || relation == RELATION_IS)
+	if (t->right == NULL || t->right->type != VALUE_NUMBER || relation == RELATION_IS) {
+		t->c->unsought |= UNSOUGHT_SUMS;
 		return;
+	}
 	to = t->right->number + beyond(relation, t->want);
 	/* What the steps before gave can be less, but not less than nothing. */
 	if (before == 0 || before + to - now < 0)
@@ -213,6 +218,7 @@ flip_in_list(const struct flip *t)
 		    arena_printf(arena, "not in list %.*s", STR_ARG(name)));
 		return;
 	}
+	t->c->unsought |= UNSOUGHT_LISTS;
 	if (v->type == VALUE_NONE || (v->type == VALUE_LIST && v->list.n == 0))
 		return;
 	add(t->c,
@@ -289,17 +295,17 @@ flip_part(const struct flip *t)
 	add_fact(t->c, t->node->left, v, part_words(t));
 }
 
-/* What a regular expression would match cannot be told from it; what it does not match can. */
+/* A value that it matches cannot be told from a regular expression: it stays what it is, and is said to be matched. */
 static void
 flip_match(const struct flip *t)
 {
 	const struct regex *regex = t->node->regex;
+	bool match = t->want != t->node->negated;
+	struct value v = match && t->left->type == VALUE_TEXT ? *t->left : value_text(LIKE_NOTHING);
 
-	if (t->want != t->node->negated)
-		return;
-	add_fact(t->c, t->node->left, value_text(LIKE_NOTHING),
-	    arena_printf(t->c->g->arena, "one that /%.*s/%.*s does not match",
-		STR_ARG(regex_pattern(regex)), STR_ARG(regex_flags(regex))));
+	add_fact(t->c, t->node->left, v,
+	    arena_printf(t->c->g->arena, "one that /%.*s/%.*s %s", STR_ARG(regex_pattern(regex)),
+		STR_ARG(regex_flags(regex)), match ? "matches" : "does not match"));
 }
 
 static void
@@ -402,6 +408,8 @@ flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 	}
 	if (node->left_kind == OPERAND_FACT && g->known[node->left] == NULL)
 		return;
+	if (node->left_kind == OPERAND_COMPUTED)
+		c->unsought |= UNSOUGHT_SUMS;
 	ev->entry->n_facts = 0;
 	truth = evaluation_condition(ev, node);
 	if (truth == TRUTH_PENDING)
@@ -417,10 +425,31 @@ flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 	/* It was computed for the test, if what it is compared with is known. */
 	if (node->right_kind == OPERAND_COMPUTED && t.left->type != VALUE_NONE)
 		t.right = &ev->computed[1];
-	if (t.left->type == VALUE_SYMBOL && node->list == NULL)
+	if (t.left->type == VALUE_SYMBOL && node->list == NULL) {
 		other_words(c, node->left);
-	else
-		flip_fact(&t);
+		return;
+	}
+	c->test = node;
+	c->holds = t.want;
+	flip_fact(&t);
+	c->test = NULL;
+}
+
+struct str
+candidates_words(
+    const struct past *g, const struct node *test, const struct value *value, bool holds)
+{
+	struct candidates one = { .g = g };
+	struct flip t = {
+		.c = &one, .node = test, .left = value, .right = right_of(&one, test), .want = holds
+	};
+
+	flip_fact(&t);
+	if (one.n == 0)
+		return STR("");
+	return one.change[0].kind == CHANGE_ENTRY
+	    ? arena_printf(g->arena, "in list %.*s", STR_ARG(list_name(test->list)))
+	    : one.change[0].words;
 }
 
 /* The texts that a test names, and the whole numbers around the one it names. */
@@ -439,20 +468,132 @@ add_near(struct candidates *c, const struct node *n)
 			add_fact(c, n->left, v, shown(c->g->arena, &v));
 }
 
+/* Texts with the parts that two tests ask for. */
+static void
+add_joined(struct candidates *c, const struct node *a, const struct node *b)
+{
+	struct value v;
+
+	if (a->relation < RELATION_CONTAINS || a->relation > RELATION_ENDS ||
+	    b->relation < RELATION_CONTAINS || b->relation > RELATION_ENDS || a == b ||
+	    a->left != b->left || a->relation == RELATION_ENDS || b->relation == RELATION_STARTS ||
+	    c->g->known[a->left]->value.type != VALUE_TEXT)
+		return;
+	v = value_text(
+	    arena_printf(c->g->arena, "%.*s%.*s", STR_ARG(a->value.text), STR_ARG(b->value.text)));
+	add_fact(c, a->left, v, shown(c->g->arena, &v));
+}
+
+/* Not to be told to anybody, but among the values that a change may mean: what the list or regular expression says is laid down. */
+static void
+add_other(struct candidates *c, const struct node *n, const struct value *v)
+{
+	for (int holds = 0; holds < 2; holds++) {
+		if (c->n_other == OTHERS_MAX) {
+			c->unsought |= UNSOUGHT_MATCHES;
+			return;
+		}
+		c->other[c->n_other++] = (struct change){
+			.kind = CHANGE_FACT,
+			.slot = n->left,
+			.value = *v,
+			.test = n,
+			.holds = holds,
+		};
+	}
+}
+
+/* The same with each value of the fact that was thought of. */
+static void
+add_others(struct candidates *c, const struct node *n)
+{
+	add_other(c, n, &c->g->known[n->left]->value);
+	for (size_t i = 0; i < c->n; i++)
+		if (c->change[i].kind == CHANGE_FACT && c->change[i].slot == n->left &&
+		    (c->change[i].test == NULL || !change_asks_same(c->change[i].test, n)))
+			add_other(c, n, &c->change[i].value);
+}
+
+/* A value that a test names and a regular expression matches, or does not. */
+static void
+add_matching(struct candidates *c, const struct node *match, struct str text)
+{
+	for (int holds = 0; holds < 2; holds++) {
+		struct value v = value_text(text);
+
+		c->test = match;
+		c->holds = holds;
+		add_fact(c, match->left, v, candidates_words(c->g, match, &v, holds));
+	}
+	c->test = NULL;
+}
+
+static bool
+is_match(const struct candidates *c, const struct node *n)
+{
+	return n->kind == EXPR_TEST && n->relation == RELATION_MATCHES &&
+	    n->left_kind == OPERAND_FACT && c->g->known[n->left] &&
+	    c->g->known[n->left]->value.type == VALUE_TEXT;
+}
+
+static void
+add_matches(struct candidates *c, const struct node *const *named, size_t n)
+{
+	const struct node *match[CANDIDATES_MAX];
+	const struct past *g = c->g;
+	size_t matches = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct node *node = g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size && matches < CANDIDATES_MAX; k++)
+			if (is_match(c, &node[k]))
+				match[matches++] = &node[k];
+	}
+	for (size_t i = 0; i < matches; i++) {
+		add_others(c, match[i]);
+		add_matching(c, match[i], LIKE_NOTHING);
+		for (size_t k = 0; k < n; k++)
+			if (named[k]->left == match[i]->left && named[k]->value.type == VALUE_TEXT)
+				add_matching(c, match[i], named[k]->value.text);
+		for (size_t k = 0; k < i; k++)
+			if (match[k]->left == match[i]->left &&
+			    !str_eq(regex_pattern(match[k]->regex), regex_pattern(match[i]->regex)))
+				c->unsought |= UNSOUGHT_MATCHES;
+	}
+}
+
 /* Such a value may please several tests at once, where what turns one of them round displeases another. */
 static void
 add_named(struct candidates *c)
 {
 	const struct past *g = c->g;
+	const struct node *named[CANDIDATES_MAX], *list[CANDIDATES_MAX];
+	size_t n = 0, lists = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
 		const struct node *node = g->rule[i]->node;
 
-		for (uint32_t k = 0; node && k < node->size; k++)
-			if (node[k].kind == EXPR_TEST && node[k].left_kind == OPERAND_FACT &&
-			    node[k].right_kind == OPERAND_VALUE && g->known[node[k].left])
-				add_near(c, &node[k]);
+		for (uint32_t k = 0; node && k < node->size && n < CANDIDATES_MAX; k++) {
+			if (node[k].kind != EXPR_TEST || node[k].left_kind != OPERAND_FACT ||
+			    g->known[node[k].left] == NULL)
+				continue;
+			if (node[k].relation == RELATION_IN) {
+				if (node[k].list && lists < CANDIDATES_MAX)
+					list[lists++] = &node[k];
+			} else if (node[k].right_kind == OPERAND_VALUE) {
+				named[n++] = &node[k];
+			}
+		}
 	}
+	for (size_t i = 0; i < n; i++)
+		add_near(c, named[i]);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			add_joined(c, named[i], named[k]);
+	add_matches(c, named, n);
+	for (size_t i = 0; i < lists; i++)
+		add_others(c, list[i]);
 }
 
 void

@@ -1,18 +1,27 @@
 /*
- * change_private: what the two files of change.h share: which changes are worth trying.
+ * change_private: what the files of change.h share: which changes are worth trying, and what exactly they are.
  */
 #ifndef POSTERN_RULES_CHANGE_PRIVATE_H
 #define POSTERN_RULES_CHANGE_PRIVATE_H
 
 #include "rules/change.h"
 
-#define CANDIDATES_MAX 100
+#define CANDIDATES_MAX 200
+#define OTHERS_MAX 600
+/* Between the things that a value has to be all at once. */
+#define CHANGE_AND ", and "
 
 struct candidates {
 	const struct past *g;
 	struct past_result now;
 	struct change change[CANDIDATES_MAX];
 	size_t n;
+	/* values that nobody is told to have: in a list, matched, or neither */
+	struct change other[OTHERS_MAX];
+	size_t n_other;
+	const struct node *test; /* that is being turned round; NULL: none */
+	bool holds;              /* what it is to say */
+	unsigned unsought;       /* as of struct changes */
 	size_t
 	    first; /* those before it turn one test round; the others are tried when none of them does it */
 };
@@ -22,5 +31,26 @@ struct candidates {
  * (symbols) each other one.
  */
 void candidates_collect(struct candidates *c);
+/* In words, what a fact is of which the test says so. */
+struct str candidates_words(
+    const struct past *g, const struct node *test, const struct value *value, bool holds);
+
+/* ---- change.c ---- */
+
+enum found { FOUND_NOT, FOUND_UNKNOWN, FOUND_PASSES, FOUND_OPEN };
+/* What becomes of it, if that rule refused it. */
+enum found change_outcome(const struct past *p, size_t refusing);
+/* Has the change's list or regular expression say what is laid down, in a past that is one's own. */
+void change_lay_down(struct arena *arena, struct past *p, const struct change *c);
+/* It asks the same list or regular expression about the same fact. */
+bool change_asks_same(const struct node *a, const struct node *b);
+
+/* ---- change_refine.c ---- */
+
+/*
+ * Makes what is said of the set hold for every value that is meant, adding what more a value must be. False: that cannot be said, or
+ * nothing that is known is such a value.
+ */
+bool change_refine(const struct candidates *c, struct change_set *set, enum found wanted);
 
 #endif

@@ -9,6 +9,7 @@ libpostern_a_SOURCES += \
 	rules/certificates.c \
 	rules/change.c rules/change.h \
 	rules/change_candidates.c rules/change_private.h \
+	rules/change_refine.c \
 	rules/check.c rules/check.h \
 	rules/compare.c \
 	rules/compile.c \

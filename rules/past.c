@@ -107,8 +107,16 @@ result_of(const struct past *p, const struct evaluation *ev, enum progress progr
 	return r;
 }
 
+static void
+note_looked(const struct past *p, const struct trace_entry *e, bool *looked)
+{
+	for (size_t slot = 0; slot < p->config->ruleset->n_calls; slot++)
+		for (unsigned i = 0; i < e->n_facts; i++)
+			looked[slot] = looked[slot] || e->fact[i] == p->known[slot];
+}
+
 struct past_result
-past_decide(const struct past *p)
+past_look(const struct past *p, bool *looked)
 {
 	struct arena *scratch = arena_new(SCRATCH_LIMIT);
 	const struct ruleset *rules = p->config->ruleset;
@@ -118,17 +126,46 @@ past_decide(const struct past *p)
 	struct evaluation ev = {
 		.rules = rules, .ask = &ask, .arena = scratch, .out = &d, .closed = true
 	};
-	struct past_result result;
+	struct past_result result = { .outcome = PAST_PASSES, .score = session.txn.score };
+	const struct trace_entry *first;
 
-	if (session.rules_over) {
-		arena_free(&scratch);
-		return (struct past_result){ .outcome = PAST_PASSES, .score = session.txn.score };
-	}
-	ev.entry = ARENA_ARRAY(scratch, struct trace_entry, p->n + 1);
+	first = ev.entry = ARENA_ARRAY(scratch, struct trace_entry, p->n + 1);
 	ev.known = ARENA_ARRAY(scratch, const struct fact *, rules->n_calls + 1);
 	memcpy(ev.known, p->known, rules->n_calls * sizeof(*ev.known));
 	ev.fact = ARENA_ARRAY(scratch, const struct fact *, rules->n_asked[p->step] + 1);
-	result = result_of(p, &ev, evaluation_rules(&ev, p->rule, p->n));
+	if (!session.rules_over)
+		result = result_of(p, &ev, evaluation_rules(&ev, p->rule, p->n));
+	for (const struct trace_entry *e = first; looked && e < ev.entry; e++)
+		note_looked(p, e, looked);
 	arena_free(&scratch);
 	return result;
+}
+
+struct past_result
+past_decide(const struct past *p)
+{
+	return past_look(p, NULL);
+}
+
+bool
+past_holds(const struct past *p, const struct node *test)
+{
+	struct arena *scratch = arena_new(SCRATCH_LIMIT);
+	struct session session = p->session;
+	struct ask ask = { .session = &session, .step = p->step, .arena = scratch };
+	const struct fact *fact[TEST_FACTS_MAX];
+	struct trace_entry entry = { .fact = fact };
+	struct decision d = { 0 };
+	struct evaluation ev = { .rules = p->config->ruleset,
+		.ask = &ask,
+		.arena = scratch,
+		.out = &d,
+		.known = p->known,
+		.entry = &entry,
+		.closed = true };
+	bool yes = evaluation_condition(&ev, test) == TRUTH_YES;
+
+	regex_memory_free(&ev.regex);
+	arena_free(&scratch);
+	return yes;
 }

@@ -43,6 +43,10 @@ struct past *past_read(struct arena *arena, const struct config *config,
  * would have said.
  */
 struct past_result past_decide(const struct past *p);
+/* The same; looked: of each slot, whether some rule looked at it. Whatever was not looked at can be anything. */
+struct past_result past_look(const struct past *p, bool *looked);
+/* Whether a test in the rules of the step holds; false as well when that cannot be said. */
+bool past_holds(const struct past *p, const struct node *test);
 /* "spf", "rate(client, messages, 1h)". */
 struct str past_name(const struct past *p, size_t slot);
 

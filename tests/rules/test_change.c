@@ -1,5 +1,6 @@
 #include "rules/change.h"
 
+#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "db/json.h"
 #include "rules/load.h"
 #include "tests/rules/fake.h"
@@ -74,12 +76,14 @@ static const struct row rows[] = {
 	    "list ours { 192.0.2.0/24 }\nat connect { reject 554 5.7.1 \"x\" if client.ip not in ours }",
 	    "{\"client.ip\":\"198.51.100.7\"}", "",
 	    "entry 198.51.100.7 in ours (client.ip)\n"
-	    "observe r.conf:2\n" },
+	    "observe r.conf:2\n"
+	    "no change, but for lists\n" },
 	{ STEP_MESSAGE,
 	    "list good { \"example.com\" }\nat message { reject 550 5.7.20 \"x\" if dkim.domains not in good }",
 	    "{\"dkim.domains\":[\"example.net\"]}", "",
 	    "entry example.net in good (dkim.domains)\n"
-	    "observe r.conf:2\n" },
+	    "observe r.conf:2\n"
+	    "no change, but for lists\n" },
 	/* Parts of texts, what is known, truth. */
 	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo ends with \".local\" }",
 	    "{\"helo\":\"pc.local\"}", "",
@@ -124,7 +128,47 @@ static const struct row rows[] = {
 	    "helo = one that /[0-9]+/ does not match (\"pc17\")\n"
 	    "observe r.conf:1\n" },
 	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo not matches /[a-z]+\\.test/ }",
-	    "{\"helo\":\"pc17\"}", "", "observe r.conf:1\n" },
+	    "{\"helo\":\"pc17\"}", "",
+	    "helo = one that /[a-z]+\\.test/ matches (\"pc17\")\n"
+	    "observe r.conf:1\n" },
+	/* Of regular expressions and lists no value need be known; and all that would be refused otherwise is left out. */
+	{ STEP_HELO, "at helo { reject 550 5.7.1 \"x\" if helo matches /./ }", "{\"helo\":\"pc\"}",
+	    "",
+	    "helo = one that /./ does not match (\"pc\")\n"
+	    "observe r.conf:1\n" },
+	{ STEP_HELO,
+	    "at helo {\n reject 550 5.7.1 \"x\" if helo matches /^pc/\n"
+	    " reject 550 5.7.1 \"y\" if helo ends with \".local\" or helo is \"mx.test\"\n}",
+	    "{\"helo\":\"pc.local\"}", "",
+	    "helo = one that /^pc/ does not match, and anything but \"mx.test\", and one not ending in "
+	    "\".local\" (\"pc.local\")\n" },
+	{ STEP_HELO,
+	    "at helo {\n reject 550 5.7.1 \"x\" if not (helo matches /^mx/ and helo ends with \".test\")\n}",
+	    "{\"helo\":\"pc.local\"}", "",
+	    "helo = one that /^mx/ matches, and one ending in \".test\" (\"pc.local\")\n"
+	    "observe r.conf:2\n" },
+	{ STEP_MAIL,
+	    "at mail {\n reject 550 5.7.1 \"x\" if rate(client, messages, 1h) > 9\n"
+	    " reject 550 5.7.1 \"y\" if rate(client, messages, 1h) < 3\n}",
+	    "{\"rate(client, messages, 1h)\":20}", "",
+	    "rate(client, messages, 1h) = 9 or less, and 3 or more (20)\n"
+	    "observe r.conf:2\n" },
+	/* As many as it takes. */
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if client.name is \"\" or spf.helo is not pass or spf is fail or "
+	    "helo ends with \".local\" }",
+	    "{\"client.name\":\"\",\"spf.helo\":\"none\",\"spf\":\"fail\",\"helo\":\"a.local\"}",
+	    "",
+	    "client.name = anything but \"\" (\"\") & spf.helo = pass (none) & spf = pass (fail) & "
+	    "helo = one not ending in \".local\" (\"a.local\")\n"
+	    "observe r.conf:1\n" },
+	/* One fact that has to be two things; two sums that nobody takes apart. */
+	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" if spf is fail or not spf is fail }",
+	    "{\"spf\":\"pass\"}", "", "observe r.conf:1\nno change\n" },
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if rate(client, messages, 1h) + quota.used > 3 }",
+	    "{\"rate(client, messages, 1h)\":2,\"quota.used\":2}", "",
+	    "observe r.conf:1\nno change, but for sums\n" },
 	/* Blocks, with branches that depend on each other. */
 	{ STEP_MAIL,
 	    "list good { \"example.com\" }\nat mail {\n if sender in good {\n accept\n } else if spf is fail {\n"
@@ -133,7 +177,8 @@ static const struct row rows[] = {
 	    "spf = anything but fail (fail)\n"
 	    "entry a@example.net in good (sender)\n" },
 	/* The rule of all. */
-	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" }", "{}", "", "observe r.conf:1\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" }", "{}", "",
+	    "observe r.conf:1\nno change\n" },
 	/* Nothing is sought where nothing was refused, or is not known to have been. */
 	{ STEP_MAIL, "at mail { reject 550 5.7.23 \"x\" if spf is fail }", "{\"spf\":\"pass\"}", "",
 	    "passes\n" },
@@ -189,6 +234,34 @@ tell_change(struct buf *b, const struct change *c)
 		buf_printf(b, "observe %.*s", STR_ARG(c->name));
 		break;
 	}
+}
+
+/* Those that are not an administrator's. */
+static size_t
+smallest(const struct changes *all)
+{
+	size_t n = SIZE_MAX;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->set[i].change[0].kind <= CHANGE_MARK && all->set[i].n < n)
+			n = all->set[i].n;
+	return n;
+}
+
+static void
+told_none(struct buf *b, const struct changes *all)
+{
+	static const char *const unsought[] = { "sums", "matches", "lists", "unknown" };
+
+	if (all->now.outcome != PAST_REFUSED || smallest(all) < SIZE_MAX)
+		return;
+	buf_add(b, STR("no change"));
+	if (all->searched != SIZE_MAX)
+		buf_printf(b, " of %zu", all->searched);
+	for (size_t i = 0; i < sizeof(unsought) / sizeof(unsought[0]); i++)
+		if ((all->unsought & 1u << i) != 0)
+			buf_printf(b, ", but for %s", unsought[i]);
+	buf_addc(b, '\n');
 }
 
 static void
@@ -328,6 +401,7 @@ test_what_would_have_let_it_pass(void **state)
 		} else {
 			changes_find(p, &all);
 			told(&b, p, &all);
+			told_none(&b, &all);
 			holds(p, &all);
 		}
 		assert_string_equal(b.p, row->found);
@@ -335,6 +409,39 @@ test_what_would_have_let_it_pass(void **state)
 		arena_free(&arena);
 		config_release(&config);
 	}
+}
+
+/* Eleven of twenty facts would have to be others: beyond what is tried, and it is over soon. */
+static void
+test_too_many(void **state)
+{
+	struct buf rules, facts;
+	struct config *config;
+	struct arena *arena = arena_new(4 << 20);
+	struct changes all;
+	int64_t began_us;
+
+	buf_init(&rules, 8192);
+	buf_init(&facts, 8192);
+	buf_add(&rules, STR("at mail {\n"));
+	buf_add(&facts, STR("{\"spf\":\"pass\""));
+	for (int i = 0; i < 20; i++) {
+		buf_printf(&rules, " score 1 if listed(\"z%d.test\")\n", i);
+		buf_printf(&facts, ",\"listed(\\\"z%d.test\\\")\":true", i);
+	}
+	buf_add(&rules, STR(" reject 550 5.7.1 \"x\" if score >= 10\n}"));
+	buf_addc(&facts, '}');
+	config = config_of(rules.p);
+	began_us = clock_mono_us();
+	changes_find(past_of(arena, config, STEP_MAIL, facts.p, ""), &all);
+	print_message("searched up to %zu facts in %lld ms\n", all.searched,
+	    (long long)(clock_mono_us() - began_us) / 1000);
+	assert_int_equal(smallest(&all), SIZE_MAX);
+	assert_in_range(all.searched, 4, CHANGE_MOST);
+	buf_free(&rules);
+	buf_free(&facts);
+	arena_free(&arena);
+	config_release(&config);
 }
 
 /* --- any rules, any facts ------------------------------------------------------------------------ */
@@ -370,12 +477,14 @@ add_test(struct dice *d, struct buf *b)
 	static const char *const spf[] = { "pass", "fail", "softfail", "none", NULL };
 	static const char *const order[] = { ">", ">=", "<", "<=", "is", NULL };
 	static const char *const text[] = { "\"\"", "\"a.test\"", "\"b.test\"", NULL };
+	static const char *const match[] = { "matches /^a/", "matches /t$/", "matches /[x.]/",
+		NULL };
 	static const char *const part[] = { "starts with \"a\"", "ends with \"test\"",
 		"contains \".\"", NULL };
 
 	if (roll(d, 4) == 0)
 		buf_add(b, STR("not "));
-	switch (roll(d, 7)) {
+	switch (roll(d, 8)) {
 	case 0:
 		buf_printf(b, "spf is %s%s", roll(d, 2) ? "not " : "", one_of(d, spf));
 		return;
@@ -393,6 +502,9 @@ add_test(struct dice *d, struct buf *b)
 		return;
 	case 5:
 		buf_printf(b, "helo %s", one_of(d, part));
+		return;
+	case 6:
+		buf_printf(b, "helo %s%s", roll(d, 2) ? "not " : "", one_of(d, match));
 		return;
 	default:
 		buf_add(b, STR("listed(\"zen.test\")"));
@@ -460,23 +572,6 @@ passes(const struct config *config, const char *facts)
 	return d.verdict.kind == VERDICT_ACCEPT;
 }
 
-/* The facts with the changes in front, where they are found first. */
-static void
-change_facts(struct buf *out, const struct change_set *set, const char *facts)
-{
-	for (size_t i = 0; i < set->n; i++) {
-		const struct value *v = &set->change[i].value;
-
-		buf_printf(out, "%.*s=", STR_ARG(set->change[i].name));
-		if (v->type == VALUE_BOOL)
-			buf_printf(out, "%d", (int)v->number);
-		else
-			value_print(v, out);
-		buf_add(out, STR("; "));
-	}
-	buf_add(out, str_of(facts));
-}
-
 /* The rules with `observe` in the line. */
 static struct config *
 observed(const char *rules, struct str name)
@@ -499,27 +594,6 @@ observed(const char *rules, struct str name)
 	return config;
 }
 
-static void
-does(
-    const struct config *config, const char *rules, const char *facts, const struct change_set *set)
-{
-	struct config *other = NULL;
-	struct buf changed;
-
-	assert_false(set->open);
-	buf_init(&changed, 8192);
-	if (set->change[0].kind == CHANGE_OBSERVE) {
-		other = observed(rules, set->change[0].name);
-		assert_true(other == NULL || passes(other, facts));
-		config_release(&other);
-	} else {
-		change_facts(&changed, set, facts);
-		if (!passes(config, changed.p))
-			fail_msg("%s%s", rules, changed.p);
-	}
-	buf_free(&changed);
-}
-
 /* Every value that these rules can tell from another. */
 static const struct domain {
 	const char *name, *values[10];
@@ -534,9 +608,155 @@ static const struct domain {
 };
 #define N_DOMAINS (sizeof(domains) / sizeof(domains[0]))
 
-/* Whether any value of one fact lets it pass; with a second one, of two. */
+/* --- what is said, by other means than those it was found by --------------------------------------- */
+
+/* What stands between the quotes, or slashes. */
+static void
+quoted(const char *words, char quote, char out[64])
+{
+	const char *begin = strchr(words, quote) + 1, *end = strchr(begin, quote);
+
+	str_copy((struct str){ begin, (size_t)(end - begin) }, out, 64);
+}
+
 static bool
-any_passes(const struct config *config, const char *facts, size_t from, bool second)
+matches(const char *pattern, const char *text)
+{
+	regex_t regex;
+	bool found;
+
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	found = regexec(&regex, text, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return found;
+}
+
+static bool
+has_part(const char *words, const char *part, const char *text)
+{
+	size_t n = strlen(text), k = strlen(part);
+
+	if (strstr(words, "beginning with") != NULL)
+		return strncmp(text, part, k) == 0;
+	if (strstr(words, "ending in") != NULL)
+		return n >= k && strcmp(text + n - k, part) == 0;
+	return strstr(text, part) != NULL;
+}
+
+/* "pass, neutral or none" */
+static bool
+is_one_of(const char *words, const char *text)
+{
+	char copy[256], *rest = copy;
+
+	str_copy(str_of(words), copy, sizeof(copy));
+	for (char *word = strsep(&rest, ", "); word; word = strsep(&rest, ", "))
+		if (word[0] != '\0' && strcmp(word, text) == 0)
+			return true;
+	return false;
+}
+
+/* One of the things that the value has to be. */
+static bool
+is_meant(const char *words, const char *text)
+{
+	char part[64];
+
+	if (strstr(words, " or less") != NULL)
+		return atof(text) <= atof(words);
+	if (strstr(words, " or more") != NULL)
+		return atof(text) >= atof(words);
+	if (strncmp(words, "one that", 8) == 0) {
+		quoted(words, '/', part);
+		return matches(part, text) == (strstr(words, "does not") == NULL);
+	}
+	if (strncmp(words, "anything but ", 13) == 0)
+		return !is_meant(words + 13, text);
+	if (words[0] == '"' || strchr(words, '"') != NULL)
+		quoted(words, '"', part);
+	if (words[0] == '"')
+		return strcmp(part, text) == 0;
+	if (strncmp(words, "one ", 4) == 0)
+		return has_part(words, part, text) ==
+		    (strstr(words, "one not") == NULL && strstr(words, "without") == NULL);
+	if (strcmp(words, "yes") == 0 || strcmp(words, "no") == 0)
+		return (strcmp(words, "yes") == 0) == (text[0] == '1');
+	return is_one_of(words, text);
+}
+
+static bool
+is_all_meant(struct str words, const char *text)
+{
+	char copy[512], *at = copy, *next;
+
+	assert_true(str_copy(words, copy, sizeof(copy)));
+	for (; at; at = next) {
+		next = strstr(at, ", and ");
+		if (next) {
+			*next = '\0';
+			next += 6;
+		}
+		if (!is_meant(at, text))
+			return false;
+	}
+	return true;
+}
+
+static const struct domain *
+domain_of(struct str name)
+{
+	for (size_t i = 0; i < N_DOMAINS; i++)
+		if (str_eq(name, str_of(domains[i].name)))
+			return &domains[i];
+	fail_msg("%.*s has no values", STR_ARG(name));
+	return NULL;
+}
+
+/* Puts one of those that are meant in front of the facts, for each change from the i-th on; each of them has to do. */
+static unsigned
+each_does(const struct config *config, const char *rules, const char *facts,
+    const struct change_set *set, size_t i)
+{
+	const struct domain *domain;
+	unsigned n = 0;
+
+	if (i == set->n) {
+		if (!passes(config, facts))
+			fail_msg("%s%s: %.*s", rules, facts, STR_ARG(set->change[0].words));
+		return 1;
+	}
+	domain = domain_of(set->change[i].name);
+	for (size_t k = 0; k < 10 && domain->values[k]; k++) {
+		char changed[2048];
+
+		if (!is_all_meant(set->change[i].words, domain->values[k]))
+			continue;
+		snprintf(
+		    changed, sizeof(changed), "%s=%s; %s", domain->name, domain->values[k], facts);
+		n += each_does(config, rules, changed, set, i + 1);
+	}
+	return n;
+}
+
+/* How many there were to try. */
+static unsigned
+does(
+    const struct config *config, const char *rules, const char *facts, const struct change_set *set)
+{
+	struct config *other;
+
+	assert_false(set->open);
+	if (set->change[0].kind != CHANGE_OBSERVE)
+		return each_does(config, rules, facts, set, 0);
+	other = observed(rules, set->change[0].name);
+	assert_true(other == NULL || passes(other, facts));
+	config_release(&other);
+	return 1;
+}
+
+/* Whether some values of so many facts let it pass. */
+static bool
+any_passes(const struct config *config, const char *facts, size_t from, unsigned n)
 {
 	for (size_t i = from; i < N_DOMAINS; i++) {
 		for (size_t k = 0; k < 10 && domains[i].values[k]; k++) {
@@ -544,35 +764,38 @@ any_passes(const struct config *config, const char *facts, size_t from, bool sec
 
 			snprintf(changed, sizeof(changed), "%s=%s; %s", domains[i].name,
 			    domains[i].values[k], facts);
-			if (second ? any_passes(config, changed, i + 1, false)
-				   : passes(config, changed))
+			if (n > 1 ? any_passes(config, changed, i + 1, n - 1)
+				  : passes(config, changed))
 				return true;
 		}
 	}
 	return false;
 }
 
-/* What was found is as small as can be, and nothing was found only where there is nothing of two facts. */
+#define TRIED_MOST 3 /* facts */
+
+/* What was found is as small as can be, and where nothing was found there is nothing. */
 static void
 is_smallest(
     const struct config *config, const char *rules, const char *facts, const struct changes *all)
 {
-	size_t smallest = 3;
+	size_t n = smallest(all);
 
-	for (size_t i = 0; i < all->n; i++)
-		if (all->set[i].change[0].kind == CHANGE_FACT && all->set[i].n < smallest)
-			smallest = all->set[i].n;
-	if (smallest > 1 && any_passes(config, facts, 0, false))
-		fail_msg("one fact is enough: %s%s", rules, facts);
-	if (smallest > 2 && any_passes(config, facts, 0, true))
-		fail_msg("two facts are enough: %s%s", rules, facts);
+	/* Of what several regular expressions ask of the same name it is not said. */
+	if ((all->unsought & UNSOUGHT_MATCHES) != 0)
+		return;
+	for (unsigned k = 1; k < n && k <= TRIED_MOST; k++)
+		if (any_passes(config, facts, 0, k))
+			fail_msg("%u facts are enough, not %zu: %s%s", k, n, rules, facts);
+	if (n == SIZE_MAX)
+		assert_true(all->searched >= N_DOMAINS - 1);
 }
 
 static void
 test_any_rules_any_facts(void **state)
 {
 	struct dice dice = { 1 };
-	size_t refused = 0, found = 0, pairs = 0;
+	size_t refused = 0, found = 0, of_size[CHANGE_MOST + 1] = { 0 }, tried = 0;
 
 	for (size_t round = 0; round < ROUNDS; round++) {
 		struct arena *arena = arena_new(4 << 20);
@@ -598,8 +821,8 @@ test_any_rules_any_facts(void **state)
 			assert_int_equal(all.now.outcome == PAST_PASSES, passes(config, facts.p));
 			refused += all.now.outcome == PAST_REFUSED;
 			for (size_t i = 0; i < all.n; i++) {
-				does(config, rules.p, facts.p, &all.set[i]);
-				pairs += all.set[i].n == 2;
+				tried += does(config, rules.p, facts.p, &all.set[i]);
+				of_size[all.set[i].n]++;
 			}
 			if (all.now.outcome == PAST_REFUSED)
 				is_smallest(config, rules.p, facts.p, &all);
@@ -611,11 +834,14 @@ test_any_rules_any_facts(void **state)
 		buf_free(&json);
 		arena_free(&arena);
 	}
-	print_message("%zu refused, for %zu a change was found, %zu pairs among them\n", refused,
-	    found, pairs);
+	print_message(
+	    "%zu refused, for %zu a change was found; %zu of two facts, %zu of three, %zu of more; "
+	    "%zu values of what is meant\n",
+	    refused, found, of_size[2], of_size[3], of_size[4] + of_size[5] + of_size[6], tried);
 	assert_true(refused > ROUNDS / 4);
 	assert_true(found > refused / 2);
-	assert_true(pairs > 20);
+	assert_true(of_size[2] > 20 && of_size[3] > 5);
+	assert_true(tried > 3 * found);
 }
 
 /* At rcpt an entry tells of each recipient; what the last one was told counts. */
@@ -645,6 +871,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_would_have_let_it_pass),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_any_rules_any_facts),
 		cmocka_unit_test(test_of_several_recipients_the_last_counts),
 	};

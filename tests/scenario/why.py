@@ -24,6 +24,7 @@ greylist { delay 3s; longest 1h; use spf off; use name off }
 at connect { reject 554 5.7.1 "${client.ip} is listed" if listed("bl.example") }
 at helo {
     reject 550 5.7.1 "No names of toys" if helo ends with ".toy"
+    reject 550 5.7.1 "Dynamic" if helo matches /^[0-9-]+\\.dyn/
 }
 at mail {
     accept if sender in partners
@@ -36,9 +37,12 @@ at rcpt {
     tempfail 451 4.7.1 "Greylisted for ${greylist.wait}" if greylist is waiting
 }
 at message {
+    mark many if header.count > 12
+    mark large if message.size > 50000
     reject 550 5.6.0 "Too many From fields" if from.count > 1
     score 4 if message.size > 2000
     reject 550 5.7.1 "Points" if score >= 8
+    reject 550 5.6.1 "Odd" if marked many or marked large or helo matches /^odd-/
 }
 """
 MESSAGE = b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n"
@@ -214,6 +218,34 @@ def listed():
 def helo():
     "The name in HELO"
     mended({"helo": "a.toy"}, {"helo": {"helo": "a.example"}}, nobody)
+
+
+@case
+def dynamic():
+    "A regular expression, with all else that the name must not be"
+    told = mended({"helo": "1-2.dyn.example"}, {"helo": {"helo": "a.example"}}, nobody)
+    words = told["changes"][0]["all"][0]["would_be"]
+    assert words.startswith("one that /^[0-9-]+\\.dyn/ does not match, and ") and 'not ending in ".toy"' in words, words
+
+
+@case
+def odd():
+    "Three things at once"
+    message = b"".join(b"X-%d: y\r\n" % i for i in range(12)) + MESSAGE + b"0123456789\r\n" * 5000
+    told = mended({"helo": "odd-1.example", "message": message},
+                  {"helo": {"helo": "a.example"}, "header.count": {}, "message.size": {"message": MESSAGE}}, nobody)
+    assert [len(one["all"]) for one in told["changes"]] == [3, 1, 1], told["changes"]
+
+
+@case
+def whatever():
+    "What no change lets in is said to be so"
+    with World(nobody(), 'at mail { reject 550 5.7.1 "No" if client.name is "" or client.name is not "" }') as postern:
+        code, entry = attempt(postern)
+        told = why(postern, entry)
+        assert code == 550 and told["changes_searched"] is None and told["changes_not_tried"] == [], told
+        assert [c["change"] for s in told["changes"] for c in s["all"]] == ["allow", "observe"], told["changes"]
+        assert "no other values of what the rules ask for\n" in command(postern, "why", entry)
 
 
 @case
