@@ -141,6 +141,8 @@ print_rule(struct cli *cli, const struct cost_rule *rule)
 void
 check_cost_print(struct cli *cli, const struct cost_report *report)
 {
+	const struct cost_range dns = together(&report->message.dns),
+				store = together(&report->message.store);
 	struct line line = { cli };
 	char text[60];
 
@@ -157,6 +159,10 @@ check_cost_print(struct cli *cli, const struct cost_report *report)
 	line_end(&line);
 	for (size_t i = 0; i < report->n_rules; i++)
 		print_rule(cli, &report->rule[i]);
+	if (dns.most + store.most > ANSWERS_MAX)
+		fprintf(cli->out,
+		    "\na message may ask %d questions: what is beyond is not asked, and the message is deferred\n",
+		    ANSWERS_MAX);
 	if (report->message.unknown)
 		fputs("\n+? : a loaded stage does not say how many questions its facts ask\n",
 		    cli->out);

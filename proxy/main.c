@@ -13,6 +13,7 @@
 #include "filters/vocabulary.h"
 #include "proxy/limits.h"
 #include "proxy/master.h"
+#include "rules/cost.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/postern/postern.conf"
 
@@ -23,7 +24,7 @@ struct options {
 
 static const char usage[] =
     "usage: posternd [-f] [-v] [-c FILE]    run the mail gate (-f: in the foreground, log to stderr)\n"
-    "       posternd -n [-v] [-c FILE]      check the file and exit (-v: tell what memory it allows)\n"
+    "       posternd -n [-v] [-c FILE]      check the file and exit (-v: tell what it can cost)\n"
     "       posternd -V                     print the version\n"
     "FILE is " DEFAULT_CONFIG " unless given. -v logs details.\n";
 
@@ -145,6 +146,22 @@ print_ceiling(const struct config_core *core)
 	    (unsigned long long)c.sessions);
 }
 
+/* `postern check` tells the rest. */
+static void
+print_cost(const struct config *config)
+{
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct cost_report report;
+	const struct cost_step *all = &report.message;
+
+	cost_report(arena, config, &report);
+	printf(
+	    "questions: at most %u to the DNS and %u to the store for a message with one recipient%s\n",
+	    all->dns.once.most + all->dns.each.most, all->store.once.most + all->store.each.most,
+	    all->unknown ? ", and those of a stage that does not say how many" : "");
+	arena_free(&arena);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -164,8 +181,10 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (o.check) {
 		printf("%s: fine\n", o.config);
-		if (o.verbose)
+		if (o.verbose) {
 			print_ceiling(&start.config->core);
+			print_cost(start.config);
+		}
 		config_release(&start.config);
 		return EXIT_SUCCESS;
 	}

@@ -133,13 +133,27 @@ complain(struct complaints *c, const struct source *source, const struct token *
 	add(c, source, at, text);
 }
 
+/* A condition with a name stands in one place, and in many rules. */
+static bool
+was_said(const struct complaints *c, const struct remark *about)
+{
+	const struct token *at = about->at;
+	const struct source *source = at && at->source ? at->source : about->source;
+
+	for (size_t i = 0; at && i < c->n; i++)
+		if (c->item[i].lint == lint_name(about->lint) && c->item[i].line == at->line &&
+		    c->item[i].column == at->column && strcmp(c->item[i].file, source->file) == 0)
+			return true;
+	return false;
+}
+
 void
 complain_softly(struct complaints *c, const struct remark *about, const char *format, ...)
 {
 	char text[1024];
 	va_list ap;
 
-	if (c->n >= 2 * COMPLAINTS_MAX)
+	if (c->n >= 2 * COMPLAINTS_MAX || was_said(c, about))
 		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);

@@ -42,7 +42,7 @@ struct remark {
 	enum lint_kind lint;
 };
 
-/* A warning: the file stays usable. */
+/* A warning: the file stays usable. Of one name and place only the first is kept. */
 void complain_softly(struct complaints *c, const struct remark *about, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Within a format of either: what would be right stands behind it. It is not shown. */

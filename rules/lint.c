@@ -1,6 +1,7 @@
 #include "rules/lint.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "rules/check.h"
 
@@ -34,7 +35,25 @@ struct lint {
 	const struct ruleset *rules;
 	struct arena *scratch;
 	struct buf text;
+	const struct rule *rule; /* whose condition is looked at */
 };
+
+/* A rule has hardly more lines. */
+#define RULE_LINES 8
+/* " (in the rule of line 12)", of a place that is elsewhere: in a condition with a name. */
+#define WHERE_SHOWN (PLACE_SHOWN + 24)
+static const char *
+where_show(const struct lint *l, const struct token *at, char out[WHERE_SHOWN])
+{
+	const struct token *rule = &l->rule->at;
+
+	out[0] = '\0';
+	if (at->source != rule->source || at->line < rule->line ||
+	    at->line > rule->line + RULE_LINES)
+		snprintf(out, WHERE_SHOWN, " (in the rule of %s)", PLACE(rule, at));
+	return out;
+}
+#define WHERE(l, at) where_show((l), (at), (char[WHERE_SHOWN]){ 0 })
 
 /* Where to complain about a condition. */
 static const struct token *
@@ -222,8 +241,9 @@ check_and(struct lint *l, const struct parts *p)
 		}
 		if (never) {
 			REMARK(l->load, place_of(p->part[i].e), LINT_NEVER_TRUE,
-			    "the condition is never true: this cannot be so together with what stands "
-			    "before it, or around it; " MEND "was `or` meant?");
+			    "the condition is never true%s: this cannot be so together with what stands "
+			    "before it, or around it; " MEND "was `or` meant?",
+			    WHERE(l, place_of(p->part[i].e)));
 			return true;
 		}
 	}
@@ -342,10 +362,11 @@ check_order(struct lint *l, const struct expr *e)
 
 		if (cost == COST_FREE && costly != NULL) {
 			REMARK(l->load, place_of(child), LINT_COSTLY_FIRST,
-			    "this costs nothing, and %s before it %s: " MEND
+			    "this costs nothing, and %s before it%s %s: " MEND
 			    "write this first, so that it need not "
 			    "be asked of everybody",
-			    SHOW(place_of(costly)), cost_shown(cost_of(l, costly)));
+			    SHOW(place_of(costly)), WHERE(l, place_of(child)),
+			    cost_shown(cost_of(l, costly)));
 			return;
 		}
 		if (cost != COST_FREE && costly == NULL)
@@ -466,6 +487,7 @@ check_step(struct lint *l, enum step step)
 		const struct expr *whole = condition_whole(l->scratch, r);
 		struct parts parts = parts_of(l, whole);
 
+		l->rule = r;
 		if (r->condition != NULL)
 			check_expr(l, r->condition);
 		if (check_and(l, &parts) || whole == NULL)

@@ -43,4 +43,9 @@ sed -e 's/^#\([^ ]\|    \)/\1/' -e '/^resolver forward/d' docs/postern.conf.samp
 checked "the sample with all that is held back" "$tmp/all.conf"
 test "$(grep -c '^[a-z]' "$tmp/all.conf")" -gt 10 || echo "hardly anything was uncommented" >"$found"
 report "it holds something back" "$found"
+# What -v tells beside.
+"$posternd" -n -v -c docs/postern.conf.sample |
+    grep -cE '^(memory: at most [0-9]+ MiB: |questions: at most [0-9]+ to the DNS and [0-9]+ to the store )' >"$found"
+test "$(cat "$found")" = 2 && : >"$found"
+report "the sample with what it can cost" "$found"
 finish

@@ -430,7 +430,7 @@ print_nth(const struct fact_def *def, size_t n, struct buf *out)
 	}
 	if (def->params)
 		buf_addc(out, ')');
-	return more || (def->params && n == 0 && more);
+	return more;
 }
 
 struct guest {

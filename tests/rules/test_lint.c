@@ -153,6 +153,13 @@ test_cost(void **state)
 		    "1:49: this costs nothing, and `costly` before it asks the DNS: write this first, so that it "
 		    "need not be asked of everybody" },
 		{ "at rcpt { score 1 if costly }", "" },
+		/* a name's condition costs nothing, behind what does: the rule is told */
+		{ "define d = helo is \"x\" or helo is \"y\"\nat rcpt { score 1 if costly and d }",
+		    "1:12: this costs nothing, and `costly` before it (in the rule of line 2) asks the DNS: "
+		    "write this first, so that it need not be asked of everybody" },
+		/* in several rules it is said once */
+		{ "define d = helo in { }\nat rcpt { score 1 if d\nscore 2 if d and helo is \"x\" }",
+		    "1:20: this list is empty, so this is never true: fill it, or remove the test" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++)
