@@ -498,6 +498,20 @@ list(struct cli *cli, const struct options *o, struct journal **journal,
 	return ok ? code : CLI_ERROR;
 }
 
+/* Nobody wonders for long where the subjects are. */
+static void
+say_why_none(struct cli *cli)
+{
+	struct config *config = cli->database ? NULL : cli_config_quiet(cli, cli->config);
+
+	if (config && !config->core.journal_subject)
+		fprintf(cli->err,
+		    "postern: the journal keeps no subjects: `journal subject on` in %s has those that come kept\n",
+		    ESC(str_of(cli->config)));
+	if (config)
+		config_release(&config);
+}
+
 static int
 run(struct cli *cli, int argc, char **argv)
 {
@@ -522,6 +536,8 @@ run(struct cli *cli, int argc, char **argv)
 	}
 	look_for_hashed(cli, &options, &pseudonyms, &filter);
 	code = list(cli, &options, &journal, &filter);
+	if (code == CLI_NOTHING && options.subject)
+		say_why_none(cli);
 	journal_close(&journal);
 	pseudonyms_close(&pseudonyms);
 	return code;

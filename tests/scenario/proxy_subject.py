@@ -50,9 +50,17 @@ def case(settings):
     return with_settings
 
 
-def ask(postern, *words):
+def both(postern, *words):
+    """What `postern` says, and what it complains of."""
     command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    return subprocess.run([command, "-c", postern.conf, *words], stdout=subprocess.PIPE, check=False).stdout.decode()
+    done = subprocess.run([command, "-c", postern.conf, *words], capture_output=True, check=False)
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def ask(postern, *words):
+    said, complaint = both(postern, *words)
+    assert complaint == "", complaint
+    return said
 
 
 def await_entries(postern, n):
@@ -89,6 +97,8 @@ def off(mta, postern):
     await_entries(postern, 3)
     assert [e["subject"] for e in entries(postern)] == [""] * 3
     assert entries(postern, "--text", "secret") == []
+    _, complaint = both(postern, "log", "--subject", "secret")
+    assert "journal subject on" in complaint, complaint
     for name in glob.glob(os.path.join(postern.folder, "**"), recursive=True):
         if os.path.isfile(name):
             with open(name, "rb") as f:
