@@ -1,83 +1,24 @@
 #include "db/counter.h"
 
-#include <stdlib.h>
-
-#include "base/die.h"
-#include "db/census.h"
-
 #define DAY 86400
 
-enum statement { GET, PUT, STATEMENTS };
+enum statement { GET, PUT };
 
-static const char *const statement_sql[STATEMENTS] = {
-	[GET] = "SELECT bins, expires FROM counter WHERE key = ?1",
-	[PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
-		"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
-		"expires = excluded.expires",
+const struct table_kind counter_table = {
+	.name = "counter",
+	.sql = {
+		[GET] = "SELECT bins, expires FROM counter WHERE key = ?1",
+		[PUT] = "INSERT INTO counter (key, bins, expires) VALUES (?1, ?2, ?3) "
+			"ON CONFLICT (key) DO UPDATE SET bins = excluded.bins, "
+			"expires = excluded.expires",
+	},
+	.cap = { { "1", COUNTER_ROWS_MAX } },
 };
-
-static const struct census_of all_rows = { "counter", "1", COUNTER_ROWS_MAX };
-
-struct counter_table {
-	const struct dbfile *file;
-	bool writes;
-	struct census rows;
-	sqlite3_stmt *statement[STATEMENTS];
-};
-
-struct counter_table *
-counter_open(const struct dbfile *file, bool writes, struct err *e)
-{
-	struct counter_table *t = xcalloc(1, sizeof(*t));
-
-	t->file = file;
-	t->writes = writes;
-	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e) ||
-	    !census_open(&t->rows, file, &all_rows, writes, e))
-		counter_close(&t);
-	return t;
-}
-
-void
-counter_close(struct counter_table **table)
-{
-	if (*table == NULL)
-		return;
-	dbfile_finalize_all((*table)->statement, STATEMENTS);
-	census_close(&(*table)->rows);
-	free(*table);
-	*table = NULL;
-}
-
-void
-counter_limit(struct counter_table *t, int64_t rows)
-{
-	census_limit(&t->rows, rows);
-}
-
-void
-counter_begin(struct counter_table *t)
-{
-	census_begin(&t->rows);
-}
-
-void
-counter_undo(struct counter_table *t)
-{
-	census_undo(&t->rows);
-}
-
-static sqlite3_stmt *
-begin(struct counter_table *t, enum statement which, struct str key)
-{
-	dbfile_bind(t->statement[which], 1, key);
-	return t->statement[which];
-}
 
 static bool
-get(struct counter_table *t, struct str key, struct window *w, bool *there, struct err *e)
+get(struct table *t, struct str key, struct window *w, bool *there, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(t, GET, key);
+	sqlite3_stmt *stmt = table_statement(t, GET, key);
 	int rc = sqlite3_step(stmt);
 
 	*there = rc == SQLITE_ROW;
@@ -92,9 +33,9 @@ get(struct counter_table *t, struct str key, struct window *w, bool *there, stru
 }
 
 static bool
-put(struct counter_table *t, struct str key, const struct window *w, int64_t now, struct err *e)
+put(struct table *t, struct str key, const struct window *w, int64_t now, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(t, PUT, key);
+	sqlite3_stmt *stmt = table_statement(t, PUT, key);
 	unsigned char blob[WINDOW_BLOB_MAX];
 	size_t n = window_save(w, blob);
 
@@ -105,8 +46,7 @@ put(struct counter_table *t, struct str key, const struct window *w, int64_t now
 }
 
 bool
-counter_add(
-    struct counter_table *t, const struct question *q, int64_t now, struct window *w, struct err *e)
+counter_add(struct table *t, const struct question *q, int64_t now, struct window *w, struct err *e)
 {
 	bool adds = q->kind == QUESTION_COUNT || q->take.what == TAKE_SETTLE;
 	int64_t add = adds && t->writes ? q->add : 0;
@@ -118,17 +58,17 @@ counter_add(
 	window_add(w, now, add);
 	if (add <= 0)
 		return true;
-	if (!there && !census_room(&t->rows, e))
+	if (!there && !table_room(t, 0, e))
 		return false;
 	if (!put(t, key, w, now, e))
 		return false;
-	t->rows.rows += there ? 0 : 1;
+	t->census[0].rows += there ? 0 : 1;
 	return true;
 }
 
 bool
-counter_answer(struct counter_table *t, const struct question *q, int64_t now,
-    struct count_answer *out, struct err *e)
+counter_answer(
+    struct table *t, const struct question *q, int64_t now, struct count_answer *out, struct err *e)
 {
 	struct window w;
 
@@ -139,15 +79,9 @@ counter_answer(struct counter_table *t, const struct question *q, int64_t now,
 }
 
 bool
-counter_reset(struct counter_table *t, struct str key, struct window *w, int64_t now, struct err *e)
+counter_reset(struct table *t, struct str key, struct window *w, int64_t now, struct err *e)
 {
 	window_reset(w);
 	/* No row has nothing in it: a key nobody knows stays unknown. */
 	return w->history.since == 0 || !t->writes || put(t, key, w, now, e);
-}
-
-bool
-counter_clean(struct counter_table *t, int64_t now, bool *more, struct err *e)
-{
-	return census_clean(&t->rows, now, more, e);
 }

@@ -1,74 +1,22 @@
 #include "db/delivered.h"
 
-#include <stdlib.h>
+enum statement { GET, ADD, READY, DROP };
 
-#include "base/die.h"
-#include "db/census.h"
-
-enum statement { GET, ADD, READY, DROP, STATEMENTS };
-
-static const char *const statement_sql[STATEMENTS] = {
-	[GET] = "SELECT reply FROM delivered WHERE key = ?1 AND expires >= ?2 "
-		"AND ready <= ?2",
-	[ADD] = "INSERT INTO delivered (key, reply, expires, ready) "
-		"VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO NOTHING",
-	[READY] = "UPDATE delivered SET ready = 0 WHERE key = ?1",
-	[DROP] = "DELETE FROM delivered WHERE key = ?1",
+const struct table_kind delivered_table = {
+	.name = "delivered",
+	.sql = {
+		[GET] = "SELECT reply FROM delivered WHERE key = ?1 AND expires >= ?2 "
+			"AND ready <= ?2",
+		[ADD] = "INSERT INTO delivered (key, reply, expires, ready) "
+			"VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO NOTHING",
+		[READY] = "UPDATE delivered SET ready = 0 WHERE key = ?1",
+		[DROP] = "DELETE FROM delivered WHERE key = ?1",
+	},
+	.cap = { { "1", DELIVERED_ROWS_MAX } },
 };
-
-static const struct census_of all_rows = { "delivered", "1", DELIVERED_ROWS_MAX };
-
-struct delivered_table {
-	const struct dbfile *file;
-	bool writes;
-	struct census rows;
-	sqlite3_stmt *statement[STATEMENTS];
-};
-
-struct delivered_table *
-delivered_open(const struct dbfile *file, bool writes, struct err *e)
-{
-	struct delivered_table *t = xcalloc(1, sizeof(*t));
-
-	t->file = file;
-	t->writes = writes;
-	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e) ||
-	    !census_open(&t->rows, file, &all_rows, writes, e))
-		delivered_close(&t);
-	return t;
-}
-
-void
-delivered_close(struct delivered_table **table)
-{
-	if (*table == NULL)
-		return;
-	dbfile_finalize_all((*table)->statement, STATEMENTS);
-	census_close(&(*table)->rows);
-	free(*table);
-	*table = NULL;
-}
-
-void
-delivered_limit(struct delivered_table *t, int64_t rows)
-{
-	census_limit(&t->rows, rows);
-}
-
-void
-delivered_begin(struct delivered_table *t)
-{
-	census_begin(&t->rows);
-}
-
-void
-delivered_undo(struct delivered_table *t)
-{
-	census_undo(&t->rows);
-}
 
 static bool
-look(struct delivered_table *t, struct delivered *d, int64_t now, struct err *e)
+look(struct table *t, struct delivered *d, int64_t now, struct err *e)
 {
 	sqlite3_stmt *stmt = t->statement[GET];
 	int rc;
@@ -89,11 +37,11 @@ look(struct delivered_table *t, struct delivered *d, int64_t now, struct err *e)
 }
 
 static bool
-put(struct delivered_table *t, const struct delivered *d, int64_t now, struct err *e)
+put(struct table *t, const struct delivered *d, int64_t now, struct err *e)
 {
 	sqlite3_stmt *stmt = t->statement[ADD];
 
-	if (!census_room(&t->rows, e))
+	if (!table_room(t, 0, e))
 		return false;
 	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
 	sqlite3_bind_blob(stmt, 2, d->reply, (int)d->n, SQLITE_STATIC);
@@ -101,12 +49,12 @@ put(struct delivered_table *t, const struct delivered *d, int64_t now, struct er
 	sqlite3_bind_int64(stmt, 4, now + DELIVERED_UNSURE);
 	if (!dbfile_run(t->file, stmt, e))
 		return false;
-	t->rows.rows += sqlite3_changes64(t->file->handle);
+	t->census[0].rows += sqlite3_changes64(t->file->handle);
 	return true;
 }
 
 static bool
-unheard(struct delivered_table *t, const struct delivered *d, struct err *e)
+unheard(struct table *t, const struct delivered *d, struct err *e)
 {
 	sqlite3_stmt *stmt = t->statement[READY];
 
@@ -115,19 +63,19 @@ unheard(struct delivered_table *t, const struct delivered *d, struct err *e)
 }
 
 static bool
-forget(struct delivered_table *t, const struct delivered *d, struct err *e)
+forget(struct table *t, const struct delivered *d, struct err *e)
 {
 	sqlite3_stmt *stmt = t->statement[DROP];
 
 	sqlite3_bind_blob(stmt, 1, d->key, DELIVERED_KEY, SQLITE_STATIC);
 	if (!dbfile_run(t->file, stmt, e))
 		return false;
-	t->rows.rows -= sqlite3_changes64(t->file->handle);
+	t->census[0].rows -= sqlite3_changes64(t->file->handle);
 	return true;
 }
 
 bool
-delivered_answer(struct delivered_table *t, struct delivered *d, int64_t now, struct err *e)
+delivered_answer(struct table *t, struct delivered *d, int64_t now, struct err *e)
 {
 	if (d->what == DELIVERED_LOOK)
 		return look(t, d, now, e);
@@ -136,10 +84,4 @@ delivered_answer(struct delivered_table *t, struct delivered *d, int64_t now, st
 	if (d->what == DELIVERED_PUT)
 		return put(t, d, now, e);
 	return d->what == DELIVERED_UNHEARD ? unheard(t, d, e) : forget(t, d, e);
-}
-
-bool
-delivered_clean(struct delivered_table *t, int64_t now, bool *more, struct err *e)
-{
-	return census_clean(&t->rows, now, more, e);
 }

@@ -6,24 +6,14 @@
 #ifndef POSTERN_DB_DELIVERED_H
 #define POSTERN_DB_DELIVERED_H
 
-#include "db/dbfile.h"
 #include "db/store.h"
+#include "db/table.h"
 
 /* A gigabyte at worst. */
 #define DELIVERED_ROWS_MAX 1000000
 
-struct delivered_table; /* the statements, and how many rows there are */
+extern const struct table_kind delivered_table;
 
-/* writes: answers change the table. */
-struct delivered_table *delivered_open(const struct dbfile *file, bool writes, struct err *e);
-void delivered_close(struct delivered_table **table);
-/* Sets the cap. */
-void delivered_limit(struct delivered_table *t, int64_t rows);
-/* A transaction begins; it was rolled back. */
-void delivered_begin(struct delivered_table *t);
-void delivered_undo(struct delivered_table *t);
-bool delivered_answer(struct delivered_table *t, struct delivered *d, int64_t now, struct err *e);
-/* Removes some of what has expired; *more is set while there may be more. */
-bool delivered_clean(struct delivered_table *t, int64_t now, bool *more, struct err *e);
+bool delivered_answer(struct table *t, struct delivered *d, int64_t now, struct err *e);
 
 #endif

@@ -6,7 +6,6 @@ libpostern_a_SOURCES += \
 	db/db_link.c db/db_link.h \
 	db/db_private.h \
 	db/db_request.c db/db_request.h \
-	db/census.c db/census.h \
 	db/counter.c db/counter.h \
 	db/dbfile.c db/dbfile.h \
 	db/delivered.c db/delivered.h \
@@ -52,6 +51,7 @@ libpostern_a_SOURCES += \
 	db/store_row.c db/store_row.h \
 	db/store_sqlite.c db/store_sqlite.h \
 	db/text_file.c db/text_file.h \
+	db/table.c db/table.h \
 	db/window.c db/window.h
 
 # The SQL files go into the programs as texts. Numbered: only ever add.

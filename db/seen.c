@@ -1,91 +1,22 @@
 #include "db/seen.h"
 
-#include <stdlib.h>
+enum statement { GET, PUT, TOUCH, DROP };
 
-#include "base/die.h"
-#include "db/census.h"
-
-enum statement { GET, PUT, TOUCH, DROP, STATEMENTS };
-
-static const char *const statement_sql[STATEMENTS] = {
-	[GET] = "SELECT first, last, hits, proven, expires FROM seen WHERE key = ?1",
-	[PUT] = "INSERT INTO seen (key, first, last, hits, proven, expires) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET "
-		"first = excluded.first, last = excluded.last, hits = excluded.hits, "
-		"proven = excluded.proven, expires = excluded.expires",
-	/* Without expires the index stays as it is. */
-	[TOUCH] = "UPDATE seen SET last = ?2 WHERE key = ?1",
-	[DROP] = "DELETE FROM seen WHERE key = ?1",
+const struct table_kind seen_table = {
+	.name = "seen",
+	.sql = {
+		[GET] = "SELECT first, last, hits, proven, expires FROM seen WHERE key = ?1",
+		[PUT] = "INSERT INTO seen (key, first, last, hits, proven, expires) "
+			"VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET "
+			"first = excluded.first, last = excluded.last, hits = excluded.hits, "
+			"proven = excluded.proven, expires = excluded.expires",
+		/* Without expires the index stays as it is. */
+		[TOUCH] = "UPDATE seen SET last = ?2 WHERE key = ?1",
+		[DROP] = "DELETE FROM seen WHERE key = ?1",
+	},
+	.cap = { [SEEN_CAP_WAITING] = { "proven = 0", SEEN_WAITING_MAX },
+		[SEEN_CAP_PROVEN] = { "proven = 1", SEEN_PROVEN_MAX } },
 };
-
-static const struct census_of waiting_rows = { "seen", "proven = 0", SEEN_WAITING_MAX };
-static const struct census_of proven_rows = { "seen", "proven = 1", SEEN_PROVEN_MAX };
-
-struct seen_table {
-	const struct dbfile *file;
-	bool writes;
-	struct census waiting, proven;
-	sqlite3_stmt *statement[STATEMENTS];
-};
-
-struct seen_table *
-seen_open(const struct dbfile *file, bool writes, struct err *e)
-{
-	struct seen_table *t = xcalloc(1, sizeof(*t));
-
-	t->file = file;
-	t->writes = writes;
-	if (!dbfile_prepare_all(file, statement_sql, STATEMENTS, t->statement, e) ||
-	    !census_open(&t->waiting, file, &waiting_rows, writes, e) ||
-	    !census_open(&t->proven, file, &proven_rows, writes, e))
-		seen_close(&t);
-	return t;
-}
-
-void
-seen_close(struct seen_table **table)
-{
-	if (*table == NULL)
-		return;
-	dbfile_finalize_all((*table)->statement, STATEMENTS);
-	census_close(&(*table)->waiting);
-	census_close(&(*table)->proven);
-	free(*table);
-	*table = NULL;
-}
-
-void
-seen_limit(struct seen_table *t, int64_t waiting)
-{
-	census_limit(&t->waiting, waiting);
-}
-
-void
-seen_limit_proven(struct seen_table *t, int64_t proven)
-{
-	census_limit(&t->proven, proven);
-}
-
-void
-seen_begin(struct seen_table *t)
-{
-	census_begin(&t->waiting);
-	census_begin(&t->proven);
-}
-
-void
-seen_undo(struct seen_table *t)
-{
-	census_undo(&t->waiting);
-	census_undo(&t->proven);
-}
-
-static sqlite3_stmt *
-begin(struct seen_table *t, enum statement which, struct str key)
-{
-	dbfile_bind(t->statement[which], 1, key);
-	return t->statement[which];
-}
 
 struct seen_row {
 	bool there;
@@ -95,9 +26,9 @@ struct seen_row {
 };
 
 static bool
-get(struct seen_table *t, struct str key, struct seen_row *row, struct err *e)
+get(struct table *t, struct str key, struct seen_row *row, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(t, GET, key);
+	sqlite3_stmt *stmt = table_statement(t, GET, key);
 	int rc = sqlite3_step(stmt);
 
 	*row = (struct seen_row){ .there = rc == SQLITE_ROW };
@@ -112,9 +43,9 @@ get(struct seen_table *t, struct str key, struct seen_row *row, struct err *e)
 }
 
 static bool
-put(struct seen_table *t, struct str key, const struct seen_row *row, struct err *e)
+put(struct table *t, struct str key, const struct seen_row *row, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(t, PUT, key);
+	sqlite3_stmt *stmt = table_statement(t, PUT, key);
 
 	sqlite3_bind_int64(stmt, 2, row->first);
 	sqlite3_bind_int64(stmt, 3, row->last);
@@ -125,9 +56,9 @@ put(struct seen_table *t, struct str key, const struct seen_row *row, struct err
 }
 
 static bool
-touch(struct seen_table *t, struct str key, int64_t now, struct err *e)
+touch(struct table *t, struct str key, int64_t now, struct err *e)
 {
-	sqlite3_stmt *stmt = begin(t, TOUCH, key);
+	sqlite3_stmt *stmt = table_statement(t, TOUCH, key);
 
 	sqlite3_bind_int64(stmt, 2, now);
 	return dbfile_run(t->file, stmt, e);
@@ -161,7 +92,7 @@ judge(
 
 /* A question on its way. */
 struct visit {
-	struct seen_table *table;
+	struct table *table;
 	const struct question *question;
 	struct seen_row row; /* as it was */
 	int64_t now;
@@ -169,26 +100,26 @@ struct visit {
 };
 
 /* The rows that a row is counted among. */
-static struct census *
-census_of(struct seen_table *t, const struct seen_row *row)
+static size_t
+cap_of(const struct seen_row *row)
 {
-	return row->proven ? &t->proven : &t->waiting;
+	return row->proven ? SEEN_CAP_PROVEN : SEEN_CAP_WAITING;
 }
 
 /* Writes the row as it is from now on. */
 static bool
 visit_put(const struct visit *v, const struct seen_row *row, struct err *e)
 {
-	struct seen_table *t = v->table;
+	struct table *t = v->table;
 	bool comes = !v->row.there || v->row.proven != row->proven;
 
-	if (comes && !census_room(census_of(t, row), e))
+	if (comes && !table_room(t, cap_of(row), e))
 		return false;
 	if (!put(t, v->question->name, row, e))
 		return false;
 	if (v->row.there)
-		census_of(t, &v->row)->rows--;
-	census_of(t, row)->rows++;
+		t->census[cap_of(&v->row)].rows--;
+	t->census[cap_of(row)].rows++;
 	return true;
 }
 
@@ -197,9 +128,9 @@ visit_forget(const struct visit *v, struct err *e)
 {
 	if (!v->row.there)
 		return true;
-	if (!dbfile_run(v->table->file, begin(v->table, DROP, v->question->name), e))
+	if (!dbfile_run(v->table->file, table_statement(v->table, DROP, v->question->name), e))
 		return false;
-	census_of(v->table, &v->row)->rows--;
+	v->table->census[cap_of(&v->row)].rows--;
 	return true;
 }
 
@@ -247,8 +178,8 @@ visit_proven(const struct visit *v, struct err *e)
 }
 
 bool
-seen_answer(struct seen_table *t, const struct question *question, int64_t now,
-    struct seen_answer *out, struct err *e)
+seen_answer(struct table *t, const struct question *question, int64_t now, struct seen_answer *out,
+    struct err *e)
 {
 	struct visit v = { .table = t, .question = question, .now = now, .out = out };
 	const struct seen_question *q = &question->seen;
@@ -270,10 +201,4 @@ seen_answer(struct seen_table *t, const struct question *question, int64_t now,
 	if (out->state == SEEN_EARLY)
 		return visit_early(&v, e);
 	return visit_proven(&v, e);
-}
-
-bool
-seen_clean(struct seen_table *t, int64_t now, bool *more, struct err *e)
-{
-	return census_clean(&t->waiting, now, more, e) && census_clean(&t->proven, now, more, e);
 }

@@ -19,27 +19,19 @@
 #ifndef POSTERN_DB_SEEN_H
 #define POSTERN_DB_SEEN_H
 
-#include "db/dbfile.h"
+#include "db/table.h"
 #include "mail/question.h"
 
 /* Half a gigabyte to one each at worst. */
 #define SEEN_WAITING_MAX 5000000
 #define SEEN_PROVEN_MAX 5000000
 
-struct seen_table; /* the statements, and how many rows there are */
+#define SEEN_CAP_WAITING 0
+#define SEEN_CAP_PROVEN 1
 
-/* writes: answers change the table. */
-struct seen_table *seen_open(const struct dbfile *file, bool writes, struct err *e);
-void seen_close(struct seen_table **table);
-/* Sets the caps. */
-void seen_limit(struct seen_table *t, int64_t waiting);
-void seen_limit_proven(struct seen_table *t, int64_t proven);
-/* A transaction begins; it was rolled back. */
-void seen_begin(struct seen_table *t);
-void seen_undo(struct seen_table *t);
-bool seen_answer(struct seen_table *t, const struct question *q, int64_t now,
-    struct seen_answer *out, struct err *e);
-/* Removes some of what has expired; *more is set while there may be more. */
-bool seen_clean(struct seen_table *t, int64_t now, bool *more, struct err *e);
+extern const struct table_kind seen_table;
+
+bool seen_answer(
+    struct table *t, const struct question *q, int64_t now, struct seen_answer *out, struct err *e);
 
 #endif

@@ -35,14 +35,20 @@ static const struct dbfile_kind kind = {
 	.n_migrations = sizeof(migrations) / sizeof(migrations[0]),
 };
 
+enum { SEEN, COUNTERS, SKETCHES, DELIVERED, TABLES };
+
+static const struct table_kind *const kinds[TABLES] = {
+	[SEEN] = &seen_table,
+	[COUNTERS] = &counter_table,
+	[SKETCHES] = &distinct_table,
+	[DELIVERED] = &delivered_table,
+};
+
 struct store {
 	struct dbfile file;
 	bool read_only;
-	struct seen_table *seen;
-	struct counter_table *counters;
+	struct table *table[TABLES];
 	struct hold_table *holds;
-	struct distinct_table *sketches;
-	struct delivered_table *delivered;
 	struct exception_table *exceptions;
 };
 
@@ -81,12 +87,12 @@ answer_take(struct store *s, const struct store_ask *ask, int64_t now, struct er
 	struct window w;
 
 	*out = (struct take_answer){ .granted = true };
-	if (!counter_add(s->counters, q, now, &w, e) ||
+	if (!counter_add(s->table[COUNTERS], q, now, &w, e) ||
 	    !hold_others(s->holds, q, now, &out->held, e) || !hold_limits(s->holds, q, now, out, e))
 		return false;
 	if (judged)
 		hold_judge(&w, now, q->add, out);
-	if (q->take.what == TAKE_RESET && !counter_reset(s->counters, q->name, &w, now, e))
+	if (q->take.what == TAKE_RESET && !counter_reset(s->table[COUNTERS], q->name, &w, now, e))
 		return false;
 	window_totals(&w, &ask->answer->count);
 	return s->read_only || take_change(s, ask, now, e);
@@ -97,13 +103,15 @@ answer_question(struct store *s, const struct store_ask *ask, int64_t now, struc
 {
 	switch (ask->question->kind) {
 	case QUESTION_SEEN:
-		return seen_answer(s->seen, ask->question, now, &ask->answer->seen, e);
+		return seen_answer(s->table[SEEN], ask->question, now, &ask->answer->seen, e);
 	case QUESTION_COUNT:
-		return counter_answer(s->counters, ask->question, now, &ask->answer->count, e);
+		return counter_answer(
+		    s->table[COUNTERS], ask->question, now, &ask->answer->count, e);
 	case QUESTION_TAKE:
 		return answer_take(s, ask, now, e);
 	case QUESTION_DISTINCT:
-		return distinct_answer(s->sketches, ask->question, now, &ask->answer->count, e);
+		return distinct_answer(
+		    s->table[SKETCHES], ask->question, now, &ask->answer->count, e);
 	case QUESTION_DNS:
 		break;
 	}
@@ -118,31 +126,19 @@ answer(struct store *s, const struct store_ask *ask, int64_t now, struct err *e)
 	if (ask->exceptions)
 		return exception_ask(s->exceptions, ask->exceptions, now, s->read_only, e);
 	if (ask->delivered)
-		return delivered_answer(s->delivered, ask->delivered, now, e);
+		return delivered_answer(s->table[DELIVERED], ask->delivered, now, e);
 	return answer_question(s, ask, now, e);
 }
 
 /* --- the backend -------------------------------------------------------------------------------- */
 
-/* What is counted beside the tables belongs to the transaction, too. */
-static void
-begin(struct store *s)
-{
-	seen_begin(s->seen);
-	counter_begin(s->counters);
-	distinct_begin(s->sketches);
-	delivered_begin(s->delivered);
-}
-
-/* Nothing of the batch has happened. */
+/* Nothing of the batch has happened; what is counted beside the tables belongs to it, too. */
 static bool
 undo(struct store *s)
 {
 	dbfile_rollback(&s->file);
-	seen_undo(s->seen);
-	counter_undo(s->counters);
-	distinct_undo(s->sketches);
-	delivered_undo(s->delivered);
+	for (size_t i = 0; i < TABLES; i++)
+		table_undo(s->table[i]);
 	return false;
 }
 
@@ -151,7 +147,8 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 {
 	if (n == 0)
 		return true;
-	begin(s);
+	for (size_t i = 0; i < TABLES; i++)
+		table_begin(s->table[i]);
 	if (!dbfile_begin(&s->file, e))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -163,17 +160,17 @@ store_sqlite_ask(struct store *s, struct store_ask *batch, size_t n, int64_t now
 static bool
 store_sqlite_clean(struct store *s, int64_t now, struct err *e)
 {
-	bool more = false;
+	bool more = false, ok = true;
 	struct err unwanted;
 
 	require(!s->read_only);
 	e = e ? e : &unwanted;
 	*e = (struct err){ 0 };
 	now /= 1000;
+	for (size_t i = 0; ok && i < TABLES; i++)
+		ok = table_clean(s->table[i], now, &more, e);
 	/* Freed pages go back to the disk, a few at a time. */
-	return seen_clean(s->seen, now, &more, e) && counter_clean(s->counters, now, &more, e) &&
-	    delivered_clean(s->delivered, now, &more, e) && hold_clean(s->holds, now, &more, e) &&
-	    distinct_clean(s->sketches, now, &more, e) &&
+	return ok && hold_clean(s->holds, now, &more, e) &&
 	    exception_clean(s->exceptions, now, &more, e) &&
 	    dbfile_exec(&s->file, "PRAGMA incremental_vacuum(64)", e) && more;
 }
@@ -185,11 +182,9 @@ store_sqlite_close(struct store **store)
 
 	if (s == NULL)
 		return;
-	seen_close(&s->seen);
-	counter_close(&s->counters);
+	for (size_t i = 0; i < TABLES; i++)
+		table_close(&s->table[i]);
 	hold_close(&s->holds);
-	distinct_close(&s->sketches);
-	delivered_close(&s->delivered);
 	exception_close(&s->exceptions);
 	dbfile_close(&s->file);
 	free(s);
@@ -205,11 +200,9 @@ open_either(const char *path, bool read_only, struct err *e)
 			    : dbfile_open(&s->file, path, &kind, e);
 
 	s->read_only = read_only;
-	ok = ok && (s->seen = seen_open(file, !read_only, e)) != NULL &&
-	    (s->counters = counter_open(file, !read_only, e)) != NULL &&
-	    (s->holds = hold_open(file, e)) != NULL &&
-	    (s->sketches = distinct_open(file, !read_only, e)) != NULL &&
-	    (s->delivered = delivered_open(file, !read_only, e)) != NULL &&
+	for (size_t i = 0; ok && i < TABLES; i++)
+		ok = (s->table[i] = table_open(kinds[i], file, !read_only, e)) != NULL;
+	ok = ok && (s->holds = hold_open(file, e)) != NULL &&
 	    (s->exceptions = exception_open(file, e)) != NULL;
 	if (!ok)
 		store_sqlite_close(&s);
@@ -231,26 +224,26 @@ store_sqlite_open_read(const char *path, struct err *e)
 void
 store_sqlite_limit(struct store *s, int64_t waiting, int64_t counters)
 {
-	seen_limit(s->seen, waiting);
-	counter_limit(s->counters, counters);
+	table_limit(s->table[SEEN], SEEN_CAP_WAITING, waiting);
+	table_limit(s->table[COUNTERS], 0, counters);
 }
 
 void
 store_sqlite_limit_proven(struct store *s, int64_t proven)
 {
-	seen_limit_proven(s->seen, proven);
+	table_limit(s->table[SEEN], SEEN_CAP_PROVEN, proven);
 }
 
 void
 store_sqlite_limit_delivered(struct store *s, int64_t delivered)
 {
-	delivered_limit(s->delivered, delivered);
+	table_limit(s->table[DELIVERED], 0, delivered);
 }
 
 void
 store_sqlite_limit_sketches(struct store *s, int64_t sketches)
 {
-	distinct_limit(s->sketches, sketches);
+	table_limit(s->table[SKETCHES], 0, sketches);
 }
 
 bool
