@@ -269,11 +269,13 @@ static void
 volume_asked(void *conf, const struct fact_call *call)
 {
 	struct fake_volume *v = conf;
+	size_t n = strlen(v->calls);
+	struct buf call_text;
 
-	if (v->asked++ == 0)
-		buf_init(&v->calls, 1000);
-	fact_call_print(call, &v->calls);
-	buf_addc(&v->calls, ' ');
+	buf_init(&call_text, sizeof(v->calls));
+	fact_call_print(call, &call_text);
+	snprintf(v->calls + n, sizeof(v->calls) - n, "%.*s ", STR_ARG(buf_str(&call_text)));
+	buf_free(&call_text);
 }
 
 #define FACTS(table) .facts = table, .n_facts = sizeof table / sizeof table[0]

@@ -4,15 +4,13 @@
 #ifndef POSTERN_TESTS_RULES_FAKE_H
 #define POSTERN_TESTS_RULES_FAKE_H
 
-#include "base/buf.h"
 #include "mail/part.h"
 
 extern const struct config_vocabulary fake_vocabulary;
 
 /* The settings of the part `volume`, of which there are none in the file: what it was told that rules can ask. */
 struct fake_volume {
-	unsigned asked;
-	struct buf calls; /* with a blank behind each */
+	char calls[1000]; /* with a blank behind each */
 };
 
 /*
