@@ -4,9 +4,6 @@
 
 #define SCRATCH_LIMIT (64 * 1024)
 
-/* In the place of a text that is like none that a rule names. */
-#define LIKE_NOTHING STR("\001")
-
 #define SHOWN_MAX 200 /* octets of a value in words */
 
 /* A test whose outcome is to be the other one. */
@@ -19,8 +16,8 @@ struct flip {
 
 /* --- words -------------------------------------------------------------------------------------- */
 
-static struct str
-shown(struct arena *arena, const struct value *v)
+struct str
+change_shown(struct arena *arena, const struct value *v)
 {
 	bool quoted = v->type == VALUE_TEXT;
 	struct str text;
@@ -61,8 +58,8 @@ add(struct candidates *c, const struct change *change)
 		c->change[c->n++] = *change;
 }
 
-static void
-add_fact(struct candidates *c, size_t slot, struct value value, struct str words)
+void
+candidates_add(struct candidates *c, size_t slot, struct value value, struct str words)
 {
 	const struct fact *fact = c->g->known[slot];
 
@@ -73,7 +70,7 @@ add_fact(struct candidates *c, size_t slot, struct value value, struct str words
 		.value = value,
 		.name = past_name(c->g, slot),
 		.words = words,
-		.was = shown(c->g->arena, &fact->value),
+		.was = change_shown(c->g->arena, &fact->value),
 		.test = c->test,
 		.holds = c->holds,
 	    });
@@ -119,12 +116,12 @@ flip_equal(const struct flip *t)
 {
 	struct arena *arena = t->c->g->arena;
 	bool equal = t->want != t->node->negated;
-	struct str right = shown(arena, t->right);
+	struct str right = change_shown(arena, t->right);
 
 	if (equal)
-		add_fact(t->c, t->node->left, *t->right, right);
+		candidates_add(t->c, t->node->left, *t->right, right);
 	else
-		add_fact(t->c, t->node->left, other_than(t->right),
+		candidates_add(t->c, t->node->left, other_than(t->right),
 		    arena_printf(arena, "anything but %.*s", STR_ARG(right)));
 }
 
@@ -153,7 +150,8 @@ goes_up(unsigned relation, bool want)
 static struct str
 bound_words(struct arena *arena, const struct value *v, bool up)
 {
-	return arena_printf(arena, "%.*s or %s", STR_ARG(shown(arena, v)), up ? "more" : "less");
+	return arena_printf(
+	    arena, "%.*s or %s", STR_ARG(change_shown(arena, v)), up ? "more" : "less");
 }
 
 static void
@@ -174,7 +172,7 @@ flip_order(const struct flip *t)
 		if (v.number < 0 && t->left->number >= 0)
 			return;
 	}
-	add_fact(
+	candidates_add(
 	    t->c, t->node->left, v, bound_words(t->c->g->arena, &v, goes_up(relation, t->want)));
 }
 
@@ -214,7 +212,7 @@ flip_in_list(const struct flip *t)
 	bool in = t->want != t->node->negated;
 
 	if (!in) {
-		add_fact(t->c, t->node->left, other_than(v),
+		candidates_add(t->c, t->node->left, other_than(v),
 		    arena_printf(arena, "not in list %.*s", STR_ARG(name)));
 		return;
 	}
@@ -244,11 +242,11 @@ flip_in_words(const struct flip *t)
 		words = arena_printf(
 		    arena, "%.*s%s%.*s", STR_ARG(words), i > 0 ? ", " : "", STR_ARG(e->word[i]));
 	if (t->want != t->node->negated)
-		add_fact(t->c, t->node->left,
+		candidates_add(t->c, t->node->left,
 		    (struct value){ .type = VALUE_TEXT, .text = e->word[0] },
 		    arena_printf(arena, "one of %.*s", STR_ARG(words)));
 	else
-		add_fact(t->c, t->node->left, value_text(LIKE_NOTHING),
+		candidates_add(t->c, t->node->left, value_text(LIKE_NOTHING),
 		    arena_printf(arena, "none of %.*s", STR_ARG(words)));
 }
 
@@ -272,7 +270,7 @@ static struct str
 part_words(const struct flip *t)
 {
 	struct arena *arena = t->c->g->arena;
-	struct str right = shown(arena, t->right);
+	struct str right = change_shown(arena, t->right);
 
 	if (t->node->relation == RELATION_CONTAINS)
 		return arena_printf(
@@ -292,7 +290,7 @@ flip_part(const struct flip *t)
 		v = list_flipped(t->c->g->arena, t->left, t->right->text, t->want);
 	else
 		v = value_text(t->want ? t->right->text : LIKE_NOTHING);
-	add_fact(t->c, t->node->left, v, part_words(t));
+	candidates_add(t->c, t->node->left, v, part_words(t));
 }
 
 /* A value that it matches cannot be told from a regular expression: it stays what it is, and is said to be matched. */
@@ -303,7 +301,7 @@ flip_match(const struct flip *t)
 	bool match = t->want != t->node->negated;
 	struct value v = match && t->left->type == VALUE_TEXT ? *t->left : value_text(LIKE_NOTHING);
 
-	add_fact(t->c, t->node->left, v,
+	candidates_add(t->c, t->node->left, v,
 	    arena_printf(t->c->g->arena, "one that /%.*s/%.*s %s", STR_ARG(regex_pattern(regex)),
 		STR_ARG(regex_flags(regex)), match ? "matches" : "does not match"));
 }
@@ -319,7 +317,7 @@ flip_known(const struct flip *t)
 		v.text = LIKE_NOTHING;
 	if (!known)
 		v.type = VALUE_NONE;
-	add_fact(t->c, t->node->left, v, known ? STR("known") : STR("not known"));
+	candidates_add(t->c, t->node->left, v, known ? STR("known") : STR("not known"));
 }
 
 static void
@@ -327,7 +325,7 @@ flip_fact(const struct flip *t)
 {
 	switch (t->node->relation) {
 	case RELATION_TRUTH:
-		add_fact(
+		candidates_add(
 		    t->c, t->node->left, value_bool(t->want), t->want ? STR("yes") : STR("no"));
 		return;
 	case RELATION_IN:
@@ -367,7 +365,7 @@ other_words(struct candidates *c, size_t slot)
 
 	for (; symbol && *symbol; symbol++)
 		if (!str_eq(fact->value.text, str_of(*symbol)))
-			add_fact(c, slot, value_symbol(*symbol), str_of(*symbol));
+			candidates_add(c, slot, value_symbol(*symbol), str_of(*symbol));
 }
 
 static const struct value *
@@ -452,150 +450,6 @@ candidates_words(
 	    : one.change[0].words;
 }
 
-/* The texts that a test names, and the whole numbers around the one it names. */
-static void
-add_near(struct candidates *c, const struct node *n)
-{
-	const struct value *was = &c->g->known[n->left]->value;
-	struct value v = n->value;
-
-	if (was->type == VALUE_TEXT && v.type == VALUE_TEXT && v.text.n > 0)
-		add_fact(c, n->left, v, shown(c->g->arena, &v));
-	if ((was->type != VALUE_NUMBER && was->type != VALUE_DURATION) || v.type != was->type)
-		return;
-	for (v.number--; v.number <= n->value.number + 1; v.number++)
-		if (v.number >= 0)
-			add_fact(c, n->left, v, shown(c->g->arena, &v));
-}
-
-/* Texts with the parts that two tests ask for. */
-static void
-add_joined(struct candidates *c, const struct node *a, const struct node *b)
-{
-	struct value v;
-
-	if (a->relation < RELATION_CONTAINS || a->relation > RELATION_ENDS ||
-	    b->relation < RELATION_CONTAINS || b->relation > RELATION_ENDS || a == b ||
-	    a->left != b->left || a->relation == RELATION_ENDS || b->relation == RELATION_STARTS ||
-	    c->g->known[a->left]->value.type != VALUE_TEXT)
-		return;
-	v = value_text(
-	    arena_printf(c->g->arena, "%.*s%.*s", STR_ARG(a->value.text), STR_ARG(b->value.text)));
-	add_fact(c, a->left, v, shown(c->g->arena, &v));
-}
-
-/* Not to be told to anybody, but among the values that a change may mean: what the list or regular expression says is laid down. */
-static void
-add_other(struct candidates *c, const struct node *n, const struct value *v)
-{
-	for (int holds = 0; holds < 2; holds++) {
-		if (c->n_other == OTHERS_MAX) {
-			c->unsought |= UNSOUGHT_MATCHES;
-			return;
-		}
-		c->other[c->n_other++] = (struct change){
-			.kind = CHANGE_FACT,
-			.slot = n->left,
-			.value = *v,
-			.test = n,
-			.holds = holds,
-		};
-	}
-}
-
-/* The same with each value of the fact that was thought of. */
-static void
-add_others(struct candidates *c, const struct node *n)
-{
-	add_other(c, n, &c->g->known[n->left]->value);
-	for (size_t i = 0; i < c->n; i++)
-		if (c->change[i].kind == CHANGE_FACT && c->change[i].slot == n->left &&
-		    (c->change[i].test == NULL || !change_asks_same(c->change[i].test, n)))
-			add_other(c, n, &c->change[i].value);
-}
-
-/* A value that a test names and a regular expression matches, or does not. */
-static void
-add_matching(struct candidates *c, const struct node *match, struct str text)
-{
-	for (int holds = 0; holds < 2; holds++) {
-		struct value v = value_text(text);
-
-		c->test = match;
-		c->holds = holds;
-		add_fact(c, match->left, v, candidates_words(c->g, match, &v, holds));
-	}
-	c->test = NULL;
-}
-
-static bool
-is_match(const struct candidates *c, const struct node *n)
-{
-	return n->kind == EXPR_TEST && n->relation == RELATION_MATCHES &&
-	    n->left_kind == OPERAND_FACT && c->g->known[n->left] &&
-	    c->g->known[n->left]->value.type == VALUE_TEXT;
-}
-
-static void
-add_matches(struct candidates *c, const struct node *const *named, size_t n)
-{
-	const struct node *match[CANDIDATES_MAX];
-	const struct past *g = c->g;
-	size_t matches = 0;
-
-	for (size_t i = 0; i < g->n; i++) {
-		const struct node *node = g->rule[i]->node;
-
-		for (uint32_t k = 0; node && k < node->size && matches < CANDIDATES_MAX; k++)
-			if (is_match(c, &node[k]))
-				match[matches++] = &node[k];
-	}
-	for (size_t i = 0; i < matches; i++) {
-		add_others(c, match[i]);
-		add_matching(c, match[i], LIKE_NOTHING);
-		for (size_t k = 0; k < n; k++)
-			if (named[k]->left == match[i]->left && named[k]->value.type == VALUE_TEXT)
-				add_matching(c, match[i], named[k]->value.text);
-		for (size_t k = 0; k < i; k++)
-			if (match[k]->left == match[i]->left &&
-			    !str_eq(regex_pattern(match[k]->regex), regex_pattern(match[i]->regex)))
-				c->unsought |= UNSOUGHT_MATCHES;
-	}
-}
-
-/* Such a value may please several tests at once, where what turns one of them round displeases another. */
-static void
-add_named(struct candidates *c)
-{
-	const struct past *g = c->g;
-	const struct node *named[CANDIDATES_MAX], *list[CANDIDATES_MAX];
-	size_t n = 0, lists = 0;
-
-	for (size_t i = 0; i < g->n; i++) {
-		const struct node *node = g->rule[i]->node;
-
-		for (uint32_t k = 0; node && k < node->size && n < CANDIDATES_MAX; k++) {
-			if (node[k].kind != EXPR_TEST || node[k].left_kind != OPERAND_FACT ||
-			    g->known[node[k].left] == NULL)
-				continue;
-			if (node[k].relation == RELATION_IN) {
-				if (node[k].list && lists < CANDIDATES_MAX)
-					list[lists++] = &node[k];
-			} else if (node[k].right_kind == OPERAND_VALUE) {
-				named[n++] = &node[k];
-			}
-		}
-	}
-	for (size_t i = 0; i < n; i++)
-		add_near(c, named[i]);
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < n; k++)
-			add_joined(c, named[i], named[k]);
-	add_matches(c, named, n);
-	for (size_t i = 0; i < lists; i++)
-		add_others(c, list[i]);
-}
-
 void
 candidates_collect(struct candidates *c)
 {
@@ -623,7 +477,7 @@ candidates_collect(struct candidates *c)
 				flip_test(&ev, c, &node[k]);
 	}
 	c->first = c->n;
-	add_named(c);
+	candidates_named(c);
 	regex_memory_free(&ev.regex);
 	arena_free(&scratch);
 }

@@ -31,11 +31,21 @@ struct candidates {
  * (symbols) each other one.
  */
 void candidates_collect(struct candidates *c);
+/* Adds a value of a fact, with the test that is being turned round. */
+void candidates_add(struct candidates *c, size_t slot, struct value value, struct str words);
+struct str change_shown(struct arena *arena, const struct value *v);
 /* In words, what a fact is of which the test says so. */
 struct str candidates_words(
     const struct past *g, const struct node *test, const struct value *value, bool holds);
 
-/* ---- change.c ---- */
+/* In the place of a text that is like none that a rule names. */
+#define LIKE_NOTHING STR("\001")
+
+/* ---- change_values.c: the texts and numbers that tests name, joined and with what they match. ---- */
+
+void candidates_named(struct candidates *c);
+
+/* ---- change.c, change_apply.c ---- */
 
 enum found { FOUND_NOT, FOUND_UNKNOWN, FOUND_PASSES, FOUND_OPEN };
 /* What becomes of it, if that rule refused it. */

@@ -8,8 +8,10 @@ libpostern_a_SOURCES += \
 	rules/cases.c rules/cases.h \
 	rules/certificates.c \
 	rules/change.c rules/change.h \
+	rules/change_apply.c \
 	rules/change_candidates.c rules/change_private.h \
 	rules/change_refine.c \
+	rules/change_values.c \
 	rules/check.c rules/check.h \
 	rules/compare.c \
 	rules/compile.c \
