@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "mail/idna.h"
 #include "mail/mailbox.h"
+#include "mail/pseudonym.h"
 #include "mail/utf8.h"
 
 /* Local part, "@", domain. */
@@ -26,6 +27,7 @@ struct list {
 	/* what each search reads */
 	struct item *item;
 	size_t n_items;
+	unsigned kinds;   /* of items: all their flags */
 	uint64_t lengths; /* of items: bit n, the last one for all that are longer */
 	struct cidr *net;
 	size_t n_nets;
@@ -286,6 +288,8 @@ list_finish(struct list *list)
 	list->n_items = n;
 	for (size_t i = 0; i < n; i++)
 		list->lengths |= length_bit(list->item[i].text);
+	for (size_t i = 0; i < n; i++)
+		list->kinds |= list->item[i].is;
 	n = 0;
 	if (list->n_nets > 0)
 		qsort(list->net, list->n_nets, sizeof *list->net, net_order);
@@ -439,6 +443,58 @@ list_has(const struct list *list, const struct value *value)
 
 	regex_memory_free(&memory);
 	return found;
+}
+
+bool
+list_has_domain(const struct list *list, struct str domain)
+{
+	char ascii[ASCII_MAX];
+
+	return list->n_items > 0 && domain_closeness(list, in_ascii(domain, ascii)) > 0;
+}
+
+bool
+list_has_regexes(const struct list *list)
+{
+	return list->n_regexes > 0;
+}
+
+bool
+list_is_more(const struct list *list)
+{
+	return list->n_regexes > 0 || (list->kinds & (ITEM_DOMAIN | ITEM_BELOW)) != 0;
+}
+
+bool
+list_any(const struct list *list, bool (*is)(void *owner, struct str item), void *owner)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		if ((list->item[i].is & (ITEM_ITSELF | ITEM_DOMAIN)) != 0 &&
+		    is(owner, list->item[i].text))
+			return true;
+	return false;
+}
+
+struct list *
+list_hashed(struct arena *arena, const struct list *list, const struct pseudonym *pseudonym)
+{
+	struct list *out = list_new(arena, list->name);
+	struct arena *scratch = arena_new(SCRATCH_MAX);
+
+	for (size_t i = 0; i < list->n_items; i++) {
+		const struct item *item = &list->item[i];
+
+		if ((item->is & (ITEM_DOMAIN | ITEM_BELOW)) != 0)
+			list_add_item(out, item->text, item->is & ~(unsigned)ITEM_ITSELF);
+		/* An account may be called as a domain is. */
+		if ((item->is & (ITEM_ITSELF | ITEM_DOMAIN)) != 0)
+			list_add_item(
+			    out, pseudonym_of(pseudonym, scratch, item->text), ITEM_ITSELF);
+		arena_reset(scratch);
+	}
+	list_finish(out);
+	arena_free(&scratch);
+	return out;
 }
 
 uint64_t

@@ -12,6 +12,7 @@
 #include "mail/value.h"
 
 struct list;
+struct pseudonym;
 
 struct list *list_new(struct arena *arena, struct str name);
 struct str list_name(const struct list *list);
@@ -37,6 +38,19 @@ bool list_has(const struct list *list, const struct value *value);
 /* The same; GAVE_UP: nothing was found, and one of its regular expressions came to no end. *memory as of regex_match(). */
 enum regex_found list_search(
     const struct list *list, const struct value *value, struct regex_memory **memory);
+/* Is the domain in it, or below one that is? */
+bool list_has_domain(const struct list *list, struct str domain);
+bool list_has_regexes(const struct list *list);
+/* There is more in it than words, mailboxes and networks. */
+bool list_is_more(const struct list *list);
+/* Calls is() with each word, mailbox and domain until it says true; false: it never did. */
+bool list_any(const struct list *list, bool (*is)(void *owner, struct str item), void *owner);
+/*
+ * The same list for texts in which pseudonyms stand for addresses and accounts; of networks and regular expressions there are none in
+ * it.
+ */
+struct list *list_hashed(
+    struct arena *arena, const struct list *list, const struct pseudonym *pseudonym);
 /*
  * How closely the list names a mailbox or a domain, of several lists the one that says most of it has the
  * highest number: the mailbox itself, its domain, what that lies in, a regular expression. 0: not at all.

@@ -58,6 +58,7 @@ struct held {
 };
 
 struct exceptions;
+struct hashed;
 struct pseudonym;
 
 struct transaction {
@@ -130,7 +131,9 @@ struct session {
 	    *pseudonym; /* addresses are journalled under it; NULL: as they are */
 	/* those in force, while a decision is made; NULL: none */
 	const struct exceptions *exceptions;
-	struct held *held;         /* of connect and helo */
+	struct held *held; /* of connect and helo */
+	struct hashed
+	    *hashed; /* its addresses are pseudonyms (rules/hashed.h); NULL: as they were */
 	struct replayed *replayed; /* it is decided again, from what was kept of it; NULL */
 	struct transaction txn;
 	/* errors and refusals so far, for limits and facts */

@@ -202,7 +202,8 @@ struct config {
 	struct config_digest digest;
 	struct tls_server *tls_server; /* NULL: no `certificate`, or it was not to be read */
 	struct tls_client *tls_client; /* NULL: nothing that we connect to is secured */
-	struct pseudonym *pseudonym;   /* of who serves: addresses are journalled under it; NULL */
+	struct pseudonym *
+	    pseudonym; /* addresses are journalled under it; NULL: as they are, or the key is not ours to read */
 	struct config_resolver resolver;
 	struct redis_settings *redis; /* NULL: `store sqlite` */
 	const char *store_secret;     /* why a file of a password could not be read; NULL */

@@ -1,6 +1,7 @@
 #include "rules/eval.h"
 
 #include "base/die.h"
+#include "rules/hashed.h"
 
 /* Asks for a fact for the first time in this evaluation; NULL: PENDING. */
 static const struct fact *
@@ -243,7 +244,7 @@ is_ordered(unsigned relation, const struct value *left, const struct value *righ
 	}
 }
 
-static bool
+static inline bool
 relation_holds(struct evaluation *ev, const struct node *n, const struct value *left,
     const struct value *right)
 {
@@ -263,6 +264,13 @@ relation_holds(struct evaluation *ev, const struct node *n, const struct value *
 	default:
 		return is_ordered(n->relation, left, right);
 	}
+}
+
+bool
+evaluation_relation(struct evaluation *ev, const struct node *n, const struct value *left,
+    const struct value *right)
+{
+	return relation_holds(ev, n, left, right);
 }
 
 static inline enum truth
@@ -291,6 +299,8 @@ eval_test(struct evaluation *ev, const struct node *n)
 		if (right->type == VALUE_NONE)
 			return TRUTH_NO;
 	}
+	if (ev->ask->session->hashed != NULL)
+		return hashed_test(ev, n, left, right);
 	return truth_of(relation_holds(ev, n, left, right));
 }
 

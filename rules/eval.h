@@ -41,6 +41,9 @@ enum progress evaluation_rules(struct evaluation *ev, struct rule *const *rule, 
 const struct value *evaluation_value(struct evaluation *ev, const struct operand *operand);
 /* The same of a condition's: its fact goes into the entry of the trace. */
 const struct value *evaluation_operand(struct evaluation *ev, const struct operand *operand);
+/* Whether a test's relation is between two values that are known; right NULL where there is none. */
+bool evaluation_relation(struct evaluation *ev, const struct node *n, const struct value *left,
+    const struct value *right);
 enum truth evaluation_condition(struct evaluation *ev, const struct node *node);
 bool marks_have(const struct mark *marks, struct str name);
 

@@ -52,8 +52,9 @@ journal_finish(struct load *load)
 		COMPLAIN(load, &hashed->at,
 		    "`journal addresses` was given already, on %s: they are clear or hashed",
 		    PLACE(&clear->at, &hashed->at));
-	if (load->vocabulary->certificates &&
-	    !config_pseudonym(load->config, load->arena, &load->config->pseudonym, &e))
+	/* Who only reads the journal may not be allowed to read it. */
+	if (!config_pseudonym(load->config, load->arena, &load->config->pseudonym, &e) &&
+	    load->vocabulary->certificates)
 		COMPLAIN(
 		    load, hashed ? &hashed->at : NULL, "`journal addresses hashed`: %s", e.text);
 }

@@ -28,6 +28,7 @@ libpostern_a_SOURCES += \
 	rules/fingerprint.c \
 	rules/format.c rules/format.h \
 	rules/format_lines.c rules/format_lines.h \
+	rules/hashed.c rules/hashed.h \
 	rules/hits.c rules/hits.h \
 	rules/include.c \
 	rules/intern.c rules/intern.h \

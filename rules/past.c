@@ -52,6 +52,8 @@ past_of(struct arena *arena, const struct config *config, struct replay *r)
 
 	*p = (struct past){ .config = config, .step = r->ask.step, .arena = arena };
 	p->session.rules_over = r->session.rules_over;
+	p->session.hashed = r->session.hashed;
+	p->session.txn.sender = r->session.txn.sender;
 	p->session.txn.score = r->score;
 	p->session.txn.marks = r->marks;
 	p->n = config->ruleset->n[p->step];

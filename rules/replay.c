@@ -18,6 +18,18 @@
 
 /* ---- opening ---- */
 
+/* Of the facts of the store, those for which the account's plan has to be found. */
+static bool
+rests_on_plans(const struct fact_def *def)
+{
+	static const char *const names[] = { "quota", "upstream", "recipients.allowed" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(def->name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 /* Facts that lie in the message, which nobody kept. */
 static bool
 lacks(const struct replayed *replayed, const struct fact_call *call)
@@ -25,7 +37,7 @@ lacks(const struct replayed *replayed, const struct fact_call *call)
 	const struct replay *r = (const struct replay *)replayed;
 	const struct fact_def *def = call->entry->def;
 
-	if (def->cost == COST_BODY)
+	if (def->cost == COST_BODY || (!r->plans_known && rests_on_plans(def)))
 		return true;
 	return def->from == STEP_MESSAGE &&
 	    (r->config->part[call->entry->stage].stage != NULL ||
@@ -56,6 +68,8 @@ replay_new(const struct config *config,
 	struct replay *r = xcalloc(1, sizeof(*r));
 
 	r->replayed.lacks = lacks;
+	r->ours = hashed_new(config->pseudonym);
+	r->strangers = hashed_new(NULL);
 	r->config = config;
 	r->tell = tell;
 	r->world = tell ? replay_world_new() : NULL;
@@ -88,6 +102,8 @@ replay_free(struct replay **replay)
 	free(r->hash);
 	exceptions_free(&r->entry.exceptions);
 	replay_watch_free(r);
+	hashed_free(&r->ours);
+	hashed_free(&r->strangers);
 	replay_world_free(&r->world);
 	intern_free(&r->names);
 	buf_free(&r->needs);
@@ -230,6 +246,8 @@ decide(struct replay *r, struct decision *d)
 
 		arena_reset(r->scratch);
 		r->replayed.missing = NULL;
+		if (r->session.hashed)
+			hashed_clear(r->session.hashed);
 		if (ruleset_decide(rules, &ask, r->scratch, d) == DONE &&
 		    policy_decide(rules, &ask, r->scratch, d) == DONE)
 			break;
@@ -255,11 +273,17 @@ replay_fact(struct replay *r, const struct fact_call *call)
 static void
 unknown(struct replay *r, enum step step, struct replay_result *out)
 {
-	const struct fact_call *call = r->replayed.missing;
+	const struct fact_call *call = r->replayed.missing, *hashed = NULL;
 
+	if (r->session.hashed)
+		hashed = hashed_stuck(r->session.hashed);
 	buf_clear(&r->needs);
-	if (call)
-		fact_call_print(call, &r->needs);
+	if (call || hashed)
+		fact_call_print(call ? call : hashed, &r->needs);
+	if (hashed && !call)
+		buf_add(&r->needs, STR(", hashed"));
+	r->entry.unreadable = hashed && !call;
+	call = call ? call : hashed;
 	out->state = REPLAY_UNKNOWN;
 	out->step = step;
 	out->needs = call ? buf_str(&r->needs) : STR("a stage's own");
@@ -647,6 +671,19 @@ replay_halt(struct replay *r, const struct journal_record *record, struct replay
 	return run_entry(r, record, out);
 }
 
+/* What needs the clear text was known to the very same rules then, and so is what they said. */
+static void
+as_decided(const struct replay *r, struct replay_result *out)
+{
+	const struct journal_record *record = r->entry.record;
+
+	*out = (struct replay_result){ .state = REPLAY_DECIDED,
+		.verdict = record->verdict,
+		.step = r->entry.step,
+		.rule = record->rule,
+		.observed = record->observed.n > 0 };
+}
+
 void
 replay_entry(struct replay *r, const struct journal_record *record, struct replay_result *out)
 {
@@ -657,6 +694,9 @@ replay_entry(struct replay *r, const struct journal_record *record, struct repla
 	}
 	if (!run_entry(r, record, out))
 		out->state = REPLAY_TOO_OLD;
+	else if (out->state == REPLAY_UNKNOWN && r->entry.unreadable && r->entry.era->same &&
+	    !r->entry.touched)
+		as_decided(r, out);
 	if (r->world && out->state == REPLAY_DECIDED)
 		replay_follow(r, out);
 }

@@ -6,6 +6,7 @@
 #include "mail/exception.h"
 #include "rules/exception.h"
 #include "rules/record.h"
+#include "rules/record_pseudonyms.h"
 #include "rules/rule.h"
 
 /* An entry's texts are bounded; so are the exceptions that they can tell of. */
@@ -203,6 +204,18 @@ begin_client(struct replay *r)
 	r->entry.trusted = s->trusted == json_yes(r->entry.head, "trusted");
 }
 
+/* NULL: the entry's addresses are in clear. */
+static struct hashed *
+hashed_of(const struct replay *r)
+{
+	struct str key = record_pseudonym_key(r->entry.record);
+	const struct pseudonym *p = r->config->pseudonym;
+
+	if (key.n == 0)
+		return NULL;
+	return p && str_eq(str_of(pseudonym_key(p)), key) ? r->ours : r->strangers;
+}
+
 /* Its two arenas stay. */
 void
 replay_begin(struct replay *r)
@@ -223,11 +236,15 @@ replay_begin(struct replay *r)
 		.stressed = json_yes(head, "stressed"),
 		.table = &r->config->facts,
 		.n_stages = r->config->n_parts,
-		.plans = &r->config->plans,
+		.hashed = hashed_of(r),
 		.replayed = &r->replayed,
 		.exceptions = r->entry.exceptions,
 		.n_messages = (unsigned)replay_number(head, "messages"),
 	};
+	r->plans_known = true;
+	s->plans = s->hashed
+	    ? hashed_plans(s->hashed, &r->config->plans, r->entry.record->account, &r->plans_known)
+	    : &r->config->plans;
 	str_copy(r->entry.record->session, s->id, sizeof(s->id));
 	begin_tls(s, json_get(head, "tls"));
 	begin_client(r);

@@ -6,6 +6,7 @@
 #define POSTERN_RULES_REPLAY_SESSION_H
 
 #include "db/json.h"
+#include "rules/hashed.h"
 #include "rules/intern.h"
 #include "rules/replay.h"
 
@@ -37,6 +38,7 @@ struct replay_record {
 	bool answers; /* they were read */
 	struct replay_answer *recorded;
 	size_t n_recorded;
+	bool unreadable;               /* a test needs the clear text of what is hashed */
 	bool touched;                  /* a counter that it rests on is another one by now */
 	bool forced;                   /* facts that rest on the store are asked for anew */
 	struct exceptions *exceptions; /* that did something then; NULL: none */
@@ -65,6 +67,9 @@ struct replay {
 	struct replay_record entry;
 	struct buf needs;
 	struct replay_watch *watch; /* NULL: nobody does */
+	/* what tests rest on where addresses are hashed: under our key, or under another */
+	struct hashed *ours, *strangers;
+	bool plans_known;           /* whose plan is the account's; it is hashed else */
 	struct replay_world *world; /* of counters; NULL: they are taken as they were */
 	bool halts;                 /* the session stays where the first refusal comes */
 	bool as_then;               /* no rule is asked: each step goes as it went */

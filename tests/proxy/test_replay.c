@@ -1,7 +1,7 @@
 /*
  * 10,000 random sessions go through the real gate, with the stages, both databases and a name server on loopback; then the journal
  * is replayed. Under the same rules nothing changes; under rules that differ in one place, what changes is what was counted while
- * the sessions went on.
+ * the sessions went on. The second time the journal has hashed addresses, and all comes to the same.
  */
 #include "rules/hits.h"
 
@@ -18,9 +18,11 @@
 #include "cli/replayed.h"
 #include "db/journal_config.h"
 #include "db/json.h"
+#include "mail/pseudonym.h"
 #include "proxy/gate.h"
 #include "rules/intern.h"
 #include "rules/past.h"
+#include "rules/record_pseudonyms.h"
 #include "rules/rule.h"
 #include "tests/proxy/load.h"
 #include "tests/proxy/names.h"
@@ -39,7 +41,7 @@ struct world {
 	uint64_t random;
 	/* what is to come of other rules */
 	unsigned n_sessions, at_connect, of_score_2;
-	bool frozen;
+	bool frozen, hashed;
 };
 
 static const char settings[] =
@@ -111,7 +113,11 @@ load(struct world *w, const char *text)
 {
 	char whole[8192];
 
-	snprintf(whole, sizeof(whole), "%s%s", settings, text);
+	if (w->hashed)
+		snprintf(whole, sizeof(whole), "journal addresses hashed \"%s\"\n%s%s",
+		    folder_file(&w->folder, "key"), settings, text);
+	else
+		snprintf(whole, sizeof(whole), "%s%s", settings, text);
 	return load_config(&w->folder, w->port, whole);
 }
 
@@ -121,8 +127,18 @@ resume(void *owner)
 	event_base_loopbreak(((struct world *)owner)->base);
 }
 
+static void
+write_key(struct world *w)
+{
+	FILE *f = fopen(folder_file(&w->folder, "key"), "w");
+
+	assert_non_null(f);
+	fputs("0123456789abcdef0123456789abcdef", f);
+	fclose(f);
+}
+
 static int
-set_up(void **state)
+set_up_world(void **state, bool hashed)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct db_settings db = { .folder = w->folder.path };
@@ -131,6 +147,8 @@ set_up(void **state)
 
 	w->random = 1;
 	folder_make(&w->folder);
+	w->hashed = hashed;
+	write_key(w);
 	w->base = event_base_new();
 	w->port = names_start(&w->names, w->base);
 	config = load(w, rules);
@@ -141,6 +159,12 @@ set_up(void **state)
 	config_release(&config);
 	*state = w;
 	return 0;
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_world(state, false);
 }
 
 static int
@@ -348,6 +372,7 @@ struct tally {
 	struct replay *replay;
 	unsigned n[REPLAY_STATES], changed, accept_reject, reject_accept, tempfail_accept,
 	    accept_tempfail, of_verdict[3];
+	unsigned hashed; /* entries that say so, and show no address */
 	bool told;
 };
 
@@ -358,6 +383,10 @@ row(void *owner, const struct journal_record *r)
 	struct replay_result now;
 
 	assert_true(replayed_learn(t->replay, t->journal, r->config, NULL));
+	if (record_pseudonym_key(r).n > 0) {
+		assert_true(r->sender.n == 0 || pseudonym_is(r->sender));
+		t->hashed++;
+	}
 	replay_entry(t->replay, r, &now);
 	if (now.state == REPLAY_UNKNOWN && t->n[REPLAY_UNKNOWN] == 0)
 		print_message("first unknown: %s at %s by \"%.*s\", needs %.*s at %s\n%.*s\n%.*s\n",
@@ -449,6 +478,8 @@ test_same_rules_change_nothing(void **state)
 	assert_int_equal(t.changed, 0);
 	assert_int_equal(t.n[REPLAY_UNKNOWN], 0);
 	assert_int_equal(t.n[REPLAY_TOO_OLD], 0);
+	assert_int_equal(t.hashed > SESSIONS, w->hashed);
+	assert_int_equal(t.hashed > 0, w->hashed);
 	/* Of all kinds there are enough. */
 	assert_true(t.n[REPLAY_ASIDE] > SESSIONS / 50);
 	for (size_t i = 0; i < 3; i++)
@@ -811,23 +842,29 @@ test_what_is_thought_over_is_what_was_decided(void **state)
 	config_release(&config);
 }
 
+/* From here on all of it once more. */
+static void
+test_hashed(void **state)
+{
+	tear_down(state);
+	assert_int_equal(set_up_world(state, true), 0);
+}
+
+#define ALL_TESTS \
+	cmocka_unit_test(test_sessions), cmocka_unit_test(test_same_rules_change_nothing), \
+	    cmocka_unit_test(test_the_same_in_other_words), cmocka_unit_test(test_a_lower_score), \
+	    cmocka_unit_test(test_a_rule_less), \
+	    cmocka_unit_test(test_counters_go_on_with_what_changed), \
+	    cmocka_unit_test(test_greylisting_goes_on_with_what_changed), \
+	    cmocka_unit_test(test_what_was_not_asked_is_unknown), \
+	    cmocka_unit_test(test_what_is_thought_over_is_what_was_decided), \
+	    cmocka_unit_test(test_hits_are_those_of_the_time), \
+	    cmocka_unit_test(test_hits_that_change), cmocka_unit_test(test_hits_unknown)
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_same_rules_change_nothing),
-		cmocka_unit_test(test_the_same_in_other_words),
-		cmocka_unit_test(test_a_lower_score),
-		cmocka_unit_test(test_a_rule_less),
-		cmocka_unit_test(test_counters_go_on_with_what_changed),
-		cmocka_unit_test(test_greylisting_goes_on_with_what_changed),
-		cmocka_unit_test(test_what_was_not_asked_is_unknown),
-		cmocka_unit_test(test_what_is_thought_over_is_what_was_decided),
-		cmocka_unit_test(test_hits_are_those_of_the_time),
-		cmocka_unit_test(test_hits_that_change),
-		cmocka_unit_test(test_hits_unknown),
-	};
+	const struct CMUnitTest tests[] = { ALL_TESTS, cmocka_unit_test(test_hashed), ALL_TESTS };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,7 +19,7 @@ EXTRA_DIST += \
 	tests/rules/complaints/texts.txt \
 	tests/rules/complaints/tokens.txt \
 	tests/rules/complaints/types.txt
-check_PROGRAMS += tests/rules/test_record tests/rules/test_record_pseudonyms
+check_PROGRAMS += tests/rules/test_record tests/rules/test_record_pseudonyms tests/rules/test_hashed
 check_PROGRAMS += \
 	tests/rules/test_complaint \
 	tests/rules/test_intern \
