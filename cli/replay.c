@@ -10,6 +10,8 @@
 #include "cli/ranking.h"
 #include "cli/replayed.h"
 #include "cli/when.h"
+#include "mail/pseudonym.h"
+#include "rules/record_pseudonyms.h"
 
 #define TOP 10
 #define RULES_TOP 30
@@ -39,7 +41,9 @@ struct run {
 	bool failed;
 	int64_t n[REPLAY_STATES];
 	int64_t changed, new_rejects, observed;
-	int64_t by_files; /* changed, and nothing but files of lists differs */
+	const struct pseudonym *pseudonym;
+	int64_t strangers; /* whose addresses are hashed under another key */
+	int64_t by_files;  /* changed, and nothing but files of lists differs */
 	struct ranking directions, rules,
 	    needs;            /* "accept reject", "accept reject OLD\nNEW", "dkim" */
 	struct ranking files; /* of lists, that held something else then */
@@ -161,6 +165,15 @@ count_file(void *owner, struct str file)
 }
 
 static bool
+is_stranger(const struct run *r, const struct journal_record *record)
+{
+	struct str key = record_pseudonym_key(record);
+
+	return key.n > 0 &&
+	    (r->pseudonym == NULL || !str_eq(key, str_of(pseudonym_key(r->pseudonym))));
+}
+
+static bool
 row(void *owner, const struct journal_record *record)
 {
 	struct run *r = owner;
@@ -172,6 +185,7 @@ row(void *owner, const struct journal_record *record)
 		return false;
 	replay_entry(r->replay, record, &now);
 	r->n[now.state]++;
+	r->strangers += is_stranger(r, record);
 	if (now.state > REPLAY_UNKNOWN)
 		return true;
 	changed = now.state == REPLAY_DECIDED && strcmp(now.verdict, record->verdict) != 0;
@@ -407,6 +421,7 @@ json_sum(struct run *r)
 static void
 run_init(struct run *r, const struct config *config)
 {
+	r->pseudonym = config->pseudonym;
 	r->replay = replay_new(config, r->options->frozen ? NULL : replayed_tell);
 	ranking_init(&r->directions);
 	ranking_init(&r->rules);
@@ -439,6 +454,14 @@ replay(struct run *r, const struct journal_filter *filter, uint64_t allowed)
 		return cli_fail(r->cli, "%s", r->e.text);
 	r->took_us = clock_mono_us() - began_us;
 	(r->cli->json ? json_sum : print_sum)(r);
+	if (r->strangers > 0)
+		fprintf(r->cli->err,
+		    "postern: %" PRId64
+		    " entries are hashed under %s: what rules compare with their addresses is unknown\n",
+		    r->strangers,
+		    r->pseudonym
+			? "another key"
+			: "a key that the configuration does not name, or that cannot be read");
 	if ((uint64_t)r->new_rejects > allowed)
 		return CLI_ERROR;
 	return r->n[REPLAY_DECIDED] + r->n[REPLAY_UNKNOWN] > 0 ? CLI_FOUND : CLI_NOTHING;
@@ -500,7 +523,8 @@ const struct command command_replay = {
 	    "Decides each entry of the journal again under the rules of NEW.conf (without it: of the\n"
 	    "configuration), from the facts and answers that the journal keeps: no DNS, no store, no mail.\n"
 	    "Tells how many verdicts change, from which rule to which, and whom it concerns. What NEW.conf\n"
-	    "asks for and was not gathered then is counted as unknown, never guessed.\n"
+	    "asks for and was not gathered then is counted as unknown, never guessed. So is what only the\n"
+	    "clear text of a hashed address tells; for the rest NEW.conf has to name the key.\n"
 	    "Ends with 2 if a verdict that was accept becomes reject, so that a script can stop there.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),

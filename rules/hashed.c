@@ -216,32 +216,61 @@ contains(struct str text, struct str part)
 	return false;
 }
 
-/* Could some of it lie in a local part without quotes? */
 static bool
-can_be_local(struct str part)
+is_local(char c)
 {
-	for (size_t i = 0; i < part.n; i++)
-		if (ascii_isalnum(part.p[i]) || (unsigned char)part.p[i] >= 0x80 ||
-		    (part.p[i] != '\0' && strchr("!#$%&'*+-./=?^_`{|}~", part.p[i])))
-			return true;
+	return ascii_isalnum(c) || (unsigned char)c >= 0x80 ||
+	    (c != '\0' && strchr("!#$%&'*+-./=?^_`{|}~", c) != NULL);
+}
+
+/* A local part that is hashed, and what is known around it: up to the text's end, or to the next one. */
+struct gap {
+	struct str before, after;
+	bool first, last;
+};
+
+static bool
+can_precede(const struct gap *g, struct str part)
+{
+	return part.n <= g->before.n ? str_endscase(g->before, part)
+				     : !g->first && str_endscase(part, g->before);
+}
+
+static bool
+can_follow(const struct gap *g, struct str part)
+{
+	return part.n <= g->after.n ? str_startscase(g->after, part)
+				    : !g->last && str_startscase(part, g->after);
+}
+
+/* Could the part lie in the gap, or reach into it? Some of it, at least one octet, is in there then. */
+static bool
+can_overlap(const struct gap *g, struct str part)
+{
+	for (size_t i = 0; i < part.n; i++) {
+		if (!can_precede(g, str_sub(part, 0, i)))
+			continue;
+		for (size_t k = i; k < part.n && is_local(part.p[k]); k++)
+			if (can_follow(g, str_sub(part, k + 1, part.n)))
+				return true;
+	}
 	return false;
 }
 
-/* A part that reaches out of the local part of the pseudonym that ends at `end` needs what stands behind it. */
-static bool
-can_reach(struct str text, size_t end, struct str part)
+/* Where the next pseudonym begins, or the text ends. */
+static size_t
+next_of(struct str text, size_t from)
 {
-	size_t at = str_find(part, '@');
+	size_t begin, end;
 
-	if (at == STR_NPOS)
-		return can_be_local(part);
-	return at > 0 && str_startscase(str_sub(text, end, text.n), str_sub(part, at, part.n));
+	return pseudonym_find(text, from, &begin, &end) ? begin : text.n;
 }
 
 static enum truth
 has(const struct side *s, struct str part)
 {
 	size_t from = 0, begin, end;
+	struct gap gap;
 	bool may = false;
 
 	if (part.n == 0)
@@ -252,7 +281,11 @@ has(const struct side *s, struct str part)
 		if (contains(str_sub(s->text, from, begin), part) ||
 		    (quoted && str_eq(part, STR("\""))))
 			return TRUTH_YES;
-		may = may || quoted || can_reach(s->text, end, part);
+		gap = (struct gap){ .before = str_sub(s->text, from, begin),
+			.after = str_sub(s->text, end, next_of(s->text, end)),
+			.first = from == 0 };
+		gap.last = end + gap.after.n == s->text.n;
+		may = may || quoted || can_overlap(&gap, part);
 		from = end;
 	}
 	if (contains(str_sub(s->text, from, s->text.n), part))

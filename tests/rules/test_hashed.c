@@ -91,6 +91,12 @@ static const struct row {
 	{ "helo starts with \"at \"", false, ALWAYS },
 	{ "helo ends with \", x\"", true, ALWAYS },
 	{ "helo contains \", x\"", true, ALWAYS },
+	{ "helo contains \"nobody at all\"", false, ALWAYS },
+	{ "helo contains \"o jan\"", true, NEVER },
+	{ "helo contains \"t jan\"", false, ALWAYS },
+	{ "helo contains \"ne@a.test, \"", true, NEVER },
+	{ "helo contains \"ne@a.test; \"", false, ALWAYS },
+	{ "helo contains \"to jane@a.test, x and more\"", false, ALWAYS },
 	{ "sender matches /^j/", true, NEVER },
 	{ "sender.domain matches /^a/", true, ALWAYS },
 	/* together: what decides alone needs nobody else */

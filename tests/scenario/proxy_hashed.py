@@ -368,5 +368,72 @@ def blocked():
         play.until(kept_out, "the block")
 
 
+@case
+def replayed():
+    "replay of hashed entries: the same rules change nothing; others change what they change in clear; the rest is unknown and named"
+    with World() as w:
+        n = len(w.entries(everything(w)))
+
+        def replay(change, key=True):
+            with open(w.postern.conf) as f:
+                text = f.read()
+            for old, new in change:
+                assert old in text, old
+                text = text.replace(old, new)
+            path = os.path.join(w.folder, "new.conf")
+            with open(path, "w") as f:
+                f.write(text if key else text.replace("journal addresses hashed", "# "))
+            code, out, err = w.command("replay", "--json", path)
+            os.unlink(path)
+            told = json.loads(out)
+            return told["changed"], told["unknown"], [x["key"] for x in told["needs"]], err
+
+        def expect(change, want):
+            got = replay(change)
+            assert got == want, (change, got)
+        expect([], (0, 0, [], ""))
+        expect([('is "pumpernickel@example.net"', 'is "Pumpernickel@example.NET" and not tls')], (0, 0, [], ""))
+        expect([('reject 550 5.7.1 "No mail', 'tempfail 450 4.7.1 "No mail')], (1, 0, [], ""))
+        # whoever passes that rule now comes to others that asked nothing then, in clear too
+        asks = ["rate(recipient, messages, 1h)"]
+        expect([('is "pumpernickel@example.net"', 'is "somebody@example.net"')], (0, 1, asks, ""))
+        expect([('is "pumpernickel@example.net"', 'in { "zwieback@example.net", "b@example.net" }')], (2, 1, asks, ""))
+        expect([('score 1 if account is "quittenbrot"', 'reject 550 5.7.1 "a" if account in { "quittenbrot" }')], (1, 0, [], ""))
+        expect([('score 1 if sender.local is "zwieback"', 'reject 550 5.7.1 "l" if sender.local is "zwieback"')], (2, 0, [], ""))
+        # in the order of rules: all but the one refused for SPF come to it
+        changed, unknown, needs, err = replay([("score 1 if sender.local is", "reject 550 5.7.1 \"x\" if sender matches /^x/\nscore 1 if sender.local is")])
+        assert (changed, unknown, needs, err) == (0, n - 1, ["sender, hashed"], ""), (changed, unknown, needs)
+        # the same rules are known to say the same, whatever they ask
+        with open(w.postern.conf) as f:
+            text = f.read()
+        changed, unknown, needs, err = replay([("score 1 if sender.local is", "score 2 if sender.local is")], key=False)
+        assert unknown > 0 and "%d entries are hashed under a key that" % n in err, (unknown, err)
+        why = json.loads(w.command("why", "--json", w.log()[1]["id"])[1])
+        assert [c for c in why["changes"] if any(x.get("name") == "sender" for x in c["all"])], why["changes"]
+
+
+PATTERNS = """
+at rcpt {
+    reject 550 5.7.1 "No" if recipient contains "%" or sender matches /^pumper/
+}
+"""
+
+
+@case
+def patterns():
+    "What only the clear text tells is known to the very same rules, and to no others"
+    with World(PATTERNS) as w:
+        w.attempt("pumpernickel@example.net", "kirschkuchen@example.org", 550)
+        w.attempt("zwieback@example.net", "kirschkuchen@example.org", 250)
+        w.entries(2)
+        told = json.loads(w.command("replay", "--json")[1])
+        assert (told["replayed"], told["changed"], told["unknown"]) == (2, 0, 0), told
+        with open(w.postern.conf, "a") as f:
+            f.write("at message { }\n# another text\n")
+        told = json.loads(w.command("replay", "--json")[1])
+        assert (told["changed"], told["unknown"]) == (0, 2), told
+        assert [x["key"] for x in told["needs"]] == ["recipient, hashed"], told
+
+
 if __name__ == "__main__":
     play.main(CASES)
