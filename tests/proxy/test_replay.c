@@ -137,17 +137,15 @@ write_key(struct world *w)
 	fclose(f);
 }
 
-static int
-set_up_world(void **state, bool hashed)
+static void
+begin(struct world *w, bool hashed)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
 	struct db_settings db = { .folder = w->folder.path };
 	struct config *config;
 	struct err e;
 
-	w->random = 1;
+	*w = (struct world){ .random = 1, .hashed = hashed };
 	folder_make(&w->folder);
-	w->hashed = hashed;
 	write_key(w);
 	w->base = event_base_new();
 	w->port = names_start(&w->names, w->base);
@@ -157,14 +155,27 @@ set_up_world(void **state, bool hashed)
 	w->gate = gate_new(w->base, w->db, config, &e);
 	assert_non_null(w->gate);
 	config_release(&config);
-	*state = w;
-	return 0;
+}
+
+static void
+end(struct world *w)
+{
+	gate_free(&w->gate);
+	if (w->db)
+		db_stop(&w->db);
+	names_stop(&w->names);
+	event_base_free(w->base);
+	folder_remove(&w->folder);
 }
 
 static int
 set_up(void **state)
 {
-	return set_up_world(state, false);
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	begin(w, false);
+	*state = w;
+	return 0;
 }
 
 static int
@@ -172,12 +183,7 @@ tear_down(void **state)
 {
 	struct world *w = *state;
 
-	gate_free(&w->gate);
-	if (w->db)
-		db_stop(&w->db);
-	names_stop(&w->names);
-	event_base_free(w->base);
-	folder_remove(&w->folder);
+	end(w);
 	free(w);
 	return 0;
 }
@@ -846,8 +852,8 @@ test_what_is_thought_over_is_what_was_decided(void **state)
 static void
 test_hashed(void **state)
 {
-	tear_down(state);
-	assert_int_equal(set_up_world(state, true), 0);
+	end(*state);
+	begin(*state, true);
 }
 
 #define ALL_TESTS \
