@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/named.h"
 #include "cli/refusals.h"
 #include "cli/when.h"
 #include "mail/letter.h"
@@ -43,6 +44,7 @@ struct digest {
 	struct refusals refusals;
 	struct share *share;
 	size_t n, cap;
+	struct named *named; /* those who get letters of their own */
 	size_t letters, failed;
 	int64_t unsent; /* letters beyond LETTERS_MAX */
 };
@@ -76,15 +78,16 @@ static void
 share_out(struct digest *d, const struct refusal *refusal)
 {
 	const struct config_digest *conf = &d->config->digest;
-	struct str domain = refusal->recipient;
+	struct str domain = refusal->recipient, own;
 	size_t at = str_rfind(domain, '@');
 
 	domain = at == STR_NPOS ? STR("") : str_sub(domain, at + 1, domain.n);
 	add_share(d, str_of(d->config->notify.postmaster), refusal);
 	if (domain.n > 0)
 		add_share(d, owner_find(conf->owners, conf->n_owners, domain, d->arena), refusal);
-	if (has_own_letter(d, refusal->recipient))
-		add_share(d, refusal->recipient, refusal);
+	own = named_address(d->named, refusal->recipient);
+	if (has_own_letter(d, own))
+		add_share(d, own, refusal);
 }
 
 /* By address, each refusal once, in their order. */
@@ -116,7 +119,8 @@ share_with_named(struct digest *d)
 
 	for (size_t i = 0; i < to->n; i++)
 		for (size_t k = 0; k < d->refusals.n; k++)
-			if (str_eqcase(d->refusals.row[k].recipient, str_of(to->text[i])))
+			if (str_eqcase(named_address(d->named, d->refusals.row[k].recipient),
+				str_of(to->text[i])))
 				add_share(d, str_of(to->text[i]), &d->refusals.row[k]);
 }
 
@@ -170,9 +174,22 @@ by_rule(const struct refusal *r)
 	    str_to_u64(str_sub(r->rule, colon + 1, r->rule.n), UINT32_MAX, &line);
 }
 
-static void
-add_refusal(struct digest *d, struct buf *out, const struct refusal *r, bool to_postmaster)
+/* As who gets the letter may see it: in clear only the own address. */
+static struct refusal
+shown_to(const struct digest *d, const struct share *share)
 {
+	struct refusal shown = *share->refusal;
+	struct str address = named_address(d->named, shown.recipient);
+
+	if (str_eqcase(address, share->address))
+		shown.recipient = address;
+	return shown;
+}
+
+static void
+add_refusal(struct digest *d, struct buf *out, const struct share *share, bool to_postmaster)
+{
+	const struct refusal shown = shown_to(d, share), *r = &shown;
 	char first[WHEN_SIZE], last[WHEN_SIZE];
 
 	buf_printf(out, "\n%s", when_local(r->last_ms, last));
@@ -218,7 +235,7 @@ write_text(struct digest *d, const struct share *share, size_t n, struct buf *ou
 		buf_add(out,
 		    STR("To have something let in, tell the postmaster what stands behind Allow.\n"));
 	for (size_t i = 0; i < shown; i++)
-		add_refusal(d, out, share[i].refusal, postmaster);
+		add_refusal(d, out, &share[i], postmaster);
 	if (n > shown)
 		buf_printf(out, "\nAnd %zu more, which `postern log --verdict reject` lists.\n",
 		    n - shown);
@@ -240,8 +257,9 @@ sum_of(const struct share *share, size_t n)
 /* --- printing and sending ----------------------------------------------------------------------- */
 
 static void
-print_json_one(struct digest *d, const struct refusal *r, bool first)
+print_json_one(struct digest *d, const struct share *share, bool first)
 {
+	const struct refusal shown = shown_to(d, share), *r = &shown;
 	char when[WHEN_SIZE];
 	struct buf b;
 
@@ -273,7 +291,7 @@ print_json(struct digest *d, const struct share *share, size_t n)
 	escape_json(&b, share->address);
 	fprintf(d->cli->out, "{\"to\":%.*s,\"refused\":[", (int)b.n, b.p);
 	for (size_t i = 0; i < n; i++)
-		print_json_one(d, share[i].refusal, i == 0);
+		print_json_one(d, &share[i], i == 0);
 	fputs("]}\n", d->cli->out);
 	buf_free(&b);
 }
@@ -322,6 +340,11 @@ tell(struct digest *d, const struct share *share, size_t n)
 static int
 tell_all(struct digest *d)
 {
+	if (d->config->digest.recipients)
+		named_add_list(d->named, d->config->digest.recipients);
+	for (size_t i = 0; i < d->options.to.n; i++)
+		named_add(d->named, str_of(d->options.to.text[i]));
+	named_finish(d->named);
 	for (size_t i = 0; i < d->refusals.n; i++)
 		share_out(d, &d->refusals.row[i]);
 	share_with_named(d);
@@ -425,9 +448,11 @@ run(struct cli *cli, int argc, char **argv)
 	if (d.config == NULL)
 		return CLI_ERROR;
 	d.arena = arena_new(ARENA_LIMIT);
+	d.named = named_new(d.config->pseudonym);
 	if (fits(&d))
 		code = read_and_tell(&d);
 	free(d.share);
+	named_free(&d.named);
 	arena_free(&d.arena);
 	config_release(&d.config);
 	return code;

@@ -18,6 +18,7 @@ libpostern_a_SOURCES += \
 	cli/impact.c cli/impact.h \
 	cli/lists.c \
 	cli/log.c \
+	cli/named.c cli/named.h \
 	cli/narrowest.c cli/narrowest.h \
 	cli/networks.c cli/networks.h \
 	cli/pager.c cli/pager.h \

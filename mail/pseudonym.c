@@ -17,9 +17,20 @@
 #define LETTERS 9
 #define TOKEN (2 * LETTERS)
 
+/* Addresses that come again and again in one record: it is hashing that takes the time. */
+#define REMEMBERED 8
+
+struct memory {
+	struct {
+		struct str local, domain, hashed;
+	} item[REMEMBERED];
+	size_t n; /* ever */
+};
+
 struct pseudonym {
 	EVP_MAC *mac;
-	EVP_MAC_CTX *keyed; /* copied for each */
+	EVP_MAC_CTX *keyed;    /* copied for each */
+	struct memory *memory; /* NULL: none */
 	char key[PSEUDONYM_KEY_NAME];
 };
 
@@ -122,15 +133,13 @@ stem_of(struct arena *arena, struct str local, struct str domain)
 	return str_sub(stem, 0, stem.n - domain.n - 1);
 }
 
-struct str
-pseudonym_local(const struct pseudonym *p, struct arena *arena, struct str local, struct str domain)
+static struct str
+make(const struct pseudonym *p, struct arena *arena, struct str local, struct str domain)
 {
 	char *out = arena_alloc(arena, PSEUDONYM_MAX + 1);
 	struct str stem, ascii;
 	size_t n = 0;
 
-	if (local.n == 0)
-		return local;
 	local = arena_lower(arena, local);
 	domain = arena_lower(arena, domain);
 	if (utf8_beyond_ascii(domain) && idna_to_ascii(arena, domain, &ascii))
@@ -148,6 +157,38 @@ pseudonym_local(const struct pseudonym *p, struct arena *arena, struct str local
 	}
 	out[n] = '\0';
 	return (struct str){ out, n };
+}
+
+struct pseudonym *
+pseudonym_remembering(const struct pseudonym *p, struct arena *arena)
+{
+	struct pseudonym *copy = ARENA_NEW(arena, struct pseudonym);
+
+	*copy = *p;
+	copy->memory = ARENA_NEW(arena, struct memory);
+	return copy;
+}
+
+struct str
+pseudonym_local(const struct pseudonym *p, struct arena *arena, struct str local, struct str domain)
+{
+	struct memory *m = p->memory;
+	struct str hashed;
+
+	if (local.n == 0)
+		return local;
+	for (size_t i = 0; m && i < REMEMBERED && i < m->n; i++)
+		if (str_eq(m->item[i].local, local) && str_eq(m->item[i].domain, domain))
+			return m->item[i].hashed;
+	hashed = make(p, arena, local, domain);
+	if (m) {
+		size_t at = m->n++ % REMEMBERED;
+
+		m->item[at].local = local;
+		m->item[at].domain = domain;
+		m->item[at].hashed = hashed;
+	}
+	return hashed;
 }
 
 struct str

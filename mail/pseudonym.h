@@ -33,6 +33,11 @@ struct pseudonym;
 
 /* Lives as long as the arena. key: PSEUDONYM_KEY_LEAST octets or more, which are not kept. */
 struct pseudonym *pseudonym_new(struct arena *arena, struct str key);
+/*
+ * The same for one piece of work, in which an address comes again and again: it remembers the latest. Its arena is the one that it is
+ * used with, and texts that it is given stay as long. One thread at a time.
+ */
+struct pseudonym *pseudonym_remembering(const struct pseudonym *p, struct arena *arena);
 /* 8 hexadecimal digits that tell which key it is, and nothing of it. */
 const char *pseudonym_key(const struct pseudonym *p);
 

@@ -18,7 +18,7 @@ static const char *const verbs[] = { "refuse", "relay", NULL };
 static const char *const modes[] = { "enforce", "observe", NULL };
 static const char *const failures[] = { "tempfail", "pass", NULL };
 static const char *const shortages[] = { "tempfail", "reject", NULL };
-static const char *const addresses[] = { "clear", NULL };
+static const char *const addresses[] = { "clear", "hashed", NULL };
 static const char *const newlines[] = { "refuse", "normalise", NULL };
 
 /* clang-format off: rows. The timeouts are those of RFC 5321 4.5.3.2. */

@@ -130,6 +130,11 @@ digest_finish(struct load *load)
 		complain_row(load, ROW_LINK, "it has to be signed: name the file of a `key` too");
 	if (d->key_file[0] && load->vocabulary->certificates)
 		finish_key(load);
+	/* Whom a pseudonym stands for is known of those only who are named. */
+	if (d->recipients && load->config->core.journal_key[0] && list_is_more(d->recipients))
+		COMPLAIN(load, &given_find(load, &d->recipients)->at,
+		    "`recipients`: addresses are hashed in the journal, so only mailboxes can be told that the "
+		    "list names: name them instead of domains and regular expressions");
 	if (d->domains_file[0])
 		d->owners =
 		    owners_read(load, d->domains_file, &d->n_owners, &digest_settings[ROW_DOMAINS]);

@@ -374,13 +374,15 @@ void
 record_pseudonyms(const struct pseudonym *p, struct arena *arena, struct journal_record *r)
 {
 	const struct journal_record then = *r;
-	struct hashing h = { .p = p, .arena = arena, .record = &then };
+	struct hashing h = {
+		.p = pseudonym_remembering(p, arena), .arena = arena, .record = &then
+	};
 
 	h.macro = asks_for_local(r->answers);
 	h.local = holds(r->facts, STR("\"sender.local\""));
 	words_of_reply(&h);
 	r->sender = address(&h, r->sender);
-	r->account = pseudonym_of(p, arena, r->account);
+	r->account = pseudonym_of(h.p, arena, r->account);
 	r->helo = plain(&h, r->helo, false);
 	r->client_name = plain(&h, r->client_name, false);
 	r->subject = plain(&h, r->subject, false);
