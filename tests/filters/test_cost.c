@@ -133,6 +133,7 @@ deep_authors(struct world *w)
 static const char *
 greedy_message(struct world *w)
 {
+	const char *text;
 	struct buf b;
 
 	buf_init(&b, 16384);
@@ -153,7 +154,9 @@ greedy_message(struct world *w)
 	buf_printf(&b,
 	    "From: a@" AUTHOR ".top0, a@" AUTHOR ".top1, a@" AUTHOR ".top2, a@" AUTHOR
 	    ".top3\r\n\r\nHello\r\n");
-	return arena_dup(w->arena, buf_str(&b)).p;
+	text = arena_dup(w->arena, buf_str(&b)).p;
+	buf_free(&b);
+	return text;
 }
 
 static int
