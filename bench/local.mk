@@ -1,9 +1,10 @@
 # bench/: measurements, run by hand (bench/run), never by make check.
-noinst_PROGRAMS += bench/load bench/nameserver bench/replay bench/rules
+noinst_PROGRAMS += bench/load bench/nameserver bench/pseudonyms bench/replay bench/rules
 noinst_PROGRAMS += bench/store
 bench_store_SOURCES = bench/store.c
 bench_load_SOURCES = bench/load.c
 bench_nameserver_SOURCES = bench/nameserver.c
+bench_pseudonyms_SOURCES = bench/pseudonyms.c
 bench_replay_SOURCES = bench/replay.c
 bench_rules_SOURCES = bench/rules.c
 EXTRA_DIST += bench/README.md bench/run

@@ -253,6 +253,13 @@ is_one_of(struct str name, const struct str *names, size_t n)
 	return false;
 }
 
+/* What stands in one (mail/exception.h) may have been a pseudonym before. */
+static bool
+is_exception(struct str source)
+{
+	return str_starts(source, STR("allow ")) || str_starts(source, STR("block "));
+}
+
 /* The value of a member of that name, or an element of one. */
 static struct str
 value(struct hashing *h, struct str name, struct str text)
@@ -268,8 +275,7 @@ value(struct hashing *h, struct str name, struct str text)
 		return key(h, text);
 	if (str_eq(name, STR("dns")))
 		return dns(h, text);
-	/* Of an exception: what stands in it was a pseudonym before. */
-	text = plain(h, text, str_eq(name, STR("source")));
+	text = plain(h, text, str_eq(name, STR("source")) && is_exception(text));
 	return str_eq(name, STR("spf.explanation")) ? words(h, text) : text;
 }
 

@@ -29,9 +29,11 @@ check_text(const struct pseudonym *p, struct arena *arena, struct str text)
 	require(!once.over);
 	for (size_t i = 1; i < once.n; i++)
 		if (once.p[i] == '@' &&
-		    (ascii_isalnum(once.p[i - 1]) || strchr(".-_+", once.p[i - 1]) != NULL))
+		    (ascii_isalnum(once.p[i - 1]) ||
+			(once.p[i - 1] != '\0' && strchr(".-_+", once.p[i - 1]) != NULL)))
 			require(is_hashed(str_sub(buf_str(&once), 0, i)));
-	if (text.n > 0 && memchr(text.p, '%', text.n) == NULL) {
+	/* Behind a sign or a quote that was left, others can begin. */
+	if (str_find(text, '%') == STR_NPOS && str_find(text, '"') == STR_NPOS) {
 		pseudonym_text(p, arena, buf_str(&once), true, &twice);
 		require(str_eq(buf_str(&once), buf_str(&twice)));
 	}

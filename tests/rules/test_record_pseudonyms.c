@@ -155,6 +155,9 @@ test_json(void **state)
 		/* an exception that an entry with pseudonyms has led to */
 		{ "[{\"also\":[{\"source\":\"allow * spf:a.example ~abcdefghijklmnopqr@a.example *\"}]}]",
 		    "[{\"also\":[{\"source\":\"allow * spf:a.example ~abcdefghijklmnopqr@a.example *\"}]}]" },
+		/* how recipients were told apart tells of one that looks like a pseudonym */
+		{ "[{\"also\":[{\"source\":\"c:1 of message asks recipient: no here, yes for ~abcdefghijklmnopqr@a.example\"}]}]",
+		    "[{\"also\":[{\"source\":\"c:1 of message asks recipient: no here, yes for <~abcdefghijklmnopqr@a.example>\"}]}]" },
 		{ "[{\"to\":\"~abcdefghijklmnopqr@a.example\"}]",
 		    "[{\"to\":\"<~abcdefghijklmnopqr@a.example>\"}]" },
 		{ "{\"text\":\"a \\\"quoted\\\" text, \\u000a\"}",
