@@ -257,6 +257,7 @@ static void
 test_use(void **state)
 {
 	struct run *r = *state;
+	char words[1000];
 
 	run_cli(r, "test --ip 192.0.2.1 a.test");
 	run_is(r, 2, "", "postern: what is given to a case stands in its file, not in options\n");
@@ -266,6 +267,25 @@ test_use(void **state)
 	assert_string_equal(plain(r, r->out),
 	    "ok    a\nFAIL  b\n      t.test:2: line 2 expects otherwise: it came to accept\n"
 	    "1 passed, 1 failed\n");
+	assert_int_equal(r->code, 1);
+	/* several files, a line for each case, for a program */
+	folder_write(&r->folder, "u.test", "case \"c\" { expect accept }\n", 27);
+	snprintf(words, sizeof(words), "-c %s/postern.conf test --json %s/t.test %s/u.test",
+	    r->folder.path, r->folder.path, r->folder.path);
+	run_bare(r, words);
+	assert_int_equal(r->code, 1);
+	assert_string_equal(plain(r, r->out),
+	    "{\"file\":\"t.test\",\"line\":1,\"case\":\"a\",\"passed\":true,\"why\":\"\",\"verdict\":\"accept\","
+	    "\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n"
+	    "{\"file\":\"t.test\",\"line\":2,\"case\":\"b\",\"passed\":false,\"why\":\"line 2 expects otherwise: it "
+	    "came to accept\",\"verdict\":\"accept\",\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n"
+	    "{\"file\":\"u.test\",\"line\":1,\"case\":\"c\",\"passed\":true,\"why\":\"\",\"verdict\":\"accept\","
+	    "\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n");
+	snprintf(words, sizeof(words), "-c %s/postern.conf test %s/none.test", r->folder.path,
+	    r->folder.path);
+	run_bare(r, words);
+	assert_int_equal(r->code, 2);
+	assert_non_null(strstr(r->err, "none.test"));
 }
 
 /* What stands in the store changes no case: it would come out otherwise on another machine. */
