@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/escape.h"
+#include "cli/named.h"
 #include "cli/print.h"
+#include "cli/pseudonyms.h"
 #include "db/journal_observed.h"
 #include "filters/greylist.h"
 #include "mail/mailbox_stem.h"
@@ -22,12 +24,38 @@ struct alarm {
 struct tally {
 	struct cli *cli;
 	const struct observed_question *q;
-	struct cli_store at;      /* NULL inside: none to be asked */
+	struct cli_store at; /* NULL inside: none to be asked */
+	struct pseudonyms pseudonyms;
+	struct named *written_to; /* where senders are hashed; NULL: nobody asked yet */
 	struct buf rule, verdict; /* that is summed up; empty: none yet */
 	int64_t n, let_in, senders, alarms, all;
 	struct alarm *alarm; /* q->most */
 	size_t shown;
 };
+
+static bool
+add_known(void *owner, const struct store_seen *row)
+{
+	struct tally *t = owner;
+	struct str who = str_sub(row->key, sizeof(GREYLIST_KNOWN) - 1, row->key.n);
+
+	named_add(t->written_to, arena_dup(t->pseudonyms.arena, who));
+	return true;
+}
+
+/* The store goes by addresses: of those in it one may be what a pseudonym stands for. "": none is. */
+static struct str
+in_clear(struct tally *t, struct str stem)
+{
+	if (!pseudonym_is(stem) || t->pseudonyms.p == NULL)
+		return stem;
+	if (t->written_to == NULL) {
+		t->written_to = named_new(t->pseudonyms.p);
+		(void)t->at.backend->list(t->at.store, STR(GREYLIST_KNOWN), add_known, t, NULL);
+		named_finish(t->written_to);
+	}
+	return named_address(t->written_to, stem);
+}
 
 /* Do our users know this sender, as greylisting remembers? */
 static bool
@@ -42,8 +70,11 @@ is_known(struct tally *t, struct str sender)
 	bool known = false;
 
 	if (t->at.store && sender.n > 0 && mailbox_take(&path, false, false, &m, NULL)) {
-		q.name = greylist_known_key(arena, mailbox_stem(arena, &m));
-		known = t->at.backend->ask(t->at.store, &one, 1, clock_wall_ms(), NULL) &&
+		struct str who = in_clear(t, mailbox_stem(arena, &m));
+
+		q.name = greylist_known_key(arena, who);
+		known = who.n > 0 &&
+		    t->at.backend->ask(t->at.store, &one, 1, clock_wall_ms(), NULL) &&
 		    answer.seen.state == SEEN_PROVEN;
 	}
 	arena_free(&arena);
@@ -191,6 +222,7 @@ observed_print(
 	buf_init(&t.rule, 8192);
 	buf_init(&t.verdict, 100);
 	open_store(cli, &t.at);
+	pseudonyms_try(cli, &t.pseudonyms);
 	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
 	ok = journal_observed(journal, &asked, look, &t, &e);
 	if (ok)
@@ -202,5 +234,7 @@ observed_print(
 	buf_free(&t.rule);
 	buf_free(&t.verdict);
 	cli_store_close(&t.at);
+	named_free(&t.written_to);
+	pseudonyms_close(&t.pseudonyms);
 	return ok;
 }

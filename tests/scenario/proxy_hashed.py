@@ -462,5 +462,24 @@ def digested():
         assert code == 2 and "only mailboxes can be told" in out + err, (code, out, err)
 
 
+@case
+def promoted():
+    "promote knows by its pseudonym whom our users wrote to, though the store goes by addresses"
+    rules = 'greylist { delay 1h; use spf off; use name off }\n' \
+            'at mail { observe reject 550 5.7.1 "No" if client.ip is 127.0.0.2 }\n' \
+            'at rcpt { tempfail 451 4.7.1 "Later" if sender.domain is "grey.example" and greylist is waiting }\n'
+    with World(rules) as w:
+        w.attempt("birnenmus@example.org", "weinbeere+x@example.net", 250, source="127.0.0.9")
+        play.until(lambda: "weinbeere@example.net" in w.command("greylist", "list")[1], "the row")
+        w.attempt("Weinbeere+y@example.net", "birnenmus@example.org", 250)
+        w.attempt("zwieback@example.net", "birnenmus@example.org", 250)
+        w.entries(5)
+        place = [e["rule"] for e in w.log("--observed")][0]
+        code, out, err = w.command("promote", "--dry-run", "--json", place)
+        told = json.loads(out.splitlines()[0])
+        assert told["alarms"] == 1 and told["likely"][0]["written_to"], (out, err)
+        assert told["likely"][0]["sender"].startswith(token("weinbeere@example.net").split("@")[0] + "+"), out
+
+
 if __name__ == "__main__":
     play.main(CASES)
