@@ -1,7 +1,7 @@
 /*
  * dbfile: a SQLite file of ours: opened, recognised, brought to the newest schema, and its errors
- * put into words that name the file and what to do. What is in it is the business of journal.c and
- * store_sqlite.c. One thread at a time; readers of other processes are never in the way (WAL).
+ * put into words that name the file and what to do. What is in it is the business of journal.c and of
+ * the store's tables. One thread at a time; readers of other processes are never in the way (WAL).
  */
 #ifndef POSTERN_DB_DBFILE_H
 #define POSTERN_DB_DBFILE_H
