@@ -16,6 +16,7 @@
  */
 #define SAMPLE 200
 #define PLACES 4
+#define MANY (SAMPLE / 4)
 #define THREES 6
 #define THREES_MAX 128
 
@@ -114,7 +115,7 @@ threes_of(struct str text, struct three out[THREES_MAX])
 {
 	size_t n = 0, step;
 
-	for (size_t i = 0; i < text.n && n<THREES_MAX; i += step> 0 ? step : 1) {
+	for (size_t i = 0; i < text.n && n < THREES_MAX; i += step ? step : 1) {
 		size_t octets = three_at(text, i);
 		struct three t = { .n = 0 };
 		bool new = octets > 0;
@@ -145,7 +146,8 @@ journal_text_match(struct journal *j, struct str text, struct buf *match)
 	for (size_t i = 0; i < sample.n; i++)
 		free(sample.text[i]);
 	qsort(three, n, sizeof(three[0]), rarer);
-	for (size_t i = 0; i < n && i < THREES; i++)
+	/* Beside rare ones, what many entries have tells nothing. */
+	for (size_t i = 0; i < n && i < THREES && (three[i].n <= MANY || three[0].n > MANY); i++)
 		buf_printf(match, "%s\"%s\"", match->n > 0 ? " AND " : "", three[i].text);
 	return true;
 }
