@@ -13,12 +13,6 @@
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
-static struct db_request *
-request_new(struct client *c, enum delivered_what what)
-{
-	return db_request_delivered(what, c->told.key);
-}
-
 /* ---- the client has come again ---- */
 
 /* The text of its first line. */
@@ -84,6 +78,47 @@ once_cancel(struct client *c)
 	c->once_next = NULL;
 }
 
+/* ---- has it heard? ---- */
+
+/* What is to be acknowledged is known when all of it has gone out to the system. */
+void
+once_sent(struct client *c)
+{
+	uint64_t acked;
+
+	if (c->told.n > 0 && c->told.mark == 0 && !c->broken && io_unsent(c->io) == 0)
+		io_position(c->io, &c->told.mark, &acked);
+}
+
+static bool
+heard(const struct client *c)
+{
+	uint64_t sent, acked;
+
+	return c->told.spoke && c->told.mark > 0 && io_position(c->io, &sent, &acked) &&
+	    acked >= c->told.mark;
+}
+
+/* What is remembered of each is forgotten, or looked for from now on. */
+static void
+settle_as(struct client *c, enum delivered_what what)
+{
+	for (size_t i = 0; i < c->told.n; i++) {
+		struct db_request *request = db_request_delivered(what, c->told.key[i]);
+
+		request->no_hurry = what == DELIVERED_FORGET;
+		db_send(gate_link(c->front->gate), request);
+	}
+	c->told.n = 0;
+}
+
+static void
+settle(struct client *c)
+{
+	if (c->told.n > 0 && heard(c))
+		settle_as(c, DELIVERED_FORGET);
+}
+
 /* ---- the MTA took it ---- */
 
 void
@@ -95,12 +130,15 @@ once_remember(struct client *c, struct str raw)
 
 	if (c->data->once == NULL)
 		return;
-	memcpy(c->told.key, c->data->key, DELIVERED_KEY);
-	c->told.open = true;
+	settle(c);
+	/* BUGS: of a client that never waits, the oldest is looked for after a while though it may have been heard. */
+	if (c->told.n == TOLD_MOST)
+		memmove(c->told.key, c->told.key + 1, --c->told.n * DELIVERED_KEY);
+	memcpy(c->told.key[c->told.n++], c->data->key, DELIVERED_KEY);
 	c->told.ended = c->ended || io_peer_ended(c->io);
 	c->told.spoke = false;
 	c->told.mark = 0;
-	request = request_new(c, DELIVERED_PUT);
+	request = db_request_delivered(DELIVERED_PUT, c->data->key);
 	d = request->delivered;
 	/* A longer one is cut to its last line: the code is the same on all. */
 	while (raw.n > DELIVERED_REPLY_MAX && str_find(raw, '\n') + 1 < raw.n)
@@ -116,40 +154,6 @@ once_remember(struct client *c, struct str raw)
 	db_send(gate_link(c->front->gate), request);
 }
 
-/* ---- has it heard? ---- */
-
-/* What is to be acknowledged is known when all of it has gone out to the system. */
-void
-once_sent(struct client *c)
-{
-	uint64_t acked;
-
-	if (c->told.open && c->told.mark == 0 && !c->broken && io_unsent(c->io) == 0)
-		io_position(c->io, &c->told.mark, &acked);
-}
-
-static bool
-heard(const struct client *c)
-{
-	uint64_t sent, acked;
-
-	return c->told.spoke && c->told.mark > 0 && io_position(c->io, &sent, &acked) &&
-	    acked >= c->told.mark;
-}
-
-static void
-settle(struct client *c)
-{
-	struct db_request *request;
-
-	if (!c->told.open || !heard(c))
-		return;
-	request = request_new(c, DELIVERED_FORGET);
-	request->no_hurry = true;
-	db_send(gate_link(c->front->gate), request);
-	c->told.open = false;
-}
-
 void
 once_said(struct client *c)
 {
@@ -160,7 +164,7 @@ once_said(struct client *c)
 void
 once_ended(struct client *c)
 {
-	if (c->told.open && !c->told.ended)
+	if (c->told.n > 0 && !c->told.ended)
 		once_said(c);
 }
 
@@ -169,9 +173,9 @@ once_leave(struct client *c)
 {
 	once_cancel(c);
 	settle(c);
-	if (!c->told.open)
+	if (c->told.n == 0)
 		return;
-	db_send(gate_link(c->front->gate), request_new(c, DELIVERED_UNHEARD));
+	settle_as(c, DELIVERED_UNHEARD);
 	log_info(c->s->id,
 	    "event=untold ip=%s what=\"the client may not have heard that "
 	    "its message was taken; it is remembered\"",

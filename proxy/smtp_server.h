@@ -87,14 +87,17 @@ struct unwanted {
 	    excused; /* they were under way when the message was refused: no error of the client's */
 };
 
-/* The last message that was taken, until its client is known to have heard so. */
+/* How many messages of a client that does not wait for replies are told apart. */
+#define TOLD_MOST 4
+
+/* The last messages that were taken, until their client is known to have heard the reply to the newest, and so to all. */
 struct told {
-	bool open;
+	size_t n;   /* 0: it has heard */
 	bool ended; /* the client's end of input was there before our reply */
 	bool spoke; /* the client has said something since */
 	uint64_t
 	    mark; /* how far it has to have acknowledged our octets (io_position); 0: not known */
-	unsigned char key[DELIVERED_KEY];
+	unsigned char key[TOLD_MOST][DELIVERED_KEY];
 };
 
 /* A refusal that no rule gives. */

@@ -163,6 +163,23 @@ def quit_at_once(mta, postern):
     assert len(mta.taken) == 2
 
 
+@with_options()
+def not_waiting(mta, postern):
+    "of several messages that were sent without waiting for replies, all are forgotten when the last was heard"
+    c = Client(postern)
+    c.hello()
+    c.send(b"".join(b"MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n" +
+                    stuffed(MESSAGE + b"%d\r\n" % n) for n in range(3)) + b"QUIT\r\n")
+    for n in range(3):
+        for code in (250, 250, 354):
+            c.expect(code)
+        c.expect(250, b"M%d" % (n + 1))
+    c.expect(221)
+    c.close()
+    play.until(lambda: remembered(postern) == 0, "all to be forgotten")
+    assert len(mta.taken) == 3
+
+
 def sent(postern, octets):
     """A client that has sent a message and waits for the reply."""
     c = Client(postern)
