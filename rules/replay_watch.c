@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/die.h"
+#include "base/sip.h"
 
 /*
  * So many decisions are remembered, in sets of WAYS of which the oldest goes first. Entries of one session stand close together in the journal;
@@ -38,32 +39,37 @@ replay_watch_free(struct replay *r)
 	r->watch = NULL;
 }
 
-static uint64_t
-mix(uint64_t hash, const void *data, size_t n)
-{
-	const unsigned char *p = data;
+/* What makes a decision the same as another entry's: padded with zeros, so that it can be hashed whole. */
+struct decided {
+	uint64_t step, txn, recipient, after;
+	char session[32];
+	char helo[256]; /* of HELO there may be several: which, and when it was decided */
+};
 
-	for (size_t i = 0; i < n; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3;
-	return hash;
-}
+#define DECIDED_WORDS (sizeof(struct decided) / sizeof(uint64_t))
+/* Those that always count; of the name as many as it has. */
+#define WORDS_BEFORE_HELO (offsetof(struct decided, helo) / sizeof(uint64_t))
 
-/* FNV-1a, stirred: the session's id is random. Of HELO there may be several, of which each says when it was decided. */
 static uint64_t
 key_of(const struct replay *r, enum step step, const struct json *t)
 {
+	static const uint64_t no_secret[2];
 	const struct transaction *txn = &r->session.txn;
-	const uint64_t numbers[] = { step, step >= STEP_MAIL ? txn->serial : 0,
-		step == STEP_RCPT ? txn->n_asked : 0,
-		step == STEP_HELO ? (uint64_t)replay_number(t, "after") : 0 };
-	uint64_t hash = 0xcbf29ce484222325;
+	struct str helo = str_sub(r->session.helo, 0, sizeof((struct decided){ 0 }.helo) - 1);
+	struct decided d = { .step = step };
+	uint64_t word[DECIDED_WORDS];
+	size_t n = WORDS_BEFORE_HELO;
 
-	hash = mix(hash, r->entry.record->session.p, r->entry.record->session.n);
-	if (step == STEP_HELO)
-		hash = mix(hash, r->session.helo.p, r->session.helo.n);
-	hash = mix(hash, numbers, sizeof(numbers));
-	hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
-	return (hash ^ hash >> 33) | 1; /* 0: empty */
+	str_copy(r->entry.record->session, d.session, sizeof(d.session));
+	d.txn = step >= STEP_MAIL ? txn->serial : 0;
+	d.recipient = step == STEP_RCPT ? txn->n_asked : 0;
+	if (step == STEP_HELO) {
+		str_copy(helo, d.helo, sizeof(d.helo));
+		d.after = (uint64_t)replay_number(t, "after");
+		n += helo.n / sizeof(uint64_t) + 1;
+	}
+	memcpy(word, &d, n * sizeof(uint64_t));
+	return sip_hash(no_secret, word, n) | 1; /* 0: empty */
 }
 
 /* False: it is there already. */
