@@ -25,7 +25,7 @@
 
 /* WHY: libmilter's callbacks get no pointer of ours but the session's (see milter_process.c). */
 static struct {
-	_Atomic int sessions, messages;
+	_Atomic int sessions, messages, waiting;
 	int libmilters; /* the number of its listening descriptor */
 	int nobody;     /* a listening socket without a name: nobody can connect to it */
 	sigset_t signals;
@@ -41,6 +41,47 @@ void
 milter_life_message(int change)
 {
 	atomic_fetch_add(&life.messages, change);
+}
+
+void
+milter_life_waiting(int change)
+{
+	atomic_fetch_add(&life.waiting, change);
+}
+
+/* ---- who is overlooked ---- */
+
+/* It may be closed before it is complete: libmilter finds it, and sees its end. */
+static void
+connect_to_myself(void)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	int fd;
+
+	if (getsockname(life.libmilters, (struct sockaddr *)&address, &size))
+		return;
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, (struct sockaddr *)&address, size) && errno != EINPROGRESS)
+		log_debug(
+		    NULL, "event=milter problem=\"no connection to itself: %s\"", strerror(errno));
+	close(fd);
+}
+
+/*
+ * WHY: when several sessions have something to say at once, libmilter may wake one thread for all of them, and the others
+ * wait until that one has its verdict, which can take seconds. For a connection that is new it makes a thread if none is
+ * idle, and a thread that is done takes up whoever was overlooked. So it gets two, which say nothing: as each that is
+ * taken up does the same if it has to wait, all are, in a few rounds.
+ */
+void
+milter_life_nudge(void)
+{
+	/* Unless all there are wait already. */
+	for (int i = 0; i < 2 && atomic_load(&life.sessions) > atomic_load(&life.waiting); i++)
+		connect_to_myself();
 }
 
 /* ---- the sockets ---- */

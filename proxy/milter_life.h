@@ -29,5 +29,8 @@ bool milter_life_begin(const struct milter_job *job, struct err *e);
 
 void milter_life_session(int change); /* +1 or -1 */
 void milter_life_message(int change);
+void milter_life_waiting(int change); /* for a verdict */
+/* For who waits already, and not only a moment: sessions that libmilter overlooks meanwhile are seen to. */
+void milter_life_nudge(void);
 
 #endif

@@ -22,6 +22,7 @@
 #define STACK_SIZE (256 * 1024) /* libmilter makes a thread for each busy session */
 #define MTA_TIMEOUT_S 300       /* bounds a half-sent command, during which a thread is held */
 #define SEND_TIMEOUT_S 30
+#define NUDGE_MS 20       /* a verdict that takes longer may hold up other sessions */
 #define PROGRESS_MS 10000 /* at the end of a message the MTA is kept patient so often */
 #define VERDICT_MS 60000  /* for MAIL and RCPT; above any budget for DNS */
 #define END_VERDICT_MS 300000
@@ -49,6 +50,7 @@ struct milter {
 	SMFICTX *ctx;
 	int fd;          /* the link; -1: none */
 	bool open;       /* a message is under way */
+	bool nudged;     /* while this verdict was waited for */
 	bool no_reply;   /* the MTA awaits none for the steps without a verdict */
 	bool lead_space; /* header values come and go with the blank after the colon */
 	struct buf out, in;
@@ -169,6 +171,17 @@ open_link(struct milter *m)
 	return !m->helo || tell_helo(m);
 }
 
+/* Nothing has come for so long. */
+static void
+be_patient(struct milter *m)
+{
+	if (m->nudged)
+		smfi_progress(m->ctx);
+	else
+		milter_life_nudge();
+	m->nudged = true;
+}
+
 /* The next frame, which points into m->in; the octets of the one before are dropped. */
 static bool
 next_frame(struct milter *m, struct link_frame *frame, size_t *used, int64_t deadline_us)
@@ -180,6 +193,7 @@ next_frame(struct milter *m, struct link_frame *frame, size_t *used, int64_t dea
 	for (;;) {
 		struct pollfd poll_fd = { m->fd, POLLIN, 0 };
 		int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
+		int64_t most_ms = m->nudged ? PROGRESS_MS : NUDGE_MS;
 		char chunk[4096];
 		ssize_t n;
 
@@ -194,8 +208,8 @@ next_frame(struct milter *m, struct link_frame *frame, size_t *used, int64_t dea
 		}
 		if (left_ms <= 0)
 			return false;
-		if (poll(&poll_fd, 1, left_ms < PROGRESS_MS ? (int)left_ms : PROGRESS_MS) == 0) {
-			smfi_progress(m->ctx);
+		if (poll(&poll_fd, 1, (int)(left_ms < most_ms ? left_ms : most_ms)) == 0) {
+			be_patient(m);
 			continue;
 		}
 		n = recv(m->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
@@ -264,9 +278,9 @@ change_header(struct milter *m, const struct link_frame *frame)
 	return done;
 }
 
-/* Waits for the verdict and does what comes before it. */
+/* Does what comes before the verdict, and what it says. */
 static sfsistat
-await_verdict(struct milter *m, int64_t patience_ms)
+follow_loop(struct milter *m, int64_t patience_ms)
 {
 	int64_t deadline_us = clock_mono_us() + patience_ms * 1000;
 	struct link_frame frame;
@@ -287,6 +301,18 @@ await_verdict(struct milter *m, int64_t patience_ms)
 	log_warn(NULL, "event=milter problem=\"no verdict from the worker\" told=tempfail");
 	drop_link(m);
 	return SMFIS_TEMPFAIL;
+}
+
+static sfsistat
+await_verdict(struct milter *m, int64_t patience_ms)
+{
+	sfsistat result;
+
+	m->nudged = false;
+	milter_life_waiting(1);
+	result = follow_loop(m, patience_ms);
+	milter_life_waiting(-1);
+	return result;
 }
 
 /* ---- libmilter's callbacks ---- */

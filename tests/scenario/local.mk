@@ -2,6 +2,7 @@
 scenario_tests = \
 	tests/scenario/life.sh \
 	tests/scenario/milter_volume.sh \
+	tests/scenario/milter_waiting.sh \
 	tests/scenario/proxy_auth.sh \
 	tests/scenario/proxy_backend.sh \
 	tests/scenario/proxy_bdat.sh \

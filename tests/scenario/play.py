@@ -445,10 +445,15 @@ class Client:
 
 
 class Milter:
-    """One session of an MTA with a milter."""
+    """One session of an MTA with a milter, at a port or a path."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), WAIT)
+    def __init__(self, address):
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(WAIT)
+            self.socket.connect(address)
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", address), WAIT)
         self.send(b"O", struct.pack("!III", 6, 0x1ff, 0x1fffff))
         assert self.answer()[:1] == b"O"
         self.no_reply = False
