@@ -51,6 +51,7 @@ libpostern_a_SOURCES += \
 	rules/record_value.c \
 	rules/replay.c rules/replay.h \
 	rules/replay_answers.c \
+	rules/replay_era.c \
 	rules/replay_follow.c \
 	rules/replay_session.c rules/replay_session.h \
 	rules/replay_watch.c \

@@ -102,6 +102,11 @@ void replay_answers(struct replay *r);
 /* Answers what is noted in the table, as far as it can be known. True: something was. */
 bool replay_resolve(struct replay *r, struct answers *table);
 
+/* ---- replay_era.c ---- */
+
+/* NULL: replay_configuration() has not been told of it. */
+const struct replay_era *replay_era_of(const struct replay *r, struct str revision);
+
 /* ---- replay_watch.c ---- */
 
 /* A step was decided, as told of by t, or PENDING: who watches hears of it. */
