@@ -85,15 +85,23 @@ larger(int64_t *bin, const int64_t *other, size_t n)
 			bin[i] = other[i];
 }
 
+/* Moves on, also past what only a damaged blob can say: that something came later than it stands. */
+static void
+move_to(struct window *w, int64_t at)
+{
+	window_add(w, at, 0);
+	if (w->history.hour > w->at / 3600)
+		w->history.hour = w->at / 3600;
+}
+
 void
 window_merge(struct window *w, const struct window *other)
 {
 	struct window o = *other;
+	int64_t at = o.at > w->at ? o.at : w->at;
 
-	if (o.at > w->at)
-		window_add(w, o.at, 0);
-	else
-		window_add(&o, w->at, 0);
+	move_to(w, at);
+	move_to(&o, at);
 	larger(w->minute, o.minute, WINDOW_MINUTE_BINS);
 	larger(w->hour, o.hour, WINDOW_HOUR_BINS);
 	larger(w->day, o.day, WINDOW_DAY_BINS);
