@@ -519,6 +519,12 @@ test_a_lower_score(void **state)
 	assert_in_range(t.accept_reject, w->of_score_2 * 9 / 10, w->of_score_2);
 	assert_true(t.accept_reject + t.n[REPLAY_UNKNOWN] >= w->of_score_2);
 	assert_int_equal(t.reject_accept, 0);
+	/* With counters as they were, nothing is left to be unknown. */
+	w->frozen = true;
+	t = replay(w, text);
+	w->frozen = false;
+	assert_int_equal(t.accept_reject, w->of_score_2);
+	assert_int_equal(t.n[REPLAY_UNKNOWN], 0);
 	free(text);
 }
 
