@@ -7,7 +7,6 @@ import email.utils
 import json
 import os
 import pwd
-import random
 import re
 import select
 import shutil
@@ -18,19 +17,11 @@ import sys
 import tempfile
 import time
 
-START_LIMIT = 30  # seconds for a server to come up
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
 
+from play import free_port  # noqa: E402, F401  pylint: disable=wrong-import-position,unused-import
 
-def free_port():
-    """Below those that the system gives to connections, of which other tests make many meanwhile."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
+START_LIMIT = 60  # seconds for a server to come up on a busy machine
 
 
 def until(true, limit=START_LIMIT, what="something", pause=0.02):
@@ -79,7 +70,7 @@ class Process:
             return found
         return until(look, limit, f"{pattern!r} of {self.child.args[0]}")
 
-    def stop(self, limit=20):
+    def stop(self, limit=START_LIMIT):
         if self.running():
             self.child.terminate()
             try:
@@ -226,7 +217,7 @@ cat >"$folder/tmp/$file" && mv "$folder/tmp/$file" "$folder/new/$file" || exit 7
                 found.append(f.read())
         return found
 
-    def await_messages(self, address, n=1, limit=20):
+    def await_messages(self, address, n=1, limit=START_LIMIT):
         until(lambda: len(self.messages(address)) >= n, limit, f"{n} messages for {address}")
         return self.messages(address)
 
@@ -340,7 +331,7 @@ postlog unix-dgram n - n - 1 postlogd
             return done.returncode == 0
         said = []
         try:
-            until(started, 10, "Postfix", pause=1)
+            until(started, START_LIMIT, "Postfix", pause=1)
         except TimeoutError:
             raise RuntimeError(f"Postfix does not start: {said[-1]}{self.text()[-2000:]}") from None
         until(lambda: answers(self.port, self.host), what="Postfix")
@@ -360,7 +351,7 @@ postlog unix-dgram n - n - 1 postlogd
         pid = self.master()
         try:
             subprocess.run(["postfix", "-c", self.conf, "stop"], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, check=False, timeout=20)
+                           stderr=subprocess.DEVNULL, check=False, timeout=START_LIMIT)
         except subprocess.TimeoutExpired:
             pass
         if pid and self.master() == pid:
@@ -526,6 +517,13 @@ class Posternd:
         return journal_entries(os.path.join(os.path.dirname(self.program), "postern"),
                                self.config, *more)
 
+    def await_entries(self, recipient, n=1):
+        """Those of messages for it: of what was accepted they come a little behind the reply."""
+        def there():
+            found = [e for e in self.entries().values() if e["recipients"] == [recipient]]
+            return found if len(found) >= n else None
+        return until(there, what=f"{n} entries for {recipient}")
+
     def children(self):
         found = []
         for name in os.listdir("/proc"):
@@ -595,6 +593,6 @@ def swaks(port, sender, recipient, data, more=()):
         f.flush()
         done = subprocess.run(
             ["swaks", "--server", "127.0.0.1", "--port", str(port), "--from", sender,
-             "--to", recipient, "--timeout", "30", "--no-data-fixup", "--data", "@" + f.name,
+             "--to", recipient, "--timeout", "60", "--no-data-fixup", "--data", "@" + f.name,
              *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return done.stdout.decode("utf-8", "replace"), done.returncode

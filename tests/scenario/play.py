@@ -16,7 +16,8 @@ import threading
 import time
 import traceback
 
-WAIT = 20  # seconds that anything awaited may take on a busy machine
+WAIT = 60  # seconds that anything awaited may take on a busy machine
+EARLY = 0.02  # seconds by which a timer may seem to be early: its clock is a coarse one
 
 # A reply that tells of a message taken.
 YES = re.compile(rb"(250-[^\r\n]{0,500}\r\n)*250 [^\r\n]{0,500}\r\n")
@@ -29,16 +30,23 @@ class Skip(Exception):
     """What a case needs is not installed."""
 
 
+CLAIMS = []  # sockets with a name for each port
+
+
 def free_port():
-    """Below those that the system gives to connections, of which other tests make many meanwhile."""
+    """One that no other test gets while this one runs: it is claimed by a name that only one process can have. Below those
+    that the system gives to connections, of which other tests make many meanwhile."""
     while True:
         port = random.randrange(10000, 32000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
+                claim.bind("\0postern-test-port-%d" % port)
                 s.bind(("127.0.0.1", port))
+                CLAIMS.append(claim)
                 return port
             except OSError:
-                pass
+                claim.close()
 
 
 def until(condition, what="it"):
@@ -96,8 +104,8 @@ class MTA:
         self.tls = None      # an ssl.SSLContext: STARTTLS is offered
         self.handshakes = 0  # those that succeeded
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind((host, 0))
-        self.port = self.socket.getsockname()[1]
+        self.port = free_port()
+        self.socket.bind((host, self.port))
         self.socket.listen(64)
         self.lock = threading.Lock()
         self.stopping = False
@@ -294,7 +302,7 @@ class Postern:
 
     def __init__(self, mta_port, settings="", rules="at connect { }", handoff="",
                  host="127.0.0.1", mta_host="127.0.0.1", threads=1, dns_port=None,
-                 store="store sqlite"):
+                 store="store sqlite", drain="5s"):
         self.folder = tempfile.mkdtemp(prefix="postern-scenario-")
         self.port = free_port()
         self.host = host
@@ -303,12 +311,12 @@ class Postern:
             f.write('hostname "mx.example.org"\n'
                     'database "%s"\n'
                     "threads %d\n"
-                    "drain 5s\n"
+                    "drain %s\n"
                     "listen proxy %s port %d\n"
                     "backend %s port %d %s\n"
                     "resolver forward 127.0.0.1 port %d\n"
                     "%s\n%s\n%s\n"
-                    % (self.folder, threads, host, self.port, mta_host, mta_port, handoff,
+                    % (self.folder, threads, drain, host, self.port, mta_host, mta_port, handoff,
                        dns_port or free_port(), store, settings, rules))
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen([posternd(), "-f", "-c", self.conf], stderr=self.log,
