@@ -236,8 +236,7 @@ def mechanisms(tap, w):
                     stored = deliver(w, c, recipient)
                 matches(r"by mx\.example\.org with ESMTPSA id ", stored, "our field")
                 matches(r"\(Authenticated sender: alice", stored, "Postfix's field")
-                entry = next(e for e in w.posternd.entries().values()
-                             if e["recipients"] == [recipient])
+                entry = w.posternd.await_entries(recipient)[0]
                 equal(entry["account"], "alice", "the account in the journal")
     for name in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
         with tap.case(f"{name}, whose server proves itself too"):

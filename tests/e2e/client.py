@@ -8,7 +8,7 @@ import ssl
 # code: of the reply; text: its lines without the code, joined by LF; lines: as they came
 Reply = collections.namedtuple("Reply", "code text lines")
 
-LIMIT = 20  # seconds without an octet
+LIMIT = 60  # seconds without an octet
 
 
 class Client:

@@ -22,7 +22,7 @@ from tap import Tap, equal, matches, need  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SENDER = "a@other.test"
-LIMIT = 60  # seconds for a client
+LIMIT = 120  # seconds for a client
 
 SETTINGS = """hostname "mx.example.org"
 database "{folder}"

@@ -6,7 +6,7 @@ import signal
 
 import matrix
 from client import Client
-from lab import free_port, make_key, message, sign, txt
+from lab import START_LIMIT, free_port, make_key, message, sign, txt
 from tap import equal, lacks, matches
 
 SETTINGS = """hostname "mx.example.org"
@@ -95,8 +95,7 @@ def header_fields(tap, w):
               "the other results")
         equal(re.findall(r"(?m)^X-Kept: (.)$", header), ["1", "2"], "the fields between them")
     with tap.case("the MTA's queue id is in the journal"):
-        entry = next(e for e in w.posternd.entries().values()
-                     if e["recipients"] == ["fields@example.org"])
+        entry = w.posternd.await_entries("fields@example.org")[0]
         assert entry["queue_id"] and entry["queue_id"] in said.text, f"{entry}, {said}"
 
 
@@ -186,7 +185,7 @@ def milter_dies(tap, w):
 def ending(tap, w):
     with tap.case("SIGTERM ends it, with exit code 0"):
         w.posternd.process.child.terminate()
-        equal(w.posternd.process.child.wait(20), 0, "the exit code")
+        equal(w.posternd.process.child.wait(START_LIMIT), 0, "the exit code")
         equal(w.posternd.faults(), "", "the faults in the log")
         lacks(r"problem=", w.posternd.text().rpartition("event=listening front=milter")[2])
     with tap.case("without it the MTA says 4yz"):

@@ -31,8 +31,7 @@ def both_fronts(tap, w, port, behind):
         for mta in (w.mta, behind):
             stored = mta.await_messages("both@example.org")[0].decode()
             equal(len(milter.results(stored)), 1, "the number of results")
-        fronts = [e["front"] for e in w.posternd.entries().values()
-                  if e["recipients"] == ["both@example.org"]]
+        fronts = [e["front"] for e in w.posternd.await_entries("both@example.org", 2)]
         equal(sorted(fronts), ["milter", "proxy"], "the journal")
 
 

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import matrix  # noqa: E402
-from lab import Lab, free_port  # noqa: E402
+from lab import START_LIMIT, Lab, free_port  # noqa: E402
 from tap import Tap, equal, matches, need  # noqa: E402
 
 SETTINGS = """hostname "mx.example.org"
@@ -50,7 +50,7 @@ class Mta:
 
     def __init__(self, port, steps=ALL_STEPS, version=6):
         """steps: what it offers; None: it does not negotiate at all."""
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT)
         self.steps = 0
         if steps is None:
             return
@@ -127,7 +127,7 @@ def conformance(tap, w):
     done = subprocess.run(
         ["miltertest", "-s", script, "-D", f"address=inet:{w.milter}@127.0.0.1",
          "-D", "hostname=mx.example.org"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
     text = done.stdout.decode("utf-8", "replace")
     for result, name in re.findall(r"^(ok|not ok) - (.*)$", text, re.M):
         with tap.case("miltertest: " + name):

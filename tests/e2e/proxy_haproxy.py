@@ -26,6 +26,7 @@ defaults
     timeout connect 5s
     timeout client 30s
     timeout server 30s
+    timeout check 30s
     log stdout format raw local0
 frontend smtp
     bind 127.0.0.1:%(front)d

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import matrix  # noqa: E402
 from client import Client, identifier  # noqa: E402
-from lab import Lab, free_port, message, until  # noqa: E402
+from lab import START_LIMIT, Lab, free_port, message, until  # noqa: E402
 from tap import Tap, equal, lacks, matches, need  # noqa: E402
 
 SETTINGS = """hostname "mx.example.org"
@@ -268,7 +268,7 @@ def draining(tap, w):
             equal(c.reply().code, 250, "the reply")
         w.postfix.await_messages("drain@example.org")
     with tap.case("and then ends, with exit code 0"):
-        equal(w.posternd.process.child.wait(20), 0, "the exit code")
+        equal(w.posternd.process.child.wait(START_LIMIT), 0, "the exit code")
         equal(w.posternd.faults(), "", "the faults in the log")
 
 
@@ -277,7 +277,7 @@ def damaged(tap, w):
     path = os.path.join(w.posternd.folder, "journal.db")
 
     def start():
-        done = subprocess.run([w.program, "-f", "-c", w.posternd.config], timeout=20, check=False,
+        done = subprocess.run([w.program, "-f", "-c", w.posternd.config], timeout=START_LIMIT, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout.decode("utf-8", "replace"), done.returncode
 
