@@ -65,11 +65,12 @@ on_reload(evutil_socket_t fd, short what, void *arg)
 		    w->config->revision);
 		say(w, WORD_KEPT);
 	} else {
-		log_info(NULL, "event=reload result=ok revision=%s before=%s", config->revision,
-		    w->config->revision);
 		slots_know(w->shared.slots, config);
 		for (size_t i = 0; i < w->n_loops; i++)
 			loop_reload(w->loop[i], config);
+		/* Whoever connects after he has read this is judged by it. */
+		log_info(NULL, "event=reload result=ok revision=%s before=%s", config->revision,
+		    w->config->revision);
 		config_release(&w->config);
 		w->config = config;
 		say(w, WORD_LOADED);
