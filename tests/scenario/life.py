@@ -159,7 +159,7 @@ def send_one(c, subject):
 @case
 def drain():
     """SIGTERM: a message under way is finished, who says nothing gets 421, nobody new comes in"""
-    with World() as (mta, postern):
+    with World(drain="50s") as (mta, postern):
         idle, busy = postern.hello(), postern.hello()
         busy.envelope()
         busy.say("DATA", 354)
@@ -192,7 +192,7 @@ def drain_limit():
 @case
 def drain_milter():
     """A milter's message under way is finished, then its process ends"""
-    with World() as (_, postern):
+    with World(drain="50s") as (_, postern):
         idle, busy = Milter(postern.milter), Milter(postern.milter)
         busy.begin()
         os.kill(postern.pid, signal.SIGTERM)
@@ -231,7 +231,7 @@ class Load(threading.Thread):
 @case
 def upgrade_under_load():
     """Replaced twice while 300 messages come: each that was told 250 is at the MTA once, nobody is refused"""
-    with World(drain="20s") as (mta, postern):
+    with World(drain="50s") as (mta, postern):
         loads = [Load(postern, b"load%d" % i, 75, each) for i, each in enumerate((1, 1, 5, 75))]
         for load in loads:
             load.start()
@@ -251,7 +251,7 @@ def upgrade_under_load():
 @case
 def upgrade_keeps_sessions():
     """A session that is open when posternd is replaced goes on; at the end of `drain` it gets 421"""
-    with World(drain="2s") as (mta, postern):
+    with World(drain="8s") as (mta, postern):
         c = postern.hello()
         c.envelope()
         old = postern.upgrade()
@@ -266,7 +266,7 @@ def upgrade_keeps_sessions():
 @case
 def upgrade_milter():
     """A milter's session goes on too, and there is no moment at which its address refuses"""
-    with World(drain="20s") as (_, postern):
+    with World(drain="50s") as (_, postern):
         before = Milter(postern.milter)
         before.begin()
         stop, fault = threading.Event(), []
@@ -465,14 +465,18 @@ def watchdog():
     try:
         with World(env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": str(usec)},
                    program=program.name) as (_, postern):
-            manager.await_line("WATCHDOG=1")
-            beats = manager.listen(usec / 1e6 * 4).count("WATCHDOG=1")
-            assert 4 <= beats <= 9, beats
+            beats = []
+            for _ in range(10):
+                manager.await_line("WATCHDOG=1")
+                beats.append(time.monotonic())
+            # A busy machine may hold up some of them.
+            pauses = sorted(b - a for a, b in zip(beats, beats[1:]))
+            assert usec / 1e6 / 4 < pauses[4] < usec / 1e6, pauses
             worker = children(postern.pid)[0]
             os.kill(worker, signal.SIGSTOP)
             try:
-                manager.listen(usec / 1e6 / 2)
-                assert "WATCHDOG=1" not in manager.listen(usec / 1e6 * 2)
+                # Those that were under way may still come.
+                until(lambda: "WATCHDOG=1" not in manager.listen(usec / 1e6 * 2), "silence")
             finally:
                 os.kill(worker, signal.SIGCONT)
             manager.await_line("WATCHDOG=1")

@@ -305,7 +305,7 @@ def tiny(mta, postern):
     c.close()
 
 
-@with_options(settings="backend timeout end 500ms")
+@case
 def mta_dies(mta, postern):
     "a mail server that dies while chunks come is a 451 at the last of them"
     conns = []
@@ -370,7 +370,7 @@ def binary(mta, postern):
     c.close()
 
 
-@with_options(ehlo=BINARY, settings="backend timeout end 500ms")
+@with_options(ehlo=BINARY, settings="backend timeout end 4s")
 def binary_refused(mta, postern):
     "what the mail server says to a chunk is what the client hears, and nonsense is a 451"
     c = Client(postern)

@@ -12,7 +12,7 @@ import play
 from play import Client, MTA, Postern
 
 MESSAGE = b"A: b\r\n\r\nx\r\n.\r\n"
-SETTINGS = "backend timeout connect 2s\n"
+SETTINGS = "backend timeout connect 20s\n"
 CASES = []
 
 
@@ -76,6 +76,14 @@ def leave(c):
     c.close()
 
 
+def connected(mta):
+    """How many connections to it there are by what the system says: those that posternd has not closed."""
+    syn_sent, established = "02", "01"
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f][1:]
+    return sum(r[2] == "0100007F:%04X" % mta.port and r[3] in (syn_sent, established) for r in rows)
+
+
 def refusals(p):
     db = sqlite3.connect("file:%s/journal.db?mode=ro" % p.folder, uri=True)
     found = db.execute("SELECT code, rule, text FROM entry WHERE verdict <> 'accept'").fetchall()
@@ -110,8 +118,7 @@ def all_loops():
         clients = [ask(p) for _ in range(24)]
         while clients:
             ready = [c for c in clients if not silent(c)]
-            # The end of a connection may be on its way still when the next one is there.
-            assert mta.open <= 3 + len(ready), mta.open
+            assert connected(mta) <= 3, connected(mta)
             for c in ready:
                 c.expect(250)
                 assert c.data(MESSAGE) == 250
@@ -140,7 +147,7 @@ def too_long():
         c2 = ask(p)
         c2.expect(421, b"4.3.2 The mail server behind is busy")
         c2.expect_end()
-        assert 0.3 <= time.monotonic() - began < 5
+        assert 0.3 - play.EARLY <= time.monotonic() - began < 20
         said = refusals(p)
         assert [s[:2] for s in said] == [(421, "limit: connections of backend")], said
         assert c1.data(MESSAGE) == 250

@@ -3,9 +3,9 @@
 import time
 
 import play
-from play import MTA, WAIT, Client, Postern
+from play import EARLY, MTA, WAIT, Client, Postern
 
-HOLD = 1.0
+HOLD = 3.0  # longer than a busy machine takes for a greeting
 RULES = """
 at connect { delay %dms if not client.passed }
 at helo { reject 554 5.5.1 "too early" if client.early }
@@ -50,7 +50,7 @@ def held_and_remembered():
     "A stranger is held once; who waited is greeted at once from then on, its neighbour is not"
     with World() as postern:
         c, waited = greeted(postern)
-        assert waited >= HOLD, waited
+        assert waited >= HOLD - EARLY, waited
         c.say("EHLO client.example", 250)
         c.close()
         c, waited = greeted(postern)
@@ -58,7 +58,7 @@ def held_and_remembered():
         c.say("EHLO client.example", 250)
         c.close()
         c, waited = greeted(postern, source="127.0.0.2")
-        assert waited >= HOLD, waited
+        assert waited >= HOLD - EARLY, waited
         c.close()
 
 
@@ -68,7 +68,7 @@ def early():
     with World() as postern:
         for _ in range(2):
             c, waited = greeted(postern, b"EHLO client.example\r\n")
-            assert waited >= HOLD, waited
+            assert waited >= HOLD - EARLY, waited
             c.expect(554, b"too early")
             c.say("HELO client.example", 554)
             c.say("EHLO client.example", 554)
@@ -113,7 +113,7 @@ def many():
         held = [Client(postern, greet=False) for _ in range(90)]
         for c in held:
             c.expect(220)
-        assert HOLD <= time.monotonic() - began < WAIT
+        assert HOLD - EARLY <= time.monotonic() - began < WAIT
         for c in held:
             c.close()
 

@@ -22,7 +22,7 @@ CASES = []
 def entries(postern):
     """What is in the journal once posternd has ended: (rule, step, verdict, code) -> times."""
     postern.process.terminate()
-    postern.process.wait(30)
+    postern.process.wait(play.WAIT)
     command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
     verified = subprocess.run([command, "-c", postern.conf, "log", "--verify"], stdout=subprocess.PIPE)
     assert verified.returncode == 0, verified.stdout
@@ -34,13 +34,13 @@ def entries(postern):
     return {r[:4]: r[4] for r in rows}
 
 
-def case(name, want, settings="", rules="at connect { }", mta_says=None, tls=False, ehlo=None):
+def case(name, want, settings="", rules="at connect { }", mta_says=None, tls=False, ehlo=None, drain="5s"):
     """want: (rule, step, verdict, code, times), each of which has to be there."""
     def decorate(function):
         def run():
             mta = MTA(**({"ehlo": ehlo} if ehlo else {}))
             mta.says = mta_says or {}
-            postern = Postern(mta.port, settings + (setting(OURS) if tls else ""), rules)
+            postern = Postern(mta.port, settings + (setting(OURS) if tls else ""), rules, drain=drain)
             try:
                 function(postern, mta)
                 # Whoever is there when posternd ends has an entry of its own.
@@ -305,7 +305,7 @@ def _(postern, mta):
 @case("dialogues of AUTH that are broken off",
       [("reply: AUTH_CANCELLED", "helo", "reject", 501, 2), ("reply: AUTH_BASE64", "helo", "reject", 501, 1),
        ("reply: AUTH_LONG", "helo", "reject", 500, 1), ("limit: command time", "helo", "tempfail", 421, 1)],
-      CLEAR + "timeout command 1s\n", mta_says={"AUTH": b"334 \r\n", "*": b"501 5.7.0 as you like\r\n"}, ehlo=OFFERS)
+      CLEAR + "timeout command 3s\n", mta_says={"AUTH": b"334 \r\n", "*": b"501 5.7.0 as you like\r\n"}, ehlo=OFFERS)
 def _(postern, mta):
     c = Client(postern)
     c.hello()
@@ -361,28 +361,31 @@ def silent(postern, *clients):
         c.expect_end()
 
 
-TIMES = "timeout greeting 1s\ntimeout command 1s\ntimeout tls 1s\ntimeout data block 1s\n"
+TIMES = "timeout greeting 3s\ntimeout command 3s\ntimeout tls 1s\ntimeout data block 1s\n"
 
 
 @case("who is silent, or says half of a command, at each step",
       [("limit: command time", "helo", "tempfail", 421, 2), ("limit: command time", "mail", "tempfail", 421, 2),
        ("limit: command time", "rcpt", "tempfail", 421, 3), ("limit: command time", "message", "tempfail", 421, 2)], TIMES)
 def _(postern, mta):
-    steps = [[Client(postern), Client(postern)] for _ in range(4)]
-    rcpts = Client(postern)
-    for clients in steps[1:] + [[rcpts]]:
-        for c in clients:
+    def at(n):
+        """One that comes so far, without a pause that would be too long."""
+        c = Client(postern)
+        if n > 0:
             c.hello()
-    for c in steps[2]:
-        c.say("MAIL FROM:<a@example.net>", 250)
-    rcpts.envelope()
-    for c in steps[3]:
-        c.envelope()
-        c.send(b"BDAT 1\r\nx")
-        c.expect(250)
-    for _, c in steps:
-        c.send(b"RCP")
-    silent(postern, rcpts, *(c for clients in steps for c in clients))
+        if n > 1:
+            c.say("MAIL FROM:<a@example.net>", 250)
+        if n > 2:
+            c.say("RCPT TO:<b@example.org>", 250)
+        if n > 3:
+            c.send(b"BDAT 1\r\nx")
+            c.expect(250)
+        return c
+    clients = [at(3)]
+    for n in (0, 1, 2, 4):
+        clients += [at(n), at(n)]
+        clients[-1].send(b"RCP")
+    silent(postern, *clients)
 
 
 @case("a TLS handshake that does not go on", [("limit: TLS handshake", "helo", "tempfail", 421, 2)], TIMES, tls=True)
@@ -434,7 +437,7 @@ def _(postern, mta):
 
 
 @case("sessions that last too long, at each step",
-      [("limit: session time", s, "tempfail", 421, 1) for s in ("helo", "mail", "rcpt", "message")], "timeout session 2s\n")
+      [("limit: session time", s, "tempfail", 421, 1) for s in ("helo", "mail", "rcpt", "message")], "timeout session 6s\n")
 def _(postern, mta):
     clients = [Client(postern) for _ in range(4)]
     for c in clients[1:]:
@@ -465,7 +468,7 @@ def _(postern, mta):
 
 @case("who is there when posternd stops, at each step: a message that has begun is brought to its end",
       [("reply: SHUTDOWN", "helo", "tempfail", 421, 1), ("reply: SHUTDOWN", "mail", "tempfail", 421, 3),
-       ("", "message", "accept", 250, 1)])
+       ("", "message", "accept", 250, 1)], drain="50s")
 def _(postern, mta):
     greeted, ehlo, rcpt, data = clients = [Client(postern) for _ in range(4)]
     for c in clients[1:]:

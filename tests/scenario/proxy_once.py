@@ -229,7 +229,11 @@ def half_closed(mta, postern):
 @with_options()
 def side_by_side(mta, postern):
     "equal messages over several connections at a time are delivered each"
+    # All of them are there before the first is answered, however long that takes.
+    mta.may.clear()
     clients = [sent(postern, stuffed(MESSAGE)) for _ in range(20)]
+    play.until(lambda: mta.at_dot == 20, "all messages to reach the mail server")
+    mta.may.set()
     for c in clients:
         c.expect(250)
     for c in clients:

@@ -7,7 +7,7 @@ import signal
 import play
 from play import Client, MTA, Postern
 
-SETTINGS = "probe every 200ms\nprobe retry 200ms\nbackend timeout connect 2s\n"
+SETTINGS = "probe every 200ms\nprobe retry 200ms\nbackend timeout connect 20s\n"
 MESSAGE = b"A: b\r\n\r\nx\r\n.\r\n"
 CASES = []
 
@@ -109,7 +109,7 @@ def over():
         a.stop()
         send(p, 4)
         assert len(b.taken) == 6 and not a.taken
-    text = run(play_it, [MTA(), MTA()], settings="backend timeout connect 2s\n")
+    text = run(play_it, [MTA(), MTA()], settings="backend timeout connect 20s\n")
     assert "event=backend-away" in text, text
 
 

@@ -29,7 +29,7 @@ MESSAGE = stuffed(b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n")
 MANY = "sessions_per_client 200\n"
 # Where it is not about time: a machine that does other things too may need longer than 50 ms for an answer of Redis.
 PATIENT = "store timeout 5s\n"
-# What a command may take when Redis is away: its 50 ms, and room for such a machine; most commands, and any.
+# What a command may take when Redis is away: its 50 ms, and some room; most commands, and any.
 SOON, LATEST = 0.3, 2.0
 
 CASES = []
@@ -176,12 +176,16 @@ def counted():
                 c.data(MESSAGE, 250)
             c.close()
         at_once([(send, p) for p in w.posterns for _ in range(6)])
-        status, text = command(w.posterns[0], "quota", "show", "127.0.0.1", "--json")
-        assert status == 0 and '"used":300' in text.replace(" ", ""), text
+
+        def used():
+            status, text = command(w.posterns[0], "quota", "show", "127.0.0.1", "--json")
+            return status == 0 and int(re.search('"used": ?([0-9]+)', text).group(1))
+        play.until(lambda: used() >= 300, "all to be counted")
+        assert used() == 300, used()
 
 
 class Load:
-    """Sessions that go on and on; what each command was told, when, and how long it took."""
+    """Sessions that go on and on; when each began, what it was told, and how long a command took."""
 
     def __init__(self, posterns, n):
         self.stopping = False
@@ -198,14 +202,16 @@ class Load:
         while not self.stopping:
             k += 1
             try:
+                began = time.monotonic()
                 got = attempt(postern, "u%d.x@n%s.example" % (k, "abcdefghijkl"[i]))
-                self.done.append((time.monotonic(), *got))
+                self.done.append((began, *got))
             except (OSError, AssertionError, TypeError) as e:
                 self.wrong.append(repr(e))
                 return
 
     def since(self, then):
-        return [(c, took) for at, c, took in self.done if at > then]
+        """Of those that began after that."""
+        return [(c, took) for began, c, took in self.done if began > then]
 
     def stop(self):
         self.stopping = True
@@ -215,9 +221,11 @@ class Load:
         assert not any(t.is_alive() for t in self.threads)
 
 
-def in_time(times):
-    times = sorted(times)
-    assert times[-1] < LATEST and times[len(times) * 95 // 100] < SOON, (len(times), times[len(times) // 2], times[-20:])
+def in_time(times, before):
+    """Beside what they took before: a machine that does other things too is slower, with Redis or without."""
+    times, before = sorted(times), sorted(before)
+    most, usual = times[len(times) * 95 // 100], before[len(before) * 95 // 100]
+    assert most < SOON + 3 * usual and times[-1] < LATEST + 3 * before[-1], (len(times), most, times[-20:], before[-20:])
 
 
 @case
@@ -226,6 +234,7 @@ def killed():
     with World(GREYLIST % "delay 1h;", n=2, settings=MANY, threads=2) as w:
         load = Load(w.posterns, 6)
         play.until(lambda: len(load.done) > 200, "some load")
+        before = [took for _, _, took in load.done]
         assert {c for _, c, _ in load.done} == {451}, load.done[:5]
         w.redis.kill()
         then = time.monotonic()
@@ -238,7 +247,7 @@ def killed():
         then = time.monotonic()
         play.until(lambda: len(load.since(then + 0.3)) > 100, "load with Redis")
         load.stop()
-        in_time([took for _, _, took in load.done])
+        in_time([took for _, _, took in load.done], before)
         assert {c for c, _ in load.since(then + 0.3)} == {451}
         for p in w.posterns:
             assert len(lines(p, "failing")) == 1 and len(lines(p, "good")) == 1, p.log_text()[-2000:]
@@ -250,16 +259,19 @@ def stopped():
     with World(GREYLIST % "delay 1h;", settings=MANY, hasty=True) as w:
         load = Load(w.posterns, 6)
         play.until(lambda: len(load.done) > 100, "some load")
+        before = [took for _, _, took in load.done]
         w.redis.kill(signal.SIGSTOP)
         then = time.monotonic()
         play.until(lambda: len(load.since(then + 3)) > 30, "load without Redis")
         answers = load.since(then + 0.3)
         assert {c for c, _ in answers} == {250}, answers[:5]
         w.redis.kill(signal.SIGCONT)
+        then = time.monotonic()
         play.until(lambda: lines(w.posterns[0], "good"), "it to come back")
-        play.until(lambda: {c for _, c, _ in load.done[-20:]} == {451}, "load with Redis")
+        # Now and then this machine may need longer than 50 ms for an answer still.
+        play.until(lambda: sum(c == 451 for c, _ in load.since(then)) > 20, "load with Redis")
         load.stop()
-        in_time([took for _, _, took in load.done])
+        in_time([took for _, _, took in load.done], before)
 
 
 @case
@@ -318,15 +330,16 @@ def failover():
             play.until(lambda: code(p) == 451, "the Sentinel to be asked")
             play.until(lambda: code(p) == 250, "the delay")
             play.until(lambda: replica.keys() == w.redis.keys() and replica.keys(), "replication")
+            before = [attempt(p, source="127.0.0.8")[1] for _ in range(20)]
             w.redis.kill()
             times = []
-            end = time.monotonic() + 60
+            end = time.monotonic() + 120
             while not (sentinel.master() == replica.port and len(lines(p, "good")) > 0
                        and code(p, sender="new@elsewhere.example", source="127.0.0.7") == 451):
                 assert time.monotonic() < end, p.log_text()[-3000:]
                 times.append(attempt(p, source="127.0.0.8")[1])
                 time.sleep(0.05)
-            in_time(times)
+            in_time(times, before)
             # proven before, at the old master
             assert code(p, sender="third@example.net") == 250
         finally:
@@ -516,16 +529,25 @@ def refusal(postern, *words):
     return number, json.loads(said)
 
 
-def both(w, sender, want, **kwargs):
-    """A second after a change every posternd knows of it."""
-    time.sleep(1)
+def known(w):
+    """A change is known to each loop of every posternd, which says so once for each, and once at its start; they look twice
+    a second. Two changes are not to be made before this was asked of the first."""
+    w.changes = getattr(w, "changes", 0) + 1
+    for p in w.posterns:
+        play.until(lambda: p.log_text().count("event=exceptions ") == (w.changes + 1) * w.threads, "the change to be known")
+
+
+def both(w, sender, want, changed=True, **kwargs):
+    """What every posternd says, once it knows of the change."""
+    if changed:
+        known(w)
     got = [code(p, sender=sender, **kwargs) for p in w.posterns]
     assert got == [want] * len(w.posterns), (sender, want, got, [p.log_text()[-1500:] for p in w.posterns])
 
 
 @case
 def undone():
-    "A refusal that one posternd gave and `postern allow ID` undoes is undone at all of them within a second, and so is the undoing"
+    "A refusal that one posternd gave and `postern allow ID` undoes is undone at all of them, and so is the undoing"
     with World(REFUSE, n=2, threads=2) as w:
         a, b = w.posterns
         assert code(a, sender="a@refused.example") == code(b, sender="a@refused.example") == 550
@@ -547,12 +569,11 @@ def undone():
 def undone_for_a_while():
     "An exception that expires holds at all posternds until then, and at none of them after it"
     with World(REFUSE, n=2) as w:
-        refusal(w.posterns[1], "--until", "4s")
+        refusal(w.posterns[1], "--until", "12s")
         began = time.monotonic()
         both(w, "a@refused.example", 250)
-        assert time.monotonic() - began < 3, "the machine is too slow to tell"
         # it ends with a whole second
-        time.sleep(5.2 - (time.monotonic() - began))
+        time.sleep(max(13.2 - (time.monotonic() - began), 0))
         assert [code(p, sender="a@refused.example") for p in w.posterns] == [550, 550]
         status, text = command(w.posterns[0], "lists", "--json")
         assert status in (0, 1) and '"number"' not in text, text
@@ -568,7 +589,7 @@ def blocked():
         status, said = command(b, "block", "127.0.0.1", "--yes", "--json")
         assert status == 0, said
         # in place of the greeting
-        time.sleep(1)
+        known(w)
         for p in w.posterns:
             c = Client(p, greet=False)
             c.expect(554, b"Blocked by the administrator")
@@ -587,7 +608,7 @@ def undone_without_redis():
         w.redis.kill()
         for p in w.posterns:
             play.until(lambda: lines(p, "failing"), "it to be missed")
-        both(w, "a@refused.example", 250)
+        both(w, "a@refused.example", 250, changed=False)
         status, text = command(b, "block", "192.0.2.1", "--yes")
         assert status == 2 and "Connection refused" in text, text
         w.redis.start()

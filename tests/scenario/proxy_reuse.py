@@ -10,7 +10,7 @@ import play
 from play import Client, DIE, MTA, Postern
 
 MESSAGE = b"A: b\r\n\r\nx\r\n.\r\n"
-SETTINGS = "trust 127.0.0.1\nprobe every 1d\nprobe retry 200ms\nbackend timeout connect 2s\n"
+SETTINGS = "trust 127.0.0.1\nprobe every 1d\nprobe retry 200ms\nbackend timeout connect 20s\n"
 WORDS = b"NAME ADDR PORT PROTO HELO LOGIN"
 CASES = []
 
@@ -153,7 +153,7 @@ def reset_refused():
             play.until(lambda: mta.connections == 3 and mta.open <= (says is play.HANG), "the connections to end")
             mta.connections = 0
             mta.all_lines.clear()
-    run(play_it, settings="backend timeout command 2s\n")
+    run(play_it, settings="backend timeout command 5s\n")
 
 
 @case

@@ -9,7 +9,7 @@ import play
 from play import Client, MTA, Postern
 
 MESSAGE = b"A: b\r\n\r\nx\r\n.\r\n"
-SETTINGS = "probe every 200ms\nprobe retry 200ms\nbackend timeout connect 2s\n"
+SETTINGS = "probe every 200ms\nprobe retry 200ms\nbackend timeout connect 20s\n"
 CASES = []
 
 

@@ -33,8 +33,7 @@ def case(settings="", logged=(), quiet=False, threads=1):
 
 
 def drip(c, octets, pause, seconds=play.WAIT):
-    """Sends an octet, or one of a list of pieces, at a time, over and over, until there is a reply; returns it
-    with the time it took."""
+    """Sends an octet, or one of a list of pieces, at a time, over and over, until there is a reply; returns it."""
     pieces = octets if isinstance(octets, list) else [bytes([o]) for o in octets]
     start = time.monotonic()
     n = 0
@@ -46,28 +45,31 @@ def drip(c, octets, pause, seconds=play.WAIT):
             pass
         n += 1
         try:
-            code, text = c.reply()
-            return code, text, time.monotonic() - start
+            return c.reply()
         except socket.timeout:
             pass
     raise AssertionError("no reply in %d s" % seconds)
 
 
-def expect_drip(c, octets, text, least, most, pause=0.05):
-    code, got, took = drip(c, octets, pause)
+def expect_drip(begin, octets, text, least, pause=0.05):
+    """A client, made by begin(), that drips until it is told so, which takes `least` seconds: no longer than drip() waits."""
+    start = time.monotonic()
+    c = begin()
+    code, got = drip(c, octets, pause)
+    took = time.monotonic() - start
     assert code == 421 and text in got, (code, got)
-    # The machine may be slow, but not the clock.
-    assert least <= took <= most, took
+    assert took >= least - play.EARLY, took
     c.socket.settimeout(play.WAIT)
     c.expect_end()
     c.close()
 
 
-def in_data(postern):
+def in_data(postern, octets=b""):
     c = Client(postern)
     c.hello()
     c.envelope()
     c.say("DATA", 354)
+    c.send(octets)
     return c
 
 
@@ -77,19 +79,21 @@ def greeting(mta, postern):
     c = Client(postern)
     c.expect(421, b"4.4.2")
     c.expect_end()
-    expect_drip(Client(postern), b"EHLO client.example", b"4.4.2 Timeout", 0.9, 4)
+    expect_drip(lambda: Client(postern), b"EHLO client.example", b"4.4.2 Timeout", 1)
 
 
-@case("timeout command 1s", logged=["command time"])
+@case("timeout command 3s", logged=["command time"])
 def command(mta, postern):
     "a command octet by octet; RCPT within a transaction"
-    c = Client(postern)
-    c.hello()
-    c.say("MAIL FROM:<a@example.net>", 250)
-    expect_drip(c, b"RCPT TO:<b@example.org>", b"4.4.2 Timeout", 0.9, 4)
+    def begin():
+        c = Client(postern)
+        c.hello()
+        c.say("MAIL FROM:<a@example.net>", 250)
+        return c
+    expect_drip(begin, b"RCPT TO:<b@example.org>", b"4.4.2 Timeout", 3)
 
 
-@case("timeout command 1s")
+@case("timeout command 3s")
 def silence(mta, postern):
     "between commands: silence is told 421, and is no limit met"
     c = Client(postern)
@@ -108,30 +112,26 @@ def pause(mta, postern):
     assert mta.taken == []
 
 
-@case("timeout data block 2s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
+@case("timeout data block 20s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
 def rate(mta, postern):
     "a message octet by octet, faster than any pause but below the rate"
-    c = in_data(postern)
-    c.send(BEGIN)
-    expect_drip(c, b"a", b"4.4.2 The message comes too slowly", 0.9, 4)
+    expect_drip(lambda: in_data(postern, BEGIN), b"a", b"4.4.2 The message comes too slowly", 1)
     assert mta.taken == []
 
 
-@case("timeout data block 2s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
+@case("timeout data block 20s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
 def rate_credit(mta, postern):
     "many octets at first are no credit for later"
-    c = in_data(postern)
-    c.send(BEGIN + (b"a" * 70 + b"\r\n") * 4000)
-    expect_drip(c, b"a", b"4.4.2 The message comes too slowly", 0.9, 5)
+    expect_drip(lambda: in_data(postern, BEGIN + (b"a" * 70 + b"\r\n") * 4000), b"a", b"4.4.2 The message comes too slowly", 1)
 
 
-@case("timeout data block 2s\ndata_rate 1000\ndata_rate_over 1s")
+@case("data_rate 1000\ndata_rate_over 1s")
 def rate_kept(mta, postern):
     "who keeps the rate is let finish, however long it takes"
     c = in_data(postern)
     c.send(BEGIN)
     for i in range(40):
-        c.send(b"a" * 250 + b"\r\n")
+        c.send((b"a" * 250 + b"\r\n") * 20)
         time.sleep(0.08)
     c.send(b".\r\n")
     c.expect(250)
@@ -139,22 +139,22 @@ def rate_kept(mta, postern):
     c.close()
 
 
-@case("timeout data block 2s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
+@case("timeout data block 20s\ndata_rate 1000\ndata_rate_over 1s", logged=["data rate"])
 def chunks(mta, postern):
     "a chunk octet by octet"
-    c = Client(postern)
-    c.hello()
-    c.envelope()
-    c.send(b"BDAT 100000\r\n")
-    expect_drip(c, b"a", b"4.4.2 The message comes too slowly", 0.9, 4)
+    def begin():
+        c = Client(postern)
+        c.hello()
+        c.envelope()
+        c.send(b"BDAT 100000\r\n")
+        return c
+    expect_drip(begin, b"a", b"4.4.2 The message comes too slowly", 1)
 
 
 @case("timeout message 1s\ndata_rate 0", logged=["message time"])
 def message(mta, postern):
     "a message that does not come to its end, fast"
-    c = in_data(postern)
-    c.send(BEGIN)
-    expect_drip(c, [b"a" * 900 + b"\r\n"], b"4.4.2 The message takes too long", 0.9, 4, pause=0.01)
+    expect_drip(lambda: in_data(postern, BEGIN), [b"a" * 900 + b"\r\n"], b"4.4.2 The message takes too long", 1, pause=0.01)
 
 
 @case("timeout message 1s", logged=["message time"])
@@ -175,12 +175,12 @@ def small_chunks(mta, postern):
     c.close()
 
 
-@case("timeout session 2s\ntimeout data block 1s", logged=["session time"])
+@case("timeout session 2s", logged=["session time"])
 def session(mta, postern):
     "a session that does not end, busy as it may be"
+    start = time.monotonic()
     c = Client(postern)
     c.hello()
-    start = time.monotonic()
     while True:
         c.send(b"NOOP\r\n")
         code, text = c.reply()
@@ -189,7 +189,7 @@ def session(mta, postern):
         assert time.monotonic() - start < play.WAIT
         time.sleep(0.02)
     assert code == 421 and b"4.4.2 The session lasts too long" in text, text
-    assert 1.9 <= time.monotonic() - start < 6
+    assert time.monotonic() - start >= 2 - play.EARLY
     c.close()
 
 
@@ -198,19 +198,30 @@ def stressed(mta, postern):
     "who was slow before stress began is told when it begins"
     slow = [in_data(postern), Client(postern)]
     slow[0].send(BEGIN)
-    start = time.monotonic()
     last = Client(postern)
     for c in slow:
         c.expect(421, b"4.4.2 Timeout")
         c.expect_end()
         c.close()
-    assert time.monotonic() - start < 10
     last.close()
 
 
-@case("timeout command 60s\ntimeout data block 60s\nsessions_per_client 1000", threads=2)
+@case("timeout command 10m\ntimeout data block 10m\nsessions_per_client 1000", threads=2)
 def others(mta, postern):
     "200 that drip in every phase keep nobody else waiting"
+    def deliveries():
+        """How long each of some messages takes, sorted."""
+        took = []
+        for _ in range(20):
+            start = time.monotonic()
+            c = Client(postern)
+            c.hello()
+            c.envelope()
+            c.data(MESSAGE, 250)
+            c.close()
+            took.append(time.monotonic() - start)
+        return sorted(took)
+    alone = deliveries()
     slow = []
     for i in range(200):
         c = Client(postern)
@@ -229,19 +240,12 @@ def others(mta, postern):
                 c.send(b"X")
     dripping = threading.Thread(target=drip_on)
     dripping.start()
-    took = []
-    for i in range(20):
-        start = time.monotonic()
-        c = Client(postern)
-        c.hello()
-        c.envelope()
-        c.data(MESSAGE, 250)
-        c.close()
-        took.append(time.monotonic() - start)
+    took = deliveries()
     over.set()
     dripping.join()
-    assert sorted(took)[10] < 1, took
-    assert len(mta.taken) == 20
+    # What the machine does else slows both down.
+    assert took[10] < 1 + 10 * alone[10], (alone, took)
+    assert len(mta.taken) == 40
     for c in slow:
         c.close()
 

@@ -145,7 +145,7 @@ class Tunnel:
 
 
 class Sentinel:
-    """Watches `master`, whose name is mymaster; fails over after half a second."""
+    """Watches `master`, whose name is mymaster; fails over after two seconds."""
 
     def __init__(self, master, quorum=1):
         self.folder = tempfile.mkdtemp(prefix="postern-sentinel-")
@@ -154,7 +154,7 @@ class Sentinel:
         with open(conf, "w") as f:
             f.write("port %d\nbind 127.0.0.1\ndir %s\n"
                     "sentinel monitor mymaster 127.0.0.1 %d %d\n"
-                    "sentinel down-after-milliseconds mymaster 500\n"
+                    "sentinel down-after-milliseconds mymaster 2000\n"
                     "sentinel failover-timeout mymaster 3000\n" % (self.port, self.folder, master, quorum))
         self.log = open(os.path.join(self.folder, "log"), "wb")
         self.process = subprocess.Popen(["redis-sentinel", conf], stdout=self.log, stderr=self.log)
