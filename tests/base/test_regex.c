@@ -5,11 +5,11 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -120,16 +120,16 @@ test_time(void **state)
 	size_t at;
 	const struct regex *regex =
 	    regex_new(arena, STR("(x+x+)+y|(a?){20}a{20}|.*b.*b.*b.*c"), STR("i"), &at, &e);
-	int64_t began;
+	clock_t began;
 
 	assert_non_null(regex);
 	buf_init(&text, 1000000);
 	for (size_t i = 0; i < 100000; i++)
 		buf_add(&text, i % 2 ? STR("x") : STR("ab"));
-	began = clock_mono_us();
+	began = clock();
 	for (size_t i = 0; i < 10; i++)
 		assert_int_equal(regex_match(regex, buf_str(&text), &memory), REGEX_GAVE_UP);
-	assert_in_range(clock_mono_us() - began, 0, 2000000);
+	assert_true(clock() - began < 2 * CLOCKS_PER_SEC);
 	buf_free(&text);
 	regex_memory_free(&memory);
 	arena_free(&arena);

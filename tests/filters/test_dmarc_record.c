@@ -5,11 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -190,15 +190,15 @@ a_huge_record_costs_little(void **state)
 {
 	struct dmarc_record r;
 	struct buf text;
-	int64_t began;
+	clock_t began;
 
 	buf_init(&text, 65536);
 	buf_add(&text, STR("v=DMARC1;p=reject;"));
 	while (text.n + 10 < 65535)
 		buf_add(&text, STR("p=reject;="));
-	began = clock_mono_us();
+	began = clock();
 	dmarc_record_parse(buf_str(&text), &r);
-	assert_true(clock_mono_us() - began < 1000000);
+	assert_true(clock() - began < CLOCKS_PER_SEC);
 	assert_true(r.usable);
 	assert_int_equal(r.policy, DMARC_REJECT);
 	buf_free(&text);

