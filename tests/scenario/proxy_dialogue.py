@@ -538,7 +538,7 @@ def drip(mta, postern):
     c.close()
 
 
-@with_options(settings="timeout command 1s")
+@with_options(settings="timeout greeting 1s\ntimeout command 1s")
 def unread_replies(mta, postern):
     "who does not read our replies is closed"
     c = Client(postern, greet=False)
