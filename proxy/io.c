@@ -2,16 +2,8 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <linux/sockios.h>
-/* The C library's own tcp.h does not know what was acknowledged. */
-#include <linux/tcp.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -21,6 +13,7 @@
 
 #include "base/die.h"
 #include "base/tls.h"
+#include "proxy/io_socket.h"
 
 /* Read at once: little, as most lines are short and some never end; much, from who sends much. */
 #define READ_LITTLE 4096
@@ -146,25 +139,6 @@ on_writable(struct bufferevent *bev, void *arg)
 }
 
 /*
- * Sends what it can. The last words wait in the kernel for our end of output, so that both are one
- * packet.
- */
-static int
-send_some(struct io *io, struct evbuffer *output)
-{
-	struct evbuffer_iovec piece;
-	ssize_t sent;
-
-	if (evbuffer_peek(output, -1, NULL, &piece, 1) != 1)
-		return evbuffer_write(output, bufferevent_getfd(io->bev));
-	sent = send(bufferevent_getfd(io->bev), piece.iov_base, piece.iov_len,
-	    MSG_NOSIGNAL | (io->finishing ? MSG_MORE : 0));
-	if (sent > 0)
-		evbuffer_drain(output, (size_t)sent);
-	return (int)sent;
-}
-
-/*
  * After a large piece the bufferevent goes on: its next event comes from the next round of the
  * loop, so that a message that goes out as fast as it can be written does not hold up all others.
  */
@@ -173,13 +147,11 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct io *io = arg;
 	struct evbuffer *output = bufferevent_get_output(io->bev);
-	int sent;
+	ssize_t sent;
 
 	if (io->ssl || io->connecting || (bufferevent_get_enabled(io->bev) & EV_WRITE))
 		return;
-	evbuffer_unfreeze(output, 1);
-	sent = send_some(io, output);
-	evbuffer_freeze(output, 1);
+	sent = io_socket_send(bufferevent_getfd(io->bev), output, io->finishing);
 	/* Also after an error, for the bufferevent to find it and to tell. */
 	if (evbuffer_get_length(output) > 0 || sent >= IO_OUTPUT_LOW) {
 		bufferevent_enable(io->bev, EV_WRITE);
@@ -188,15 +160,6 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 	if (io->finishing)
 		finish(io);
 	io->on(io->owner, IO_DRAINED);
-}
-
-static void
-no_delay(struct bufferevent *bev)
-{
-	int yes = 1;
-
-	/* Replies and commands are small and awaited. Failing is harmless. */
-	(void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 }
 
 /* The words that can come of a socket; strerror() is not for threads. */
@@ -230,7 +193,7 @@ static void
 on_connected(struct io *io)
 {
 	if (!io->shaking) {
-		no_delay(io->bev);
+		io_socket_no_delay(bufferevent_getfd(io->bev));
 		io->connecting = false;
 		apply_reading(io);
 		io->on(io->owner, IO_CONNECTED);
@@ -263,35 +226,6 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	}
 }
 
-/* Right into the input: no copy is left behind of what may be a password. */
-static ssize_t
-receive(struct io *io, evutil_socket_t fd)
-{
-	struct evbuffer *input = bufferevent_get_input(io->bev);
-	struct evbuffer_iovec room[2];
-	ssize_t n, left;
-	int pieces;
-
-	evbuffer_unfreeze(input, 0);
-	pieces = evbuffer_reserve_space(input, io->much ? READ_MUCH : READ_LITTLE, room, 2);
-	if (pieces <= 0)
-		die("no memory for input");
-	if (pieces == 1)
-		n = recv(fd, room[0].iov_base, room[0].iov_len, 0);
-	else
-		n = readv(fd, room, pieces);
-	left = n;
-	for (int i = 0; i < pieces; i++) {
-		if (left < (ssize_t)room[i].iov_len)
-			room[i].iov_len = left > 0 ? (size_t)left : 0;
-		left -= (ssize_t)room[i].iov_len;
-	}
-	if (n > 0 && evbuffer_commit_space(input, room, pieces) != 0)
-		panic("what was reserved cannot be used");
-	evbuffer_freeze(input, 0);
-	return n;
-}
-
 /* In the clear. */
 static void
 on_input(evutil_socket_t fd, short what, void *arg)
@@ -303,7 +237,8 @@ on_input(evutil_socket_t fd, short what, void *arg)
 		disarm(io);
 		return;
 	}
-	n = receive(io, fd);
+	n = io_socket_receive(
+	    fd, bufferevent_get_input(io->bev), io->much ? READ_MUCH : READ_LITTLE);
 	if (n > 0) {
 		io->much = n >= READ_LITTLE;
 		on_readable(io->bev, io);
@@ -432,11 +367,7 @@ io_ssl(const struct io *io)
 bool
 io_pending(const struct io *io)
 {
-	evutil_socket_t fd = bufferevent_getfd(io->bev);
-	char octet;
-
-	return io_available(io) > 0 ||
-	    (fd >= 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
+	return io_available(io) > 0 || io_socket_pending(bufferevent_getfd(io->bev));
 }
 
 void
@@ -452,51 +383,13 @@ io_available(const struct io *io)
 	return evbuffer_get_length(bufferevent_get_input(io->bev));
 }
 
-static void
-drain_wiped(struct evbuffer *input, size_t n)
-{
-	struct evbuffer_iovec piece;
-
-	while (n > 0 && evbuffer_peek(input, (ev_ssize_t)n, NULL, &piece, 1) > 0) {
-		size_t now = piece.iov_len < n ? piece.iov_len : n;
-
-		explicit_bzero(piece.iov_base, now);
-		evbuffer_drain(input, now);
-		n -= now;
-	}
-}
-
-static enum io_line
-take_long(struct io *io, struct evbuffer *input, bool ended, size_t n)
-{
-	drain_wiped(input, n);
-	look_whether_full(io);
-	io->skipping = !ended;
-	return ended ? IO_LINE_LONG : IO_LINE_NONE;
-}
-
 enum io_line
 io_take_line(struct io *io, size_t max, struct buf *out)
 {
-	struct evbuffer *input = bufferevent_get_input(io->bev);
-	struct evbuffer_ptr lf = evbuffer_search(input, "\n", 1, NULL);
-	size_t n = lf.pos < 0 ? evbuffer_get_length(input) : (size_t)lf.pos + 1;
-	bool clean;
+	enum io_line line = io_line_take(bufferevent_get_input(io->bev), &io->skipping, max, out);
 
-	if (io->skipping || n > max)
-		return take_long(io, input, lf.pos >= 0, n);
-	if (lf.pos < 0)
-		return IO_LINE_NONE;
-	buf_clear(out);
-	require(buf_reserve(out, n));
-	evbuffer_copyout(input, out->p, n);
-	clean = n >= 2 && out->p[n - 2] == '\r' && memchr(out->p, '\r', n) == out->p + n - 2 &&
-	    memchr(out->p, '\0', n) == NULL;
-	out->n = clean ? n - 2 : n - 1;
-	out->p[out->n] = '\0';
-	drain_wiped(input, n);
 	look_whether_full(io);
-	return clean ? IO_LINE : IO_LINE_BARE;
+	return line;
 }
 
 struct str
@@ -554,26 +447,13 @@ io_unsent(const struct io *io)
 bool
 io_peer_ended(const struct io *io)
 {
-	struct pollfd pollfd = { .fd = bufferevent_getfd(io->bev), .events = POLLRDHUP };
-
-	return poll(&pollfd, 1, 0) != 0;
+	return io_socket_peer_ended(bufferevent_getfd(io->bev));
 }
 
 bool
 io_position(const struct io *io, uint64_t *sent, uint64_t *acknowledged)
 {
-	evutil_socket_t fd = bufferevent_getfd(io->bev);
-	struct tcp_info info;
-	socklen_t size = sizeof(info);
-	int queued;
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-	    size < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked) ||
-	    ioctl(fd, SIOCOUTQ, &queued) != 0)
-		return false;
-	*acknowledged = info.tcpi_bytes_acked;
-	*sent = info.tcpi_bytes_acked + (uint64_t)queued;
-	return true;
+	return io_socket_position(bufferevent_getfd(io->bev), sent, acknowledged);
 }
 
 void
@@ -608,25 +488,8 @@ io_why(const struct io *io)
 	return io->why;
 }
 
-static struct ip
-ip_and_port(const struct sockaddr_storage *address, uint16_t *port)
-{
-	/* The port is at the same place in both families. */
-	*port = ntohs(((const struct sockaddr_in *)address)->sin_port);
-	return ip_from_sockaddr((const struct sockaddr *)address);
-}
-
 struct endpoints
 io_ends(const struct io *io)
 {
-	struct sockaddr_storage own = { 0 }, peer = { 0 };
-	socklen_t own_length = sizeof(own), peer_length = sizeof(peer);
-	evutil_socket_t fd = bufferevent_getfd(io->bev);
-	struct endpoints ends = { 0 };
-
-	if (getsockname(fd, (struct sockaddr *)&own, &own_length) == 0)
-		ends.client_ip = ip_and_port(&own, &ends.client_port);
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0)
-		ends.server_ip = ip_and_port(&peer, &ends.server_port);
-	return ends;
+	return io_socket_ends(bufferevent_getfd(io->bev));
 }

@@ -2,8 +2,6 @@
  * io: one connection, whichever end of it is ours: octets in, octets out, a deadline. The seam
  * behind which bufferevents stand; once io_tls() has been called, who uses it need not know whether
  * the octets travel in the clear.
- * It also takes lines off the input for both dialogues, the client's and the MTA's; what ends a
- * message is mail/eod.h's alone.
  *
  * Belongs to one loop. on() is always called from the loop, never from inside a call of the
  * owner's, and the owner may free the connection in it. Nothing here fails: what goes wrong arrives
@@ -13,8 +11,7 @@
 #ifndef POSTERN_PROXY_IO_H
 #define POSTERN_PROXY_IO_H
 
-#include "base/buf.h"
-
+#include "proxy/io_line.h"
 #include "proxy/proxy_header.h"
 
 struct event_base;
@@ -33,13 +30,6 @@ enum io_event {
 	IO_ENDED, /* the peer sends no more; what it sent can still be taken, and it may still listen */
 	IO_CLOSED,  /* it failed: nothing goes either way any more */
 	IO_TIMEOUT, /* the deadline passed */
-};
-
-enum io_line {
-	IO_LINE_NONE, /* not yet complete */
-	IO_LINE,      /* ended by CR LF */
-	IO_LINE_BARE, /* ended by LF alone, or a CR or NUL stands in it */
-	IO_LINE_LONG, /* over the maximum: its octets are gone */
 };
 
 /* fd: a connected, nonblocking socket, taken over; -1: io_connect() follows. Reading is off. */
@@ -65,10 +55,7 @@ bool io_pending(const struct io *io);
 
 void io_read(struct io *io, bool on);
 size_t io_available(const struct io *io);
-/*
- * Takes a line of at most max octets, its end included, without its end. Nothing of it stays behind here:
- * it may be a password.
- */
+/* The next line of the input, as io_line_take() does it. */
 enum io_line io_take_line(struct io *io, size_t max, struct buf *out);
 /* The first piece of the input, as it lies in memory; io_drop() gives it up. */
 struct str io_peek(struct io *io);

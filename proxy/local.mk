@@ -12,6 +12,8 @@ libpostern_a_SOURCES += \
 	proxy/backend_target.c \
 	proxy/handoff.c \
 	proxy/io.c \
+	proxy/io_line.c \
+	proxy/io_socket.c \
 	proxy/limits.c \
 	proxy/once.c \
 	proxy/parking.c \
@@ -48,6 +50,8 @@ noinst_HEADERS += \
 	proxy/backend_link.h \
 	proxy/handoff.h \
 	proxy/io.h \
+	proxy/io_line.h \
+	proxy/io_socket.h \
 	proxy/limits.h \
 	proxy/once.h \
 	proxy/parking.h \

@@ -24,3 +24,4 @@ check_PROGRAMS += tests/proxy/test_limits
 check_PROGRAMS += tests/proxy/test_slots tests/proxy/test_pool
 check_PROGRAMS += tests/proxy/test_replay_follow
 tests_proxy_test_replay_follow_SOURCES = tests/proxy/test_replay_follow.c $(proxy_world)
+check_PROGRAMS += tests/proxy/test_io_line
