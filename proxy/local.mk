@@ -85,6 +85,7 @@ libpostern_a_SOURCES += \
 	proxy/milter_link.c proxy/milter_link.h \
 	proxy/milter_process.c proxy/milter_process.h \
 	proxy/milter_session.c proxy/milter_session.h \
+	proxy/milter_talk.c proxy/milter_talk.h \
 	proxy/milter_verdict.c \
 	proxy/notice_process.c proxy/notice_process.h \
 	proxy/notice_way.c proxy/notice_way.h \

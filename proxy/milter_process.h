@@ -1,6 +1,6 @@
 /*
  * milter_process: libmilter, in a process of its own. It takes part in no decision: its callbacks
- * pass events on to a loop of the worker (milter_link.h) and wait only where a verdict is due, at
+ * pass events on to a loop of the worker (milter_talk.h) and wait only where a verdict is due, at
  * MAIL, RCPT and the end of the message. What was refused at connect or HELO is therefore told at
  * MAIL, as MTAs themselves do.
  *
