@@ -34,6 +34,7 @@ libpostern_a_SOURCES += \
 	db/packed.c db/packed.h \
 	db/person.c db/person.h \
 	db/redis.c db/redis.h \
+	db/redis_greeting.c db/redis_greeting.h \
 	db/redis_link.c db/redis_link.h \
 	db/redis_lua.h \
 	db/redis_pipe.c db/redis_pipe.h \

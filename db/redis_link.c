@@ -10,7 +10,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "db/redis_pipe.h"
+#include "db/redis_greeting.h"
 
 #define MS INT64_C(1000)
 
@@ -96,69 +96,22 @@ arm(struct event *timer, int64_t us)
 
 /* --- what is out -------------------------------------------------------------------------------- */
 
-/* A command of texts. */
 static void
-say(struct redis_link *link, enum redis_sent_what what, int n, const char **argument)
+probe(struct redis_link *link)
 {
-	const struct redis_sent sent = { .what = what, .sent_us = clock_mono_us() };
-
-	require(redis_pipe_say(link->pipe, &sent, n, argument, NULL));
-}
-
-static void
-say_auth(struct redis_link *link, const char *user, const char *password)
-{
-	const char *with_user[] = { "AUTH", user, password };
-	const char *without[] = { "AUTH", password };
-
-	if (password[0] == '\0')
-		return;
-	if (user[0])
-		say(link, SENT_AUTH, 3, with_user);
-	else
-		say(link, SENT_AUTH, 2, without);
-}
-
-/* That it writes, too: it may be full, or a replica by now. */
-static void
-say_probe(struct redis_link *link)
-{
-	const char *argument[] = { "SET", link->command.text, "1", "EX", "60" };
-
-	snprintf(link->command.text, sizeof(link->command.text), "%salive", link->settings->prefix);
-	say(link, SENT_PROBE, 5, argument);
+	redis_probe(link->pipe, link->settings);
 	link->probing = true;
 }
 
 static void
 greet(struct redis_link *link)
 {
-	const struct redis_settings *s = link->settings;
-	const char *master[] = { "SENTINEL", "get-master-addr-by-name", s->sentinel };
-	const char *role[] = { "ROLE" };
-	const char *load[] = { "SCRIPT", "LOAD", NULL };
-	const char *select[] = { "SELECT", NULL };
-	char number[24];
-
 	if (link->at_sentinel) {
-		say_auth(link, "", s->sentinel_password);
-		say(link, SENT_MASTER, 3, master);
-		return;
+		redis_greet_sentinel(link->pipe, link->settings);
+	} else {
+		redis_greet(link->pipe, link->settings);
+		link->probing = true;
 	}
-	say_auth(link, s->user, s->password);
-	snprintf(number, sizeof(number), "%lld", (long long)s->number);
-	select[1] = number;
-	if (s->number > 0)
-		say(link, SENT_SELECT, 2, select);
-	if (s->sentinel[0])
-		say(link, SENT_ROLE, 1, role);
-	for (int i = 0; i < REDIS_SCRIPTS; i++) {
-		load[2] = redis_script_text((enum redis_script)i);
-		say(link, SENT_LOAD, 3, load);
-		redis_pipe_at(link->pipe, redis_pipe_out(link->pipe) - 1)->script =
-		    (enum redis_script)i;
-	}
-	say_probe(link);
 }
 
 /* False: it cannot be asked. */
@@ -346,33 +299,19 @@ ready(struct redis_link *link)
 
 /* --- replies ------------------------------------------------------------------------------------ */
 
-static bool
-is_ok(const redisReply *reply)
+static void
+refused(struct redis_link *link, const redisReply *reply)
 {
-	return reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0;
+	struct err e;
+
+	redis_refusal("a question", reply, &e);
+	failed(link, e.text);
 }
 
 static void
-refused(struct redis_link *link, const char *command, const redisReply *reply)
-{
-	char problem[400];
-
-	if (reply->type == REDIS_REPLY_ERROR)
-		snprintf(problem, sizeof(problem), "%s: %s", command,
-		    ESC(((struct str){ reply->str, reply->len < 200 ? reply->len : 200 })));
-	else
-		snprintf(problem, sizeof(problem), "%s: its answer is not understood", command);
-	failed(link, problem);
-}
-
-static void
-probed(struct redis_link *link, const struct redis_sent *s, const redisReply *reply)
+probed(struct redis_link *link, const struct redis_sent *s)
 {
 	link->probing = false;
-	if (!is_ok(reply)) {
-		refused(link, "SET", reply);
-		return;
-	}
 	if (link->state == LINK_GREETING) {
 		ready(link);
 		return;
@@ -399,15 +338,6 @@ told_master(struct redis_link *link, const redisReply *reply)
 	connect_next(link);
 }
 
-static void
-told_role(struct redis_link *link, const redisReply *reply)
-{
-	struct err e;
-
-	if (!redis_is_master(reply, &e))
-		failed(link, e.text);
-}
-
 static bool
 starts(const redisReply *reply, const char *word)
 {
@@ -427,7 +357,7 @@ told_error(struct redis_link *link, const struct redis_sent *s, const redisReply
 		return true;
 	}
 	if (redis_error_is_server(reply)) {
-		refused(link, "a question", reply);
+		refused(link, reply);
 	} else if (!link->odd) {
 		link->odd = true;
 		log_warn(NULL, "event=database name=redis problem=\"%s\"",
@@ -447,7 +377,7 @@ answered(struct redis_link *link, const struct redis_sent *s, const redisReply *
 		return;
 	ok = redis_answer_take(reply, &s->errand->ask);
 	if (!ok)
-		refused(link, "a question", reply);
+		refused(link, reply);
 	s->errand->done(s->errand, ok);
 }
 
@@ -455,31 +385,16 @@ static void
 replied(void *owner, const struct redis_sent *s, const struct redisReply *reply)
 {
 	struct redis_link *link = owner;
+	struct err e;
 
-	switch (s->what) {
-	case SENT_AUTH:
-	case SENT_SELECT:
-		if (!is_ok(reply))
-			refused(link, s->what == SENT_AUTH ? "AUTH" : "SELECT", reply);
-		return;
-	case SENT_ROLE:
-		told_role(link, reply);
-		return;
-	case SENT_LOAD:
-		if (reply->type != REDIS_REPLY_STRING ||
-		    strcmp(reply->str, link->command.sha[s->script]) != 0)
-			refused(link, "SCRIPT LOAD", reply);
-		return;
-	case SENT_PROBE:
-		probed(link, s, reply);
-		return;
-	case SENT_MASTER:
-		told_master(link, reply);
-		return;
-	case SENT_ASK:
+	if (s->what == SENT_ASK)
 		answered(link, s, reply);
-		return;
-	}
+	else if (s->what == SENT_MASTER)
+		told_master(link, reply);
+	else if (!redis_greeted(s, reply, &link->command, &e))
+		failed(link, e.text);
+	else if (s->what == SENT_PROBE)
+		probed(link, s);
 }
 
 static void
@@ -542,7 +457,7 @@ on_tend(evutil_socket_t fd, short what, void *arg)
 		failed(link, "no connection within a second");
 	} else if (link->away) {
 		if (!link->probing && redis_pipe_out(link->pipe) < REDIS_PIPE_MAX)
-			say_probe(link);
+			probe(link);
 		watch(link);
 		arm(link->tend, PROBE_MS * MS);
 	}
