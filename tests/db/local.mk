@@ -25,22 +25,24 @@ check_PROGRAMS += \
 	tests/db/test_two_writers \
 	tests/db/test_window
 db_folder = tests/db/folder.c tests/db/folder.h
+db_store_world = tests/db/store_world.c tests/db/store_world.h $(db_folder)
+db_journal_world = tests/db/journal_world.c tests/db/journal_world.h $(db_folder)
 db_redis = tests/db/redis.c tests/db/redis.h
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
-tests_db_test_distinct_SOURCES = tests/db/test_distinct.c $(db_folder)
+tests_db_test_distinct_SOURCES = tests/db/test_distinct.c $(db_store_world)
 tests_db_test_exception_SOURCES = tests/db/test_exception.c $(db_folder)
-tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_folder)
-tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_folder)
+tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_store_world)
+tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_journal_world)
 tests_db_test_journal_chain_SOURCES = tests/db/test_journal_chain.c $(db_folder)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_folder)
-tests_db_test_journal_sums_SOURCES = tests/db/test_journal_sums.c $(db_folder)
-tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_folder)
+tests_db_test_journal_sums_SOURCES = tests/db/test_journal_sums.c $(db_journal_world)
+tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_journal_world)
 tests_db_test_journal_forget_SOURCES = tests/db/test_journal_forget.c $(db_folder)
 tests_db_test_redis_link_SOURCES = tests/db/test_redis_link.c $(db_folder) $(db_redis)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
 tests_db_test_store_redis_SOURCES = tests/db/test_store_redis.c $(db_folder) $(db_redis)
-tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_folder)
+tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_store_world)
 tests_db_test_two_writers_SOURCES = tests/db/test_two_writers.c $(db_folder)
 
 # Built on demand: how fast it is.

@@ -4,41 +4,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "tests/db/folder.h"
+#include "tests/db/store_world.h"
 
 #define T0 1700000000
-
-struct world {
-	struct folder folder;
-	struct store *store;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct err e;
-
-	folder_make(&w->folder);
-	w->store = store_sqlite.open(folder_file(&w->folder, "store.db"), &e);
-	*state = w;
-	return w->store == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	store_sqlite.close(&w->store);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
 
 static int64_t
 ask(struct store *store, const char *key, struct str hashes, int64_t after)

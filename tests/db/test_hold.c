@@ -12,39 +12,11 @@
 #include <cmocka.h>
 
 #include "db/store_sqlite.h"
-#include "tests/db/folder.h"
+#include "tests/db/store_world.h"
 
 #define T0 1700000000 /* begins a bin of each window */
 #define KEY "rate:messages:account:alice"
 #define LASTS 1200
-
-struct world {
-	struct folder folder;
-	struct store *store;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct err e;
-
-	folder_make(&w->folder);
-	w->store = store_sqlite.open(folder_file(&w->folder, "store.db"), &e);
-	*state = w;
-	return w->store == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	store_sqlite.close(&w->store);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
 
 static struct question
 question(enum take_what what, uint64_t holder, int64_t n, int64_t day)

@@ -12,39 +12,10 @@
 #include <cmocka.h>
 
 #include "db/schema.h"
-#include "tests/db/folder.h"
+#include "tests/db/journal_world.h"
 
 #define T0 1700000000000 /* milliseconds */
 #define HOUR 3600000
-
-struct world {
-	struct folder folder;
-	struct journal *journal, *reader;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	folder_make(&w->folder);
-	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
-	w->reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
-	*state = w;
-	return w->journal == NULL || w->reader == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	journal_close(&w->reader);
-	journal_close(&w->journal);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
 
 static struct journal_record
 record(int64_t time_ms)

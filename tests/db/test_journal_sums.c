@@ -3,54 +3,15 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "db/journal.h"
-#include "tests/db/folder.h"
+#include "tests/db/journal_world.h"
 
 #define HOUR 3600000LL
 #define T0 (472222 * HOUR)
 #define SAID 8000
-
-struct world {
-	struct folder folder;
-	struct journal *journal, *reader;
-	uint32_t random;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	folder_make(&w->folder);
-	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
-	w->reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
-	w->random = 4711;
-	*state = w;
-	return w->journal == NULL || w->reader == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	journal_close(&w->reader);
-	journal_close(&w->journal);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
-
-static unsigned
-draw(struct world *w, unsigned below)
-{
-	w->random = w->random * 1664525 + 1013904223;
-	return (w->random >> 8) % below;
-}
 
 /* Entries in hours from T0 on, mostly in order. */
 static void
@@ -219,17 +180,7 @@ test_true(void **state)
 static int64_t
 number(struct world *w, const char *sql)
 {
-	sqlite3_stmt *stmt;
-	sqlite3 *handle;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(handle);
-	return n;
+	return folder_number(&w->folder, "journal.db", sql);
 }
 
 /* n refusals, each of another sender, and one sender that comes as often. */

@@ -13,58 +13,12 @@
 
 #include "base/log.h"
 #include "db/journal.h"
-#include "tests/db/folder.h"
+#include "tests/db/journal_world.h"
 
 #define T0 1700000000000
 #define SEGMENT 131072
 #define SPAN 128 /* entries that are added at once */
 #define SAID 60000
-
-struct world {
-	struct folder folder;
-	struct journal *journal, *reader;
-	uint32_t random;
-};
-
-static void
-open_both(struct world *w)
-{
-	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
-	w->reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
-	assert_non_null(w->journal);
-	assert_non_null(w->reader);
-}
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	folder_make(&w->folder);
-	w->random = 4711;
-	*state = w;
-	open_both(w);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	journal_close(&w->reader);
-	journal_close(&w->journal);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
-
-static unsigned
-draw(struct world *w, unsigned below)
-{
-	w->random = w->random * 1664525 + 1013904223;
-	return (w->random >> 8) % below;
-}
 
 static void
 sql(struct world *w, const char *file, const char *text)

@@ -4,42 +4,13 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "tests/db/folder.h"
+#include "tests/db/store_world.h"
 
 #define T0 1700000000 /* when the tests begin */
 #define DAY 86400
-
-struct world {
-	struct folder folder;
-	struct store *store;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct err e;
-
-	folder_make(&w->folder);
-	w->store = store_sqlite.open(folder_file(&w->folder, "store.db"), &e);
-	*state = w;
-	return w->store == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	store_sqlite.close(&w->store);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
 
 static struct seen_answer
 seen(struct store *store, const struct question *q, int64_t now)
@@ -80,17 +51,7 @@ count(struct store *store, const char *key, int64_t add, int64_t now)
 static int64_t
 number(struct world *w, const char *sql)
 {
-	sqlite3 *db;
-	sqlite3_stmt *stmt;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return n;
+	return folder_number(&w->folder, "store.db", sql);
 }
 
 /* --- seen: tables of visits to one key ----------------------------------------------------------- */
