@@ -210,35 +210,17 @@ print_all(const struct picture *p)
 /* --- for a program ------------------------------------------------------------------------------ */
 
 static void
-json_time(struct buf *b, const char *key, int64_t ms)
-{
-	char when[WHEN_SIZE];
-
-	if (ms)
-		buf_printf(b, ",\"%s\":\"%s\"", key, when_utc(ms, when));
-	else
-		buf_printf(b, ",\"%s\":null", key);
-}
-
-static void
-json_text(struct buf *b, const char *key, const char *text)
-{
-	buf_printf(b, ",\"%s\":", key);
-	escape_json(b, str_of(text));
-}
-
-static void
 json_server(struct buf *b, const struct server *server)
 {
 	const struct status_row *row = &server->row;
 
 	buf_printf(b, "{\"backend\":");
 	escape_json(b, str_of(row->label));
-	json_text(b, "state", server->failing ? "failing" : row->state);
+	print_member(b, "state", str_of(server->failing ? "failing" : row->state));
 	buf_printf(b, ",\"loops\":%zu,\"failing\":%zu", server->loops, server->failing);
-	json_time(b, "since", row->since_ms);
-	json_time(b, "answered", row->answered_ms);
-	json_text(b, "why", row->why);
+	print_moment(b, "since", row->since_ms);
+	print_moment(b, "answered", row->answered_ms);
+	print_member(b, "why", str_of(row->why));
 	buf_printf(b, ",\"weight\":%" PRId64 ",\"standby\":%s", row->weight,
 	    row->standby ? "true" : "false");
 	if (row->most)
@@ -249,8 +231,8 @@ json_server(struct buf *b, const struct server *server)
 	    ",\"connections\":%" PRId64 ",\"idle\":%" PRId64 ",\"waiting\":%" PRId64
 	    ",\"delivered\":%" PRId64,
 	    row->connections, row->idle, row->waiting, row->delivered);
-	json_text(b, "for", row->route);
-	json_text(b, "offers", row->offers);
+	print_member(b, "for", str_of(row->route));
+	print_member(b, "offers", str_of(row->offers));
 	buf_addc(b, '}');
 }
 
@@ -261,7 +243,7 @@ json_all(const struct picture *p)
 
 	buf_init(&b, 4 << 20);
 	buf_printf(&b, "{\"running\":%s", running(p) ? "true" : "false");
-	json_time(&b, "as_of", p->newest_ms);
+	print_moment(&b, "as_of", p->newest_ms);
 	buf_printf(&b, ",\"backends\":[");
 	for (size_t i = 0; i < p->n; i++) {
 		if (i > 0)

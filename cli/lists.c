@@ -83,17 +83,6 @@ print_row(struct errand *x, const struct exception_row *row)
 }
 
 static void
-json_moment(struct buf *b, const char *name, int64_t seconds)
-{
-	char when[WHEN_SIZE];
-
-	if (seconds > 0)
-		buf_printf(b, ",\"%s\":\"%s\"", name, when_utc(seconds * 1000, when));
-	else
-		buf_printf(b, ",\"%s\":null", name);
-}
-
-static void
 print_row_json(struct errand *x, const struct exception_row *row)
 {
 	const struct store_exception *s = row->stored;
@@ -105,9 +94,9 @@ print_row_json(struct errand *x, const struct exception_row *row)
 		buf_add(&b, STR("\"kind\":null"));
 	else
 		exception_json(&row->x, &b);
-	json_moment(&b, "made", s->made);
+	print_moment(&b, "made", s->made * 1000);
 	buf_printf(&b, ",\"hits\":%" PRId64, s->hits);
-	json_moment(&b, "last", s->last);
+	print_moment(&b, "last", s->last * 1000);
 	if (row->hashed.n > 0)
 		buf_printf(&b, ",\"idle\":%s", is_idle(x, row) ? "true" : "false");
 	buf_add(&b, STR(",\"by\":"));

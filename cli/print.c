@@ -229,6 +229,17 @@ print_member(struct buf *b, const char *name, struct str text)
 	escape_json(b, text);
 }
 
+void
+print_moment(struct buf *b, const char *name, int64_t ms)
+{
+	char when[WHEN_SIZE];
+
+	if (ms > 0)
+		buf_printf(b, ",\"%s\":\"%s\"", name, when_utc(ms, when));
+	else
+		buf_printf(b, ",\"%s\":null", name);
+}
+
 /* Read and written anew, so that nothing but JSON comes out whatever the file held. */
 static void
 json_member(struct buf *b, const char *name, struct str text, enum json_type type)

@@ -50,7 +50,9 @@ void print_recipients(const struct journal_record *r, struct buf *out);
 void print_record_json(struct cli *cli, const struct journal_record *r, bool whole);
 /* ,"name":"text" */
 void print_member(struct buf *b, const char *name, struct str text);
-/* The same without its end, for whoever has more members. */
+/* ,"name":"2026-01-31T11:00:59.123Z", or null where there is none: 0. */
+void print_moment(struct buf *b, const char *name, int64_t ms);
+/* The object of print_record_json() without its end, for whoever has more members. */
 void print_record_open(struct buf *b, const struct journal_record *r);
 /* The names of the columns of CSV, and a record in them: one line, but for what is in quotes. */
 void print_csv_head(struct cli *cli);

@@ -112,17 +112,6 @@ print_use(struct quota *x, const char *before, const struct use *u)
 }
 
 static void
-json_moment(struct buf *b, const char *name, int64_t ms)
-{
-	char when[WHEN_SIZE];
-
-	if (ms)
-		buf_printf(b, ",\"%s\":\"%s\"", name, when_utc(ms, when));
-	else
-		buf_printf(b, ",\"%s\":null", name);
-}
-
-static void
 json_use(struct buf *b, const struct use *u)
 {
 	if (b->n > 0 && b->p[b->n - 1] == '}')
@@ -133,9 +122,9 @@ json_use(struct buf *b, const struct use *u)
 		buf_printf(b, ",\"limit\":%" PRId64, u->limit);
 	else
 		buf_add(b, STR(",\"limit\":null"));
-	json_moment(b, "free", u->free_ms);
-	json_moment(b, "reached", u->reached_ms);
-	json_moment(b, "set_until", u->until_ms);
+	print_moment(b, "free", u->free_ms);
+	print_moment(b, "reached", u->reached_ms);
+	print_moment(b, "set_until", u->until_ms);
 	buf_addc(b, '}');
 }
 
