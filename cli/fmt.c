@@ -2,76 +2,17 @@
  * fmt: configurations in their usual form. A file with mistakes is left alone; one that is written is replaced
  * whole, so that nobody ever reads half of it.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/rewrite.h"
 #include "rules/format.h"
 #include "rules/load.h"
 
 struct options {
 	bool write, check;
 };
-
-static bool
-write_all(int fd, struct str text)
-{
-	while (text.n > 0) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		text = str_sub(text, (size_t)n, text.n);
-	}
-	return true;
-}
-
-/* Beside the file, with its mode and owner. *temporary: to be freed. */
-static int
-open_beside(const char *path, const struct stat *st, char **temporary)
-{
-	int fd = -1;
-
-	if (asprintf(temporary, "%s.XXXXXX", path) < 0)
-		*temporary = NULL;
-	else
-		fd = mkostemp(*temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	/* who is not root may have to leave it to the own group */
-	if (fchown(fd, st->st_uid, st->st_gid) != 0 && errno != EPERM)
-		return -1;
-	return fchmod(fd, st->st_mode & 07777) == 0 ? fd : -1;
-}
-
-static bool
-replace(const char *path, struct str text)
-{
-	char *real = realpath(path, NULL), *temporary = NULL;
-	struct stat st;
-	bool ok = false;
-	int fd = -1, error;
-
-	if (real != NULL && stat(real, &st) == 0)
-		fd = open_beside(real, &st, &temporary);
-	if (fd >= 0) {
-		ok = write_all(fd, text) && fsync(fd) == 0;
-		ok = close(fd) == 0 && ok && rename(temporary, real) == 0;
-	}
-	error = errno;
-	if (!ok && temporary != NULL)
-		unlink(temporary);
-	free(temporary);
-	free(real);
-	errno = error;
-	return ok;
-}
 
 static void
 print_complaints(struct cli *cli, const struct complaints *c)
@@ -100,10 +41,12 @@ print_json(struct cli *cli, const char *path, bool changes)
 static int
 tell(struct cli *cli, const struct options *o, const char *path, struct str text, bool changes)
 {
+	struct err e;
+
 	if (cli->json)
 		print_json(cli, path, changes);
-	if (o->write && changes && !replace(path, text))
-		return cli_fail(cli, "cannot write %s: %s", ESC(str_of(path)), strerror(errno));
+	if (o->write && changes && !rewrite_file(path, text, &e))
+		return cli_fail(cli, "%s", e.text);
 	if (o->check && changes && !cli->json)
 		fprintf(cli->out, "%s\n", ESC(str_of(path)));
 	if (!o->write && !o->check && !cli->json)

@@ -32,6 +32,7 @@ libpostern_a_SOURCES += \
 	cli/ranking.c cli/ranking.h \
 	cli/replay.c \
 	cli/replayed.c cli/replayed.h \
+	cli/rewrite.c cli/rewrite.h \
 	cli/refusals.c cli/refusals.h \
 	cli/signed.c cli/signed.h \
 	cli/stats.c \

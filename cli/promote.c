@@ -4,17 +4,15 @@
  * demote: the way back, which tells what the rule did refuse, and puts the word in front of it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/observed.h"
+#include "cli/rewrite.h"
 #include "rules/complaint.h"
 #include "rules/load.h"
 #include "rules/rule.h"
@@ -158,55 +156,13 @@ edited(const struct errand *x, struct arena *arena)
 }
 
 static bool
-write_all(int fd, struct str text)
-{
-	while (text.n > 0) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		text = str_sub(text, (size_t)n, text.n);
-	}
-	return true;
-}
-
-/* Its owner and mode are those of the file before. */
-static bool
-write_beside(const char *path, const char *beside, struct str text)
-{
-	struct stat st;
-	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = stat(path, &st) == 0 && (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0) &&
-	    fchmod(fd, st.st_mode & 07777) == 0 && write_all(fd, text) && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok;
-	return ok;
-}
-
-static bool
 replace(struct errand *x, struct str text)
 {
-	struct arena *arena = arena_new(1 << 16);
-	size_t slash = str_rfind(str_of(x->path), '/');
-	const char *beside =
-	    arena_printf(arena, "%.*s/.%s.new", (int)slash, x->path, x->path + slash + 1).p;
-	bool ok = write_beside(x->path, beside, text) && rename(beside, x->path) == 0;
-	int error = errno;
+	struct err e;
+	bool ok = rewrite_file(x->path, text, &e);
 
-	if (!ok && error != EEXIST)
-		(void)unlink(beside);
-	if (!ok && error == EEXIST)
-		cli_fail(x->cli, "%s is there already: somebody else is at it, or was; remove it",
-		    beside);
-	else if (!ok)
-		cli_fail(
-		    x->cli, "%s cannot be replaced: %s", ESC(str_of(x->path)), strerror(error));
-	arena_free(&arena);
+	if (!ok)
+		cli_fail(x->cli, "%s", e.text);
 	return ok;
 }
 

@@ -114,6 +114,23 @@ test_writes(void **state)
 	unlink(link);
 }
 
+static void
+test_somebody_else_is_at_it(void **state)
+{
+	struct run *r = *state;
+	char path[300], beside[300];
+
+	snprintf(path, sizeof path, "%s", file(r, "wild.conf", WILD));
+	snprintf(beside, sizeof beside, "%s", file(r, ".wild.conf.new", "half"));
+	fmt(r, "-w", path);
+	assert_int_equal(r->code, 2);
+	assert_non_null(strstr(r->err,
+	    "/.wild.conf.new is there already: somebody else is at it, or was; remove it\n"));
+	holds(path, WILD);
+	holds(beside, "half");
+	unlink(beside);
+}
+
 /* Others are formatted all the same. */
 static void
 test_mistakes(void **state)
@@ -138,6 +155,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_prints, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_checks, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_writes, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_somebody_else_is_at_it, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_mistakes, run_setup, run_teardown),
 	};
 

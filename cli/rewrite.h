@@ -1,0 +1,14 @@
+/*
+ * rewrite: puts another text in the place of a file that people write: whole or not at all, and with the mode and owner that it had. A
+ * link stays one: what it leads to is rewritten.
+ */
+#ifndef POSTERN_CLI_REWRITE_H
+#define POSTERN_CLI_REWRITE_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Written as .NAME.new beside it first; when that is there already, somebody else is at it, and nothing is done. */
+bool rewrite_file(const char *path, struct str text, struct err *e);
+
+#endif
