@@ -23,7 +23,8 @@
 #define WIDEST 40
 
 struct options {
-	const char *since, *until, *verdict, *from, *to, *subject, *ip, *rule, *text, *last;
+	const char *since, *until, *verdict, *from, *to, *account, *subject, *ip, *rule, *text,
+	    *last;
 	bool observed, follow, verify, group, csv, no_pager;
 };
 
@@ -364,6 +365,8 @@ static const struct cli_option rows[] = {
 	    "accept, tempfail, reject, defer or left" },
 	{ "from", OPTION_TEXT, offsetof(struct options, from), "TEXT", "in the sender's address" },
 	{ "to", OPTION_TEXT, offsetof(struct options, to), "TEXT", "in a recipient's address" },
+	{ "account", OPTION_TEXT, offsetof(struct options, account), "TEXT",
+	    "in the account's name that the client logged in with, or tried to" },
 	{ "subject", OPTION_TEXT, offsetof(struct options, subject), "TEXT",
 	    "in the subject, where `journal subject` keeps it" },
 	{ "ip", OPTION_TEXT, offsetof(struct options, ip), "CLIENT",
@@ -371,7 +374,7 @@ static const struct cli_option rows[] = {
 	{ "rule", OPTION_TEXT, offsetof(struct options, rule), "RULE",
 	    "that decided: postern.conf:12, :12, or how it begins" },
 	{ "text", OPTION_TEXT, offsetof(struct options, text), "TEXT",
-	    "anywhere: addresses, subject, text, rule, client's name, helo" },
+	    "anywhere: addresses, account, subject, text, rule, client's name, helo" },
 	{ "observed", OPTION_SWITCH, offsetof(struct options, observed), NULL,
 	    "only what a rule that is observed would have refused" },
 	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N" },
@@ -411,6 +414,7 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 		.client = str_of(o->ip),
 		.sender = str_of(o->from),
 		.recipient = str_of(o->to),
+		.account = str_of(o->account),
 		.subject = str_of(o->subject),
 		.rule = str_of(o->rule),
 		.text = str_of(o->text),
@@ -423,14 +427,10 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	    cli_time(cli, "until", o->until, &f->until_ms);
 }
 
-/* One text that is looked for: what stands for it where addresses are hashed. A part of an address has nothing. */
-static struct str
-hashed_form(struct cli *cli, const struct pseudonyms *x, const char *option, const char *text)
+/* Where addresses are hashed, a part of one finds nothing, and without the key nor does the whole. */
+static void
+say_unfound(struct cli *cli, const struct pseudonyms *x, const char *option, const char *text)
 {
-	struct str also = pseudonyms_of(x, str_of(text));
-
-	if (text == NULL || !x->hashed || also.n > 0)
-		return also;
 	if (x->p == NULL)
 		fprintf(cli->err,
 		    "postern: the key of `journal addresses hashed` cannot be read: --%s finds no hashed address\n",
@@ -439,6 +439,18 @@ hashed_form(struct cli *cli, const struct pseudonyms *x, const char *option, con
 		fprintf(cli->err,
 		    "postern: addresses in the journal are hashed: --%s finds them by the whole address, or by the domain\n",
 		    option);
+}
+
+/* One text that is looked for: what stands for it where addresses are hashed. */
+static struct str
+hashed_form(struct cli *cli, const struct pseudonyms *x, const char *option, const char *text)
+{
+	bool account = strcmp(option, "account") == 0;
+	struct str also =
+	    account ? pseudonyms_of_account(x, str_of(text)) : pseudonyms_of(x, str_of(text));
+
+	if (text && x->hashed && also.n == 0)
+		say_unfound(cli, x, option, text);
 	return also;
 }
 
@@ -447,12 +459,13 @@ look_for_hashed(
     struct cli *cli, const struct options *o, struct pseudonyms *x, struct journal_filter *f)
 {
 	*x = (struct pseudonyms){ 0 };
-	if (o->from == NULL && o->to == NULL && o->text == NULL)
+	if (o->from == NULL && o->to == NULL && o->account == NULL && o->text == NULL)
 		return;
 	pseudonyms_try(cli, x);
 	f->sender_also = hashed_form(cli, x, "from", o->from);
 	f->recipient_also = hashed_form(cli, x, "to", o->to);
-	f->text_also = pseudonyms_of(x, str_of(o->text));
+	f->account_also = hashed_form(cli, x, "account", o->account);
+	f->text_also = pseudonyms_of_account(x, str_of(o->text));
 }
 
 static bool
@@ -554,7 +567,8 @@ const struct command command_log = {
 	    "summed up in a last line. With --json: one object a line. `postern why ID` tells all about one.\n"
 	    "With --verify it ends with 0 when the journal is whole, with 1 when something is missing or was\n"
 	    "altered; besides that only --since counts. Note the newest link elsewhere and compare it later.\n"
-	    "Where addresses are hashed in the journal, --from and --to find whole addresses and domains.\n",
+	    "Where addresses are hashed in the journal, --from, --to and --account find whole addresses,\n"
+	    "accounts and domains.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

@@ -61,6 +61,14 @@ pseudonyms_of(const struct pseudonyms *x, struct str address)
 	return pseudonym_of(x->p, x->arena, address);
 }
 
+struct str
+pseudonyms_of_account(const struct pseudonyms *x, struct str name)
+{
+	if (x->p == NULL || str_find(name, '@') != STR_NPOS)
+		return pseudonyms_of(x, name);
+	return pseudonym_of(x->p, x->arena, name);
+}
+
 bool
 pseudonyms_journal(struct cli *cli, struct journal_record *record)
 {

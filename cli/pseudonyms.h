@@ -22,6 +22,8 @@ void pseudonyms_close(struct pseudonyms *x);
 
 /* What stands for a whole address; "" when there is no key or it is none. Memory as of x. */
 struct str pseudonyms_of(const struct pseudonyms *x, struct str address);
+/* The same of the whole name of an account, which need not be an address. */
+struct str pseudonyms_of_account(const struct pseudonyms *x, struct str name);
 
 /* Appends an administrator's act to the journal, which is hashed as posternd's are. False: an error was printed. */
 bool pseudonyms_journal(struct cli *cli, struct journal_record *record);

@@ -88,15 +88,15 @@ bool journal_in_place(const struct journal *journal);
 
 /* Reading. A filter's empty text and zero time mean: any. */
 struct journal_filter {
-	int64_t since_ms, until_ms;            /* from since on, before until */
-	int64_t after_serial;                  /* only those with a higher number: for --follow */
-	struct str id, verdict;                /* equal */
-	struct str client;                     /* an address, a network, or a part of the name */
-	struct str sender, recipient, subject; /* contained, without case */
-	struct str rule;                       /* beginning of file:line; or its end ":12" */
+	int64_t since_ms, until_ms; /* from since on, before until */
+	int64_t after_serial;       /* only those with a higher number: for --follow */
+	struct str id, verdict;     /* equal */
+	struct str client;          /* an address, a network, or a part of the name */
+	struct str sender, recipient, account, subject; /* contained, without case */
+	struct str rule; /* beginning of file:line; or its end ":12" */
 	struct str text; /* contained in any text about client, mail or verdict */
 	/* another form of each, which does as well; "": there is none */
-	struct str sender_also, recipient_also, text_also;
+	struct str sender_also, recipient_also, account_also, text_also;
 	size_t last;   /* only the newest so many; 0: all */
 	bool observed; /* only those of which an observed rule would have said no */
 };
@@ -104,8 +104,8 @@ struct journal_filter {
 struct journal *journal_open_read(const char *path, struct err *e);
 /*
  * Calls row() for each match, oldest first, until it returns false. The record is valid during the
- * call. `text` is looked for in sender, recipients, subject, text, rule, client's name and helo,
- * without case (ASCII).
+ * call. `text` is looked for in sender, recipients, account, subject, text, rule, client's name and
+ * helo, without case (ASCII).
  */
 bool journal_read(struct journal *journal, const struct journal_filter *filter,
     bool (*row)(void *owner, const struct journal_record *r), void *owner, struct err *e);

@@ -117,14 +117,16 @@ fill(sqlite3_stmt *stmt, struct journal_record *r)
 	"AND (?5 = '' OR verdict = ?5) " \
 	"AND (?6 = '' OR in_network(client_ip, ?6)) " \
 	"AND (?7 = '' OR " CONTAINS("client_name", 7) ") " \
-	"AND (?8 = '' OR " EITHER("sender", 8, 17) ") " \
-	"AND (?9 = '' OR " EITHER("recipients", 9, 18) ") " \
-	"AND (?10 = '' OR " CONTAINS("rule", 10) ") " \
-	"AND (?11 = '' OR " CONTAINS("subject", 11) ") " \
-	"AND (?12 = '' OR " EITHER("sender", 12, 19) " OR " EITHER("recipients", 13, 19) \
-	" OR " EITHER("text", 12, 19) " OR " CONTAINS("rule", 12) " OR " CONTAINS("client_name", 12) \
-	" OR " CONTAINS("helo", 12) " OR " EITHER("subject", 12, 19) ") " \
-	"AND (?16 = 0 OR observed <> '')"
+	"AND (?8 = '' OR " EITHER("sender", 8, 18) ") " \
+	"AND (?9 = '' OR " EITHER("recipients", 9, 19) ") " \
+	"AND (?10 = '' OR " EITHER("account", 10, 20) ") " \
+	"AND (?11 = '' OR " CONTAINS("rule", 11) ") " \
+	"AND (?12 = '' OR " CONTAINS("subject", 12) ") " \
+	"AND (?13 = '' OR " EITHER("sender", 13, 21) " OR " EITHER("recipients", 14, 21) \
+	" OR " EITHER("account", 13, 21) " OR " EITHER("text", 13, 21) " OR " CONTAINS("rule", 13) \
+	" OR " CONTAINS("client_name", 13) " OR " CONTAINS("helo", 13) \
+	" OR " EITHER("subject", 13, 21) ") " \
+	"AND (?17 = 0 OR observed <> '')"
 /* clang-format on */
 
 enum parameter {
@@ -137,6 +139,7 @@ enum parameter {
 	NAME,
 	SENDER,
 	RECIPIENT,
+	ACCOUNT,
 	RULE,
 	SUBJECT,
 	ANY,
@@ -146,6 +149,7 @@ enum parameter {
 	OBSERVED,
 	SENDER_ALSO,
 	RECIPIENT_ALSO,
+	ACCOUNT_ALSO,
 	ANY_ALSO,
 	PARAMETERS
 };
@@ -266,6 +270,7 @@ words(struct search *s)
 		journal_text_match(s->journal, f->client, &s->words);
 	words_of(s, f->sender, f->sender_also);
 	words_of(s, f->recipient, f->recipient_also);
+	words_of(s, f->account, f->account_also);
 	journal_text_match(s->journal, f->subject, &s->words);
 	words_of(s, f->text, f->text_also);
 }
@@ -286,6 +291,7 @@ patterns(struct search *s, struct err *e)
 		contains(&s->pattern[NAME], f->client);
 	contains(&s->pattern[SENDER], f->sender);
 	contains_json(&s->pattern[RECIPIENT], f->recipient);
+	contains(&s->pattern[ACCOUNT], f->account);
 	rule_pattern(&s->pattern[RULE], f->rule);
 	contains(&s->pattern[SUBJECT], f->subject);
 	contains(&s->pattern[ANY], f->text);
@@ -294,6 +300,7 @@ patterns(struct search *s, struct err *e)
 		buf_init(&s->also[i], 16384);
 	contains(&s->also[0], f->sender_also);
 	contains(&s->also[RECIPIENT_ALSO - SENDER_ALSO], f->recipient_also);
+	contains(&s->also[ACCOUNT_ALSO - SENDER_ALSO], f->account_also);
 	contains(&s->also[ANY_ALSO - SENDER_ALSO], f->text_also);
 	for (size_t i = 0; i < LIMIT; i++)
 		if (s->pattern[i].over)
@@ -329,7 +336,7 @@ struct piece {
 #define FROM_ENTRIES "FROM entry WHERE "
 #define FROM_WORDS \
 	"FROM " JOURNAL_TEXT ".words CROSS JOIN entry ON serial = words.rowid " \
-	"WHERE words MATCH ?15 AND words.rowid BETWEEN ?1 AND ?2 AND "
+	"WHERE words MATCH ?16 AND words.rowid BETWEEN ?1 AND ?2 AND "
 
 /* The first part of a span that is searched in one way; piece_end() after it. */
 static struct piece
@@ -469,10 +476,10 @@ newest_of(struct search *s, const struct piece *p, int64_t *left, int64_t *seria
 {
 	static const char plain[] =
 	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_ENTRIES MATCHES
-	    " ORDER BY serial DESC LIMIT ?14)";
+	    " ORDER BY serial DESC LIMIT ?15)";
 	static const char indexed[] =
 	    "SELECT count(*), min(serial) FROM (SELECT serial " FROM_WORDS MATCHES
-	    " ORDER BY words.rowid DESC LIMIT ?14)";
+	    " ORDER BY words.rowid DESC LIMIT ?15)";
 	sqlite3_stmt *stmt;
 	int rc;
 
@@ -593,9 +600,9 @@ read_piece(
     struct search *s, const struct piece *p, const struct reader *reader, bool *more, struct err *e)
 {
 	static const char plain[] =
-	    "SELECT " JOURNAL_COLUMNS " " FROM_ENTRIES MATCHES " ORDER BY serial LIMIT ?14";
+	    "SELECT " JOURNAL_COLUMNS " " FROM_ENTRIES MATCHES " ORDER BY serial LIMIT ?15";
 	static const char indexed[] =
-	    "SELECT " JOURNAL_COLUMNS " " FROM_WORDS MATCHES " ORDER BY words.rowid LIMIT ?14";
+	    "SELECT " JOURNAL_COLUMNS " " FROM_WORDS MATCHES " ORDER BY words.rowid LIMIT ?15";
 	struct search part = *s;
 	struct journal_record *records[LOT];
 	sqlite3_stmt *stmt;

@@ -26,7 +26,8 @@ enum text_step {
 	entry "sender || char(10) || " entry "recipients || char(10) || " entry \
 	      "text || char(10) || " entry "rule || char(10) || " entry \
 	      "client_name || char(10) || iif(" entry "helo = " entry "client_name, '', " entry \
-	      "helo) || char(10) || " entry "client_ip || char(10) || " entry "subject"
+	      "helo) || char(10) || " entry "client_ip || char(10) || " entry \
+	      "account || char(10) || " entry "subject"
 
 /* Opens or makes the file, whose entries are in the journal of that path. The object is there however it went. */
 struct text_file *text_file_open(const char *path, const char *journal, enum text_step *went);

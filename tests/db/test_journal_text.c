@@ -88,6 +88,8 @@ append_some(struct world *w, size_t n)
 		r.client_ip = str_of(ip);
 		r.text = str_of(text);
 		if (draw(w, 2))
+			r.account = str_of(sender);
+		if (draw(w, 2))
 			r.subject = str_of(subjects[draw(w, SUBJECTS)]);
 		assert_true(journal_append(w->journal, &p, 1, NULL));
 	}
@@ -174,6 +176,9 @@ static const struct journal_filter filters[] = {
 	{ .text = STR("\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b") },
 	{ .subject = STR("conf:12") },
 	{ .subject = STR("anna"), .last = 7 },
+	{ .account = STR("ANNA1") },
+	{ .account = STR("nobody here"), .account_also = STR("anna2@") },
+	{ .account = STR("back\\slash"), .last = 5 },
 };
 #define FILTERS (sizeof(filters) / sizeof(filters[0]))
 

@@ -1,6 +1,7 @@
 """A journal in which addresses are hashed (`journal addresses hashed`): what lies on the disk, and what the command line
 makes of it beside a running posternd."""
 
+import base64
 import glob
 import hashlib
 import hmac
@@ -214,6 +215,80 @@ def told():
         # the greylist itself goes by addresses
         rows = w.command("greylist", "list", "--json")[1]
         assert "zwieback@grey.example:kirschkuchen@example.org" in rows
+
+
+GUESSES = """
+at connect { reject 554 5.7.1 "Guesser" if auth.failures(client, 1h) >= 7 }
+at mail { reject 550 5.7.1 "${auth.failures(account, 1h)} for ${account}" if authenticated }
+"""
+
+
+@case
+def guessed():
+    "AUTH that fails: nobody's name in clear, however it was said; found by it, and counted for it"
+    names = ("quittenbrot", "weinbeere@example.org", "hutzelbrot")
+    mta = MTA(ehlo=(b"AUTH PLAIN LOGIN",))
+
+    def judge(d, line):
+        words = line.split(b" ")
+        if words[1] == b"PLAIN":
+            who, password = base64.b64decode(words[2]).split(b"\0")[1:]
+        else:
+            d.conn.sendall(b"334 VXNlcm5hbWU6\r\n")
+            who = base64.b64decode(d.line())
+            d.conn.sendall(b"334 UGFzc3dvcmQ6\r\n")
+            password = base64.b64decode(d.line())
+        good = password == b"good"
+        return (b"235 2.7.0 Welcome, " if good else b"535 5.7.8 Not your password, ") + who + b"\r\n"
+    mta.says["AUTH"] = judge
+
+    def plain(name, password=b"bad"):
+        return b"AUTH PLAIN " + base64.b64encode(b"\0" + name.encode() + b"\0" + password)
+
+    def login(c, name):
+        c.say("AUTH LOGIN", 334)
+        c.say(base64.b64encode(name.encode()), 334)
+        c.say(base64.b64encode(b"bad"), 535)
+    settings = "auth in clear on\nauth_failures 10\nerrors 100\n"
+    with World(GUESSES, settings, mta) as w:
+        play.until(lambda: mta.all_lines, "the probe")
+        c = w.client()
+        for name in names:
+            c.say(plain(name), 535)
+            login(c, name.upper())
+        entries = w.entries(2 * len(names))
+        for name in names:
+            whose = [e for e in entries if e["account"].lower() == token(name)]
+            assert [e["rule"] for e in whose] == ["backend: AUTH PLAIN", "backend: AUTH LOGIN"], entries
+            assert len(w.log("--account", name)) == len(w.log("--text", name)) == 2, name
+            code, out, err = w.command("why", whose[0]["id"])
+            assert code == 0 and token(name) in out and name not in out, (out, err)
+        c.say(plain(names[0], b"good"), 235)
+        c.say("MAIL FROM:<a@example.net>", 550, b"2 for quittenbrot")
+        told = w.entries(7)[-1]
+        assert token(names[0]) in told["text"] and told["account"] == token(names[0]), told
+        why = json.loads(w.command("why", "--json", told["id"])[1])
+        assert ["auth:failed:account:" + token(names[0])] == [
+            a["count"] for a in why["answers"] if "account" in a.get("count", "")], why["answers"]
+        c.close()
+        c = w.client()
+        c.say(plain("nobody"), 535)
+        c.close()
+
+        def refused():
+            c = Client(w.postern, greet=False, source="127.0.0.2")
+            code = c.reply()[0]
+            c.close()
+            return code == 554
+        play.until(refused, "the rule of connect")
+        assert json.loads(w.command("replay", "--json")[1])["changed"] == 0
+        w.postern.process.send_signal(signal.SIGTERM)
+        w.postern.process.wait(play.WAIT)
+        secrets = [f(n).lower() for n in names for f in (str.encode, lambda n: base64.b64encode(n.encode()))]
+        for path in glob.glob(w.postern.folder + "/journal.db*"):
+            with open(path, "rb") as f:
+                octets = f.read().lower()
+            assert not [s for s in secrets if s.split(b"@")[0] in octets], (path, secrets)
 
 
 @case
