@@ -20,7 +20,7 @@ struct errand {
 	int64_t now_ms;
 	struct exception_row *rows;
 	struct pseudonyms pseudonyms; /* while they are shown */
-	size_t shown;
+	size_t shown, idle;
 };
 
 /* --- showing ------------------------------------------------------------------------------------- */
@@ -42,9 +42,23 @@ print_hits(struct line *line, const struct store_exception *s)
 static bool
 is_idle(const struct errand *x, const struct exception_row *row)
 {
-	return row->hashed.n > 0 &&
-	    (x->pseudonyms.p == NULL ||
-		!str_eq(row->hashed, str_of(pseudonym_key(x->pseudonyms.p))));
+	const struct pseudonyms *p = &x->pseudonyms;
+
+	return p->known && row->hashed.n > 0 &&
+	    (p->p == NULL || !str_eq(row->hashed, str_of(pseudonym_key(p->p))));
+}
+
+/* Why, and what is to be done: once for all of them. */
+static void
+tell_idle(struct errand *x)
+{
+	if (x->idle == 0 || x->cli->json)
+		return;
+	fprintf(x->cli->err,
+	    "postern: %zu of these %s: recipients are hashed there under a key that `journal addresses hashed` "
+	    "in %s does not name now. Name it again, or remove (`postern lists remove NUMBER`) and make anew "
+	    "(--for ADDRESS) what is still wanted\n",
+	    x->idle, x->idle == 1 ? "matches nobody" : "match nobody", ESC(str_of(x->cli->config)));
 }
 
 static void
@@ -98,7 +112,10 @@ print_row_json(struct errand *x, const struct exception_row *row)
 	buf_printf(&b, ",\"hits\":%" PRId64, s->hits);
 	print_moment(&b, "last", s->last * 1000);
 	if (row->hashed.n > 0)
-		buf_printf(&b, ",\"idle\":%s", is_idle(x, row) ? "true" : "false");
+		buf_printf(&b, ",\"idle\":%s",
+		    !x->pseudonyms.known  ? "null"
+			: is_idle(x, row) ? "true"
+					  : "false");
 	buf_add(&b, STR(",\"by\":"));
 	escape_json(&b, row->by);
 	buf_add(&b, STR(",\"entry\":"));
@@ -148,6 +165,7 @@ show(struct errand *x)
 	pseudonyms_try(x->cli, &x->pseudonyms);
 	for (const struct exception_row *row = x->rows; row; row = row->next) {
 		x->shown++;
+		x->idle += is_idle(x, row);
 		if (x->cli->json)
 			print_row_json(x, row);
 		else
@@ -157,6 +175,7 @@ show(struct errand *x)
 		fputs("there are no exceptions; `postern allow` and `postern block` make them\n",
 		    x->cli->out);
 	print_lists(x);
+	tell_idle(x);
 	pseudonyms_close(&x->pseudonyms);
 	return x->shown > 0 ? CLI_FOUND : CLI_NOTHING;
 }

@@ -12,6 +12,7 @@ open_with(struct config *config, struct pseudonyms *out, struct err *e)
 {
 	bool ok = config && config_pseudonym(config, out->arena, &out->p, e);
 
+	out->known = ok;
 	out->hashed = config && config->core.journal_key[0] != '\0';
 	if (config)
 		config_release(&config);

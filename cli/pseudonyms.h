@@ -10,7 +10,8 @@
 
 struct pseudonyms {
 	struct arena *arena;
-	bool hashed;         /* the configuration names a key */
+	bool known;          /* what the configuration says, and what its key is */
+	bool hashed;         /* it names a key */
 	struct pseudonym *p; /* NULL: there is none, or it could not be read */
 };
 

@@ -213,7 +213,7 @@ exceptions_new(struct arena *arena, size_t most)
 	return all;
 }
 
-void
+struct exception *
 exceptions_add(struct exceptions *all, int64_t number, struct str key, int64_t expires)
 {
 	struct exception *x = &all->item[all->n];
@@ -221,7 +221,7 @@ exceptions_add(struct exceptions *all, int64_t number, struct str key, int64_t e
 	require(all->n < all->room);
 	if (!exception_read(all->memory, key, x, NULL)) {
 		all->unreadable++;
-		return;
+		return NULL;
 	}
 	x->number = number;
 	x->expires = expires;
@@ -233,6 +233,17 @@ exceptions_add(struct exceptions *all, int64_t number, struct str key, int64_t e
 		}
 	all->n_allow += x->kind == EXCEPTION_ALLOW;
 	all->n_block += x->kind == EXCEPTION_BLOCK;
+	return x;
+}
+
+size_t
+exceptions_idle(const struct exceptions *all, struct str key)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += all->item[i].hashed.n > 0 && !str_eq(all->item[i].hashed, key);
+	return n;
 }
 
 void

@@ -39,6 +39,8 @@ struct exception {
 	size_t n_recipients; /* 0: any */
 	int64_t expires;     /* wall seconds; 0: never */
 	struct str key;      /* the whole text */
+	struct str
+	    hashed; /* the key of the pseudonyms in it (mail/pseudonym.h); "": none, or not known */
 };
 
 /* All there are. */
@@ -64,9 +66,12 @@ struct str exception_key(struct arena *arena, const struct exception *x);
 
 /* Empty; takes the arena over, in which the keys that are added lie. most: how many will be added. */
 struct exceptions *exceptions_new(struct arena *arena, size_t most);
-/* One more. What cannot be read is counted, and excepts nothing. */
-void exceptions_add(struct exceptions *all, int64_t number, struct str key, int64_t expires);
+/* One more; NULL: what cannot be read is counted, and excepts nothing. */
+struct exception *exceptions_add(
+    struct exceptions *all, int64_t number, struct str key, int64_t expires);
 void exceptions_free(struct exceptions **all);
+/* How many name somebody by a pseudonym that the key of this name does not make; "": no key makes any. */
+size_t exceptions_idle(const struct exceptions *all, struct str key);
 
 /* What is known of a mail so far. */
 struct exception_view {

@@ -68,6 +68,7 @@ gate_new(struct event_base *base, struct db *db, struct config *config, struct e
 	gate->tally = tally_new(base, gate->link);
 	gate->exceptions = gate_exceptions_new(base, gate->link);
 	gate->config = config_use(config);
+	gate_exceptions_key(gate->exceptions, config->pseudonym);
 	gate->resolver = resolver;
 	gate->scratch = arena_new(SCRATCH_LIMIT);
 	gate->due_event = event_new(base, -1, 0, resume_due, gate);
@@ -121,6 +122,7 @@ gate_reload(struct gate *gate, struct config *config)
 	db_link_local(gate->link, config->core.when_store == WHEN_PASS);
 	config_release(&gate->config);
 	gate->config = config_use(config);
+	gate_exceptions_key(gate->exceptions, config->pseudonym);
 	tell_configuration(gate);
 }
 

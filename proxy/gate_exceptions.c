@@ -8,6 +8,7 @@
 
 #include "base/die.h"
 #include "base/log.h"
+#include "mail/pseudonym.h"
 #include "proxy/gate_private.h"
 
 /* Within a second it has to be in force, with the way through the store's queue. */
@@ -23,9 +24,24 @@ struct gate_exceptions {
 	struct db_request *reading; /* NULL: nothing is asked for */
 	struct exceptions *all;     /* NULL: there are none */
 	int64_t version;
-	struct hits *hits; /* since the last beat */
+	char
+	    key[PSEUDONYM_KEY_NAME]; /* under which the journal hashes addresses; "": it does not */
+	struct hits *hits;           /* since the last beat */
 	size_t n_hits, room;
 };
+
+/* Who changes the key has to hear of what it makes idle. */
+static void
+tell_idle(const struct gate_exceptions *g)
+{
+	size_t idle = g->all ? exceptions_idle(g->all, str_of(g->key)) : 0;
+
+	if (idle > 0)
+		log_warn(NULL,
+		    "event=exceptions idle=%zu problem=\"made under another key than `journal addresses hashed` "
+		    "names now, they match nobody\": see postern lists",
+		    idle);
+}
 
 static void
 take(struct gate_exceptions *g, struct store_exceptions *x)
@@ -38,6 +54,7 @@ take(struct gate_exceptions *g, struct store_exceptions *x)
 		    g->all->n_allow, g->all->n_block, g->all->unreadable);
 	else
 		log_info(NULL, "event=exceptions allow=0 block=0 unreadable=0");
+	tell_idle(g);
 }
 
 static void
@@ -93,6 +110,17 @@ gate_exceptions_new(struct event_base *base, struct db_link *link)
 	event_add(g->timer, &look);
 	on_beat(-1, 0, g);
 	return g;
+}
+
+void
+gate_exceptions_key(struct gate_exceptions *g, const struct pseudonym *pseudonym)
+{
+	const char *key = pseudonym ? pseudonym_key(pseudonym) : "";
+
+	if (strcmp(key, g->key) == 0)
+		return;
+	snprintf(g->key, sizeof(g->key), "%s", key);
+	tell_idle(g);
 }
 
 /* The link goes away right behind us, and with it what is still asked. */

@@ -86,6 +86,8 @@ void gate_watches_free(struct gate *gate);
 
 /* Reads them at once, and from then on when they have changed. */
 struct gate_exceptions *gate_exceptions_new(struct event_base *base, struct db_link *link);
+/* Under which the journal hashes addresses from now on; NULL: it does not. Tells of exceptions that match nobody by that. */
+void gate_exceptions_key(struct gate_exceptions *exceptions, const struct pseudonym *pseudonym);
 void gate_exceptions_free(struct gate_exceptions **exceptions);
 /* Good until the loop goes on; NULL: there are none. */
 const struct exceptions *gate_exceptions_now(const struct gate_exceptions *exceptions);

@@ -197,8 +197,11 @@ test_pseudonyms(void **state)
 
 	exceptions_add(all, 1, STR("block * client:192.0.2.7 * u@v.example"), 0);
 	assert_int_equal(all->n_hashed, 0);
-	exceptions_add(all, 2, key, 0);
+	exceptions_add(all, 2, key, 0)->hashed = str_of(pseudonym_key(p));
 	assert_int_equal(all->n_hashed, 1);
+	assert_int_equal(exceptions_idle(all, str_of(pseudonym_key(p))), 0);
+	assert_int_equal(exceptions_idle(all, STR("00000000")), 1);
+	assert_int_equal(exceptions_idle(all, STR("")), 1);
 	assert_int_equal(exception_fits(&all->item[1], &view), EXCEPTION_NO);
 	view.hashed = pseudonym_of(p, arena, view.recipient);
 	assert_int_equal(exception_fits(&all->item[1], &view), EXCEPTION_FITS);

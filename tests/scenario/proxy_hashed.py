@@ -428,6 +428,49 @@ def allowed():
 
 
 @case
+def rekeyed():
+    "Another key: posternd's log and lists say which exceptions match nobody now, and what to do; the old key back, they match"
+    with World(ALLOWS) as w:
+        w.attempt("zwieback@example.net", "kirschkuchen@example.org", 550)
+        first = w.entries(1)[0]["id"]
+        assert w.command("allow", "--yes", first)[0] == 0
+        assert w.command("allow", "--yes", "--for", "lebkuchen@example.org", first)[0] == 0
+        play.until(lambda: "event=exceptions allow=2" in w.postern.log_text(), "the exceptions")
+
+        def rekey(key, setting=True):
+            with open(w.key, "wb") as f:
+                f.write(key)
+            with open(w.postern.conf) as f:
+                text = f.read().replace("# no journal", "journal")
+            with open(w.postern.conf, "w") as f:
+                f.write(text if setting else text.replace("journal addresses", "# no journal addresses"))
+            n = w.postern.log_text().count("event=reload result=ok")
+            w.postern.process.send_signal(signal.SIGHUP)
+            play.until(lambda: w.postern.log_text().count("event=reload result=ok") > n, "the reload")
+
+        def told():
+            return w.postern.log_text().count("event=exceptions idle=1 problem=")
+        assert told() == 0 and w.command("lists")[2] == ""
+        rekey(KEY[::-1])
+        play.until(lambda: told() == 1, "the warning")
+        code, out, err = w.command("lists")
+        assert [("matches nobody" in line) for line in out.splitlines() if "allow" in line] == [True, False], out
+        assert "1 of these matches nobody" in err and "--for ADDRESS" in err, err
+        rekey(KEY, setting=False)
+        play.until(lambda: told() == 2, "the warning")
+        assert "does not name" in w.command("lists")[2]
+        rekey(KEY)
+        assert w.command("lists")[2] == ""
+        w.attempt("zwieback@example.net", "kirschkuchen@example.org", 250)
+        assert told() == 2
+        # who may not read the key cannot tell
+        os.chmod(w.key, 0)
+        if os.geteuid() != 0:
+            code, out, err = w.command("lists", "--json")
+            assert [json.loads(line).get("idle", 0) for line in out.splitlines()] == [None, 0] and err == "", (out, err)
+
+
+@case
 def blocked():
     "block ID keeps out whom an entry with pseudonyms proves"
     with World("at rcpt { }") as w:
