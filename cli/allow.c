@@ -429,13 +429,16 @@ hashed_here(struct errand *x)
 		named = pseudonym_is(x->x.recipient[i]);
 	if (!named)
 		x->hashed = STR("");
+	else if (x->hashed.n == 0 && x->pseudonyms.p)
+		x->hashed = str_of(pseudonym_key(x->pseudonyms.p)); /* --for has one */
 	if (x->hashed.n == 0 ||
 	    (x->pseudonyms.p && str_eq(x->hashed, str_of(pseudonym_key(x->pseudonyms.p)))))
 		return true;
 	cli_fail(x->cli,
-	    "its addresses are hashed under %s, so nobody would be recognised: name the recipients with --for",
-	    x->pseudonyms.p ? "another key than that of `journal addresses hashed` now"
-			    : "a key that the configuration does not name");
+	    "its addresses are hashed under %s, so nobody would be recognised: name the recipients, allow ID --for ADDRESS",
+	    x->pseudonyms.p           ? "another key than that of `journal addresses hashed` now"
+		: x->pseudonyms.known ? "a key that the configuration does not name"
+				      : "a key that cannot be read");
 	return false;
 }
 

@@ -581,6 +581,64 @@ def digested():
 
 
 @case
+def linked():
+    "Commands and links of a digest let in whom a hashed entry named, the postmaster's by the pseudonym, the recipient's in clear; under another key they say why not"
+    folder = tempfile.mkdtemp(prefix="postern-hashed-digest-")
+    secret = os.path.join(folder, "digest.key")
+    with open(secret, "wb") as f:
+        f.write(KEY[::-1])
+    settings = ('notify { mail via 127.0.0.1 port 9 from "boss@example.org"; postmaster "boss@example.org" }\n'
+                'digest { recipients in named; link "https://mail.example.org/allow"; key "%s" }\n'
+                'list named { "kirschkuchen@example.org" }\n' % secret)
+    with World(ALLOWS, settings) as w:
+        def let_in():
+            c = w.client()
+            c.say("MAIL FROM:<zwieback@example.net>", 250)
+            c.send(b"RCPT TO:<kirschkuchen@example.org>\r\n")
+            code = c.reply()[0]
+            c.say("QUIT", 221)
+            return code == 250
+
+        def letters():
+            out = w.command("digest")[1]
+            return {part.split("\n")[0]: part for part in re.split("^To: ", out, flags=re.M)[1:]}
+        w.attempt("zwieback@example.net", "kirschkuchen@example.org", 550)
+        w.attempt("zwieback@example.net", "lebkuchen@example.org", 550)
+        w.entries(2)
+        boss, own = (letters()[to] for to in ("boss@example.org", "kirschkuchen@example.org"))
+        assert "kirschkuchen" not in boss and token("kirschkuchen@example.org") in boss, boss
+        assert "lebkuchen" not in own, own
+        tickets = [re.findall(r"ticket=(\S+)", text) for text in (boss, own)]
+        assert [len(t) for t in tickets] == [2, 1], tickets
+        line = [x for x in re.findall(r"postern (allow .*)", boss) if token("kirschkuchen@example.org") in x]
+        assert len(line) == 1, boss
+        # as the shell has it
+        program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+        assert subprocess.run("%s -c %s %s --yes" % (program, w.postern.conf, line[0]), shell=True,
+                              stdout=subprocess.DEVNULL).returncode == 0
+        play.until(let_in, "the exception of the command")
+        assert w.command("lists", "remove", "1")[0] == 0
+        play.until(lambda: not let_in(), "its end")
+        asked = [t for t in tickets[0] if token("kirschkuchen@example.org") in
+                 base64.urlsafe_b64decode(t.split(".")[2] + "==").decode()]
+        for n, ticket in enumerate(asked + tickets[1]):
+            code, out, err = w.command("allow", "--signed", ticket)
+            assert code == 0 and "for " + (token("kirschkuchen@example.org"), "kirschkuchen@example.org")[n] in out, out
+            play.until(let_in, "the exception of the link")
+            w.attempt("zwieback@example.net", "lebkuchen@example.org", 550)
+            assert w.command("lists", "remove", str(n + 2))[0] == 0
+            play.until(lambda: not let_in(), "its end")
+        with open(w.key, "wb") as f:
+            f.write(KEY[::-1])
+        code, out, err = w.command("allow", "--signed", asked[0])
+        assert code == 2 and "another key" in err and "--for ADDRESS" in err, (code, out, err)
+        code, out, err = w.command("allow", "--dry-run", "--signed", tickets[1][0])
+        assert code == 0 and "for kirschkuchen@example.org" in out, (code, out, err)
+    os.unlink(secret)
+    os.rmdir(folder)
+
+
+@case
 def promoted():
     "promote knows by its pseudonym whom our users wrote to, though the store goes by addresses"
     rules = 'greylist { delay 1h; use spf off; use name off }\n' \
