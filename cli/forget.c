@@ -6,8 +6,10 @@
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/pseudonyms.h"
+#include "db/person.h"
 #include "db/store_redis.h"
 #include "db/store_sqlite.h"
+#include "mail/mailbox.h"
 
 struct options {
 	bool dry_run;
@@ -15,9 +17,10 @@ struct options {
 
 struct errand {
 	struct cli *cli;
+	struct person named;
 	struct journal_person person;
 	struct journal_forgotten journal;
-	int64_t rows;
+	struct store_forgotten here, shared;
 };
 
 /* Who asks, for the entry that tells of it. */
@@ -54,34 +57,14 @@ forget_in_journal(struct errand *x)
 	return ok;
 }
 
-/* A store goes by addresses; exceptions may name what stands for one in the journal. */
+/* What the machines share. */
 static bool
-forget_forms(struct errand *x,
-    bool (*forget)(
-	struct store *store, struct str address, bool look_only, int64_t *n, struct err *e),
-    struct store *store, int64_t *n, struct err *e)
-{
-	const struct str forms[] = { x->person.address, x->person.hashed, x->person.beginning };
-	int64_t rows;
-
-	*n = 0;
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (forms[i].n == 0)
-			continue;
-		if (!forget(store, forms[i], x->person.look_only, &rows, e))
-			return false;
-		*n += rows;
-	}
-	return true;
-}
-
-/* What the machines share; *n: rows. */
-static bool
-forget_shared(struct errand *x, const struct config *config, int64_t *n)
+forget_shared(struct errand *x, const struct config *config)
 {
 	struct err e;
 	struct store *store = cli_redis_open(config, x->person.look_only, &e);
-	bool ok = store && forget_forms(x, store_redis_forget, store, n, &e);
+	bool ok =
+	    store && store_redis_forget(store, &x->named, x->person.look_only, &x->shared, &e);
 
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);
@@ -91,7 +74,7 @@ forget_shared(struct errand *x, const struct config *config, int64_t *n)
 
 /* A store that was never made has nothing to forget. */
 static bool
-forget_here(struct errand *x, int64_t *n)
+forget_here(struct errand *x)
 {
 	char *path = cli_database(x->cli, "store.db");
 	struct store *store = NULL;
@@ -102,7 +85,8 @@ forget_here(struct errand *x, int64_t *n)
 		store = store_sqlite.open(path, &e);
 	free(path);
 	if (there)
-		ok = store && forget_forms(x, store_sqlite_forget, store, n, &e);
+		ok = store &&
+		    store_sqlite_forget(store, &x->named, x->person.look_only, &x->here, &e);
 	if (there && !ok)
 		cli_fail(x->cli, "%s", e.text);
 	store_sqlite.close(&store);
@@ -114,15 +98,19 @@ static bool
 forget_in_store(struct errand *x)
 {
 	struct config *config = x->cli->database ? NULL : cli_config(x->cli, x->cli->config);
-	int64_t shared = 0;
-	bool ok = forget_here(x, &x->rows);
+	bool ok = forget_here(x);
 
 	if (ok && config && config->redis)
-		ok = forget_shared(x, config, &shared);
-	x->rows += shared;
+		ok = forget_shared(x, config);
 	if (config)
 		config_release(&config);
 	return ok;
+}
+
+static int64_t
+rows_of(const struct errand *x)
+{
+	return x->here.rows + x->shared.rows;
 }
 
 static void
@@ -135,12 +123,12 @@ print(struct errand *x)
 		    "{\"did\":%s,\"entries\":%" PRId64 ",\"sums\":%" PRId64 ",\"store\":%" PRId64
 		    "}\n",
 		    x->person.look_only ? "false" : "true", x->journal.entries, x->journal.sums,
-		    x->rows);
+		    rows_of(x));
 	else
 		fprintf(out,
 		    "%s: %" PRId64 " entries of the journal, %" PRId64 " rows of the store\n",
 		    x->person.look_only ? "would be forgotten" : "forgotten", x->journal.entries,
-		    x->rows);
+		    rows_of(x));
 }
 
 /* Whoever asked has to know that more may be there. */
@@ -157,30 +145,48 @@ tell_strangers(const struct errand *x)
 	return false;
 }
 
-/* What stands for the address where addresses are hashed. A tag behind it is left out of its stem. */
-static void
-fill_hashed(struct errand *x, const struct pseudonyms *pseudonyms)
+/* Nor may what was removed be read out of the file beside it. */
+static bool
+tell_lingering(const struct errand *x)
 {
-	struct str hashed = pseudonyms_of(pseudonyms, x->person.address);
-	struct str local = str_sub(hashed, 0, str_rfind(hashed, '@'));
+	const char *const file = x->journal.lingers ? "journal.db" : "store.db";
 
-	if (hashed.n == 0)
-		return;
-	x->person.key = str_of(pseudonym_key(pseudonyms->p));
-	x->person.hashed = hashed;
-	if (str_find(local, '+') == STR_NPOS)
-		x->person.beginning = arena_printf(pseudonyms->arena, "%.*s+", STR_ARG(local));
+	if (!x->journal.lingers && !x->here.lingers)
+		return true;
+	cli_fail(x->cli,
+	    "%s-wal still holds what was removed, for somebody who reads %s as it was (such as `postern replay`, or a backup): run it again when that has ended",
+	    file, file);
+	return false;
 }
 
 static int
 forget_all(struct errand *x)
 {
+	bool whole;
+
 	if (!forget_in_journal(x) || !forget_in_store(x))
 		return CLI_ERROR;
 	print(x);
-	if (!tell_strangers(x))
+	whole = tell_strangers(x);
+	whole = tell_lingering(x) && whole;
+	if (!whole)
 		return CLI_ERROR;
-	return x->journal.entries + x->rows > 0 ? CLI_FOUND : CLI_NOTHING;
+	return x->journal.entries + rows_of(x) > 0 ? CLI_FOUND : CLI_NOTHING;
+}
+
+/* Local part and domain; <postmaster> is nobody. */
+static bool
+is_address(struct str text)
+{
+	char path[MAILBOX_PATH_MAX + 1];
+	struct mailbox m;
+	struct str rest = { path, 0 };
+	struct err e;
+
+	if (text.n + 2 >= sizeof(path))
+		return false;
+	rest.n = (size_t)snprintf(path, sizeof(path), "<%.*s>", STR_ARG(text));
+	return mailbox_take(&rest, false, false, &m, &e) && rest.n == 0;
 }
 
 static const struct cli_option rows[] = {
@@ -202,12 +208,14 @@ run(struct cli *cli, int argc, char **argv)
 	if (n != 1)
 		return cli_fail(cli, "forget takes one address; see `postern forget --help`");
 	address = str_of(argv[0]);
-	if (str_find(address, '@') == STR_NPOS || address.n < 3 || address.n > 320)
+	if (!is_address(address))
 		return cli_fail(cli, "forget: \"%s\" is no mail address", ESC(address));
 	x.person =
-	    (struct journal_person){ .address = address, .by = asker(), .look_only = o.dry_run };
+	    (struct journal_person){ .person = &x.named, .by = asker(), .look_only = o.dry_run };
 	if (pseudonyms_open(cli, &pseudonyms)) {
-		fill_hashed(&x, &pseudonyms);
+		if (pseudonyms.p)
+			x.person.key = str_of(pseudonym_key(pseudonyms.p));
+		person_fill(&x.named, pseudonyms.arena, address, pseudonyms.p);
 		code = forget_all(&x);
 	}
 	pseudonyms_close(&pseudonyms);

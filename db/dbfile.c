@@ -98,6 +98,20 @@ dbfile_exec(const struct dbfile *f, const char *sql, struct err *e)
 }
 
 bool
+dbfile_empty_log(const struct dbfile *f)
+{
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	if (!dbfile_prepare(f, "PRAGMA wal_checkpoint(TRUNCATE)", &stmt, NULL))
+		return false;
+	/* The first column: whether it was kept from it. */
+	ok = sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 0;
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+bool
 dbfile_begin(const struct dbfile *f, struct err *e)
 {
 	return dbfile_run(f, f->begin, e);
@@ -347,6 +361,7 @@ prepare_file(const struct dbfile *f, struct err *e)
 	snprintf(sql, sizeof(sql),
 	    "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; "
 	    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; "
+	    "PRAGMA secure_delete = ON; "
 	    "PRAGMA wal_autocheckpoint = %d",
 	    f->kind->synchronous, WAL_OCTETS / page_size);
 	return dbfile_exec(f, sql, e);

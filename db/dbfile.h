@@ -55,6 +55,11 @@ bool dbfile_prepare_all(
 void dbfile_finalize_all(sqlite3_stmt **stmt, size_t n);
 /* Statements without results: pragmas. */
 bool dbfile_exec(const struct dbfile *f, const char *sql, struct err *e);
+/*
+ * Brings all to the file and empties the write-ahead log, so that what was removed is in neither: what is freed in the file is
+ * overwritten. False: somebody reads what was, and the log keeps it.
+ */
+bool dbfile_empty_log(const struct dbfile *f);
 /* A transaction: of who writes, with the writer's lock from its beginning on. */
 bool dbfile_begin(const struct dbfile *f, struct err *e);
 bool dbfile_commit(const struct dbfile *f, struct err *e);

@@ -13,10 +13,11 @@
 struct forgetting {
 	struct store *store;
 	const char *kind;
-	bool by_value; /* the value names it, not the key */
-	struct str address;
+	bool by_value;   /* the value names it, not the key */
+	bool greylisted; /* the key may have a stem */
+	const struct person *person;
 	bool look_only;
-	int64_t *n;
+	int64_t n;
 	struct buf key;
 	struct err e;
 };
@@ -39,10 +40,11 @@ names_it(struct forgetting *f, struct str key)
 	bool named;
 
 	if (!f->by_value)
-		return person_in(key, f->address);
+		return f->greylisted ? person_greylisted(f->person, key)
+				     : person_named(f->person, key);
 	reply = call(f, "GET");
 	named = reply && reply->type == REDIS_REPLY_STRING &&
-	    person_in((struct str){ reply->str, reply->len }, f->address);
+	    person_named(f->person, (struct str){ reply->str, reply->len });
 	freeReplyObject(reply);
 	return named;
 }
@@ -56,7 +58,7 @@ found(void *owner, struct str key)
 	redis_key(&f->key, store_redis_prefix(f->store), f->kind, key);
 	if (!names_it(f, key))
 		return f->e.code == ERR_NONE;
-	*f->n += 1;
+	f->n++;
 	if (f->look_only)
 		return true;
 	reply = call(f, "DEL");
@@ -75,9 +77,9 @@ forget_exceptions(struct forgetting *f)
 	for (const struct store_exception *x = ok ? all.rows : NULL; ok && x; x = x->next) {
 		struct store_exceptions drop = { .what = EXCEPTIONS_DROP, .one = *x };
 
-		if (!person_in(x->key, f->address) && !person_in(x->about, f->address))
+		if (!person_named(f->person, x->key) && !person_named(f->person, x->about))
 			continue;
-		*f->n += 1;
+		f->n++;
 		ask.exceptions = &drop;
 		ok = f->look_only || store_redis.ask(f->store, &ask, 1, 0, &f->e);
 	}
@@ -86,27 +88,26 @@ forget_exceptions(struct forgetting *f)
 }
 
 bool
-store_redis_forget(
-    struct store *store, struct str address, bool look_only, int64_t *n, struct err *e)
+store_redis_forget(struct store *store, const struct person *person, bool look_only,
+    struct store_forgotten *out, struct err *e)
 {
 	static const char *const kinds[] = {
 		"seen:", "count:", "hold:", "limit:", "sketch:", "delivered:"
 	};
-	struct forgetting f = {
-		.store = store, .address = address, .look_only = look_only, .n = n
-	};
+	struct forgetting f = { .store = store, .person = person, .look_only = look_only };
 	bool ok = true;
 
-	*n = 0;
 	buf_init(&f.key, 1 << 15);
 	for (size_t i = 0; ok && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const struct redis_walk walk = { .kind = kinds[i], .found = found, .owner = &f };
 
 		f.kind = kinds[i];
 		f.by_value = strcmp(kinds[i], "delivered:") == 0;
+		f.greylisted = strcmp(kinds[i], "seen:") == 0;
 		ok = store_redis_scan(store, &walk, &f.e) && f.e.code == ERR_NONE;
 	}
 	ok = ok && forget_exceptions(&f);
+	*out = (struct store_forgotten){ .rows = f.n };
 	buf_free(&f.key);
 	if (!ok && e)
 		*e = f.e;

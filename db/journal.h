@@ -162,19 +162,20 @@ bool journal_waits(struct journal *journal, const struct journal_span *span,
  * Forgetting a person: entries that name the address, anywhere, are emptied, and an entry tells of them. The whole journal is
  * read; appending goes on meanwhile. For a journal that is open for writing.
  */
+struct person;
+
 struct journal_person {
-	struct str address;
-	/* where addresses are hashed: what stands for it, and what begins with it (db/person.h); "": nothing does */
-	struct str hashed, beginning;
-	struct str key; /* under which these were made; "": none */
-	struct str by;  /* who asked for it */
-	bool look_only; /* only counts */
+	const struct person *person; /* db/person.h */
+	struct str key;              /* under which its pseudonyms were made; "": it has none */
+	struct str by;               /* who asked for it */
+	bool look_only;              /* only counts */
 };
 
 struct journal_forgotten {
 	int64_t entries, sums;
 	int64_t
 	    strangers; /* entries that are hashed under another key: whom they name is not known */
+	bool lingers;  /* in the write-ahead log, as somebody reads what was */
 };
 
 bool journal_forget(struct journal *journal, const struct journal_person *person,

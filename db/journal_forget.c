@@ -51,27 +51,24 @@ hash_of(const struct journal *j, struct str address)
 	      "facts || char(10) || " entry "trace || char(10) || " entry \
 	      "answers || char(10) || " entry "subject"
 
-/* The trace says at its beginning under which key; ?6 is ours. */
+/* The trace says at its beginning under which key; ?3 is ours. */
 #define KEY_OF "instr(substr(trace, 1, 100), '\"hashed\":\"' || "
-#define STRANGER KEY_OF "'') > 0 AND (?6 = '' OR " KEY_OF "?6 || '\"') = 0)"
+#define STRANGER KEY_OF "'') > 0 AND (?3 = '' OR " KEY_OF "?3 || '\"') = 0)"
 
 /* The next lot behind *behind, which moves on. False: it failed; *last is set when that was all. */
 static bool
 find(struct forgetting *f, int64_t *behind, bool *last, struct err *e)
 {
 	static const char sql[] = "SELECT serial, holds_person(" TEXTS(
-	    "") ", ?2, ?4, ?5), " STRANGER " FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?3";
+	    "") "), " STRANGER " FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?2";
 	sqlite3_stmt *stmt;
 	int rc = SQLITE_DONE, looked = 0;
 
 	if (!dbfile_prepare(&f->journal->file, sql, &stmt, e))
 		return false;
 	sqlite3_bind_int64(stmt, 1, *behind);
-	dbfile_bind(stmt, 2, f->person->address);
-	sqlite3_bind_int(stmt, 3, LOOK);
-	dbfile_bind(stmt, 4, f->person->hashed);
-	dbfile_bind(stmt, 5, f->person->beginning);
-	dbfile_bind(stmt, 6, f->person->key);
+	sqlite3_bind_int(stmt, 2, LOOK);
+	dbfile_bind(stmt, 3, f->person->key);
 	while (f->n < LOT && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		*behind = sqlite3_column_int64(stmt, 0);
 		looked++;
@@ -187,9 +184,9 @@ tell(struct forgetting *f, struct err *e)
 	buf_init(&text, 1000);
 	buf_init(&facts, LOT * 22 + 1000);
 	buf_printf(&text, "%zu entries that named %016" PRIx64 " were forgotten, by %.*s", f->n,
-	    hash_of(f->journal, f->person->address), STR_ARG(f->person->by));
+	    hash_of(f->journal, f->person->person->address), STR_ARG(f->person->by));
 	buf_printf(&facts, "{\"person\":\"%016" PRIx64 "\",\"serials\":[",
-	    hash_of(f->journal, f->person->address));
+	    hash_of(f->journal, f->person->person->address));
 	for (size_t i = 0; i < f->n; i++)
 		buf_printf(&facts, "%s%" PRId64, i > 0 ? "," : "", f->serial[i]);
 	buf_add(&facts, STR("]}"));
@@ -210,12 +207,8 @@ forget_sums(struct forgetting *f, struct err *e)
 	bool ok;
 
 	if (!dbfile_prepare(&f->journal->file,
-		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND holds_person(key, ?1, ?2, ?3)",
-		&stmt, e))
+		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND holds_person(key)", &stmt, e))
 		return false;
-	dbfile_bind(stmt, 1, f->person->address);
-	dbfile_bind(stmt, 2, f->person->hashed);
-	dbfile_bind(stmt, 3, f->person->beginning);
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)
 		f->out->sums = sqlite3_changes64(f->journal->file.handle);
@@ -235,7 +228,7 @@ journal_forget(struct journal *j, const struct journal_person *person,
 
 	*out = (struct journal_forgotten){ 0 };
 	require(j->append);
-	if (!person_function(j->file.handle))
+	if (!person_functions(j->file.handle, person->person))
 		return dbfile_failed(&j->file, e);
 	while (!last) {
 		if (!find(&f, &behind, &last, e) || (f.n > 0 && !person->look_only && !tell(&f, e)))
@@ -248,7 +241,8 @@ journal_forget(struct journal *j, const struct journal_person *person,
 	}
 	if (person->look_only)
 		return true;
-	/* What was freed is overwritten (SQLite's secure_delete); the log keeps no old pages. */
-	return forget_sums(&f, e) && journal_text_again(j, e) &&
-	    (dbfile_exec(&j->file, "PRAGMA wal_checkpoint(TRUNCATE)", NULL), true);
+	if (!forget_sums(&f, e) || !journal_text_again(j, e))
+		return false;
+	out->lingers = !dbfile_empty_log(&j->file);
+	return true;
 }

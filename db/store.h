@@ -69,6 +69,12 @@ struct store_exceptions {
 	bool done;
 };
 
+/* What forgetting a person (db/person.h) took out of a store. */
+struct store_forgotten {
+	int64_t rows;
+	bool lingers; /* as of struct journal_forgotten */
+};
+
 /* What was read, as rules look at it; NULL: there are none. Takes the memory over when there are. */
 struct exceptions;
 struct exceptions *store_exceptions_take(struct store_exceptions *x);

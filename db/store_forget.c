@@ -1,43 +1,40 @@
 /*
  * store_forget: takes a person out of the built-in store: whatever row names the address goes.
  */
+#include <stdio.h>
+
 #include "db/person.h"
 #include "db/store_sqlite.h"
 
 static const struct {
-	const char *count, *remove;
+	const char *table, *where;
 } named[] = {
-#define OF_KEY(table) \
-	{ \
-		"SELECT count(*) FROM " table " WHERE holds_person(key, ?1)", \
-		    "DELETE FROM " table " WHERE holds_person(key, ?1)" \
-	}
-	OF_KEY("seen"),
-	OF_KEY("counter"),
-	OF_KEY("hold"),
-	OF_KEY("allowance"),
-	OF_KEY("sketch"),
-	{ "SELECT count(*) FROM exception WHERE holds_person(key, ?1) OR holds_person(about, ?1)",
-	    "DELETE FROM exception WHERE holds_person(key, ?1) OR holds_person(about, ?1)" },
-	{ "SELECT count(*) FROM delivered WHERE holds_person(reply, ?1)",
-	    "DELETE FROM delivered WHERE holds_person(reply, ?1)" },
+	{ "seen", "greylists_person(key)" },
+	{ "counter", "holds_person(key)" },
+	{ "hold", "holds_person(key)" },
+	{ "allowance", "holds_person(key)" },
+	{ "sketch", "holds_person(key)" },
+	{ "exception", "holds_person(key) OR holds_person(about)" },
+	{ "delivered", "holds_person(reply)" },
 };
 
 static bool
-forget_one(
-    const struct dbfile *file, const char *sql, struct str address, int64_t *n, struct err *e)
+forget_in(
+    const struct dbfile *file, size_t i, bool look_only, struct store_forgotten *out, struct err *e)
 {
 	sqlite3_stmt *stmt;
+	char sql[200];
 	int rc;
 
+	snprintf(sql, sizeof(sql), "%s FROM %s WHERE %s", look_only ? "SELECT count(*)" : "DELETE",
+	    named[i].table, named[i].where);
 	if (!dbfile_prepare(file, sql, &stmt, e))
 		return false;
-	dbfile_bind(stmt, 1, address);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
-		*n += sqlite3_column_int64(stmt, 0);
+		out->rows += sqlite3_column_int64(stmt, 0);
 	else if (rc == SQLITE_DONE)
-		*n += sqlite3_changes64(file->handle);
+		out->rows += sqlite3_changes64(file->handle);
 	else
 		dbfile_failed(file, e);
 	sqlite3_finalize(stmt);
@@ -45,17 +42,23 @@ forget_one(
 }
 
 bool
-store_sqlite_forget(struct store *s, struct str address, bool look_only, int64_t *n, struct err *e)
+store_sqlite_forget(struct store *s, const struct person *person, bool look_only,
+    struct store_forgotten *out, struct err *e)
 {
 	const struct dbfile *file = store_sqlite_file(s);
 
-	*n = 0;
-	if (!person_function(file->handle))
+	*out = (struct store_forgotten){ 0 };
+	if (!person_functions(file->handle, person))
 		return dbfile_failed(file, e);
 	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-		if (!forget_one(file, look_only ? named[i].count : named[i].remove, address, n, e))
+		if (!forget_in(file, i, look_only, out, e))
 			return false;
+	if (look_only)
+		return true;
 	/* Whoever runs reads the exceptions again. */
-	return look_only || *n == 0 ||
-	    dbfile_exec(file, "UPDATE exception_version SET version = version + 1", e);
+	if (out->rows > 0 &&
+	    !dbfile_exec(file, "UPDATE exception_version SET version = version + 1", e))
+		return false;
+	out->lingers = !dbfile_empty_log(file);
+	return true;
 }

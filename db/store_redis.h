@@ -26,8 +26,9 @@ struct redis_state {
 bool store_redis_state(struct store *store, struct redis_state *out, struct err *e);
 
 /* As store_sqlite_forget(), of what the machines share. */
-bool store_redis_forget(
-    struct store *store, struct str address, bool look_only, int64_t *n, struct err *e);
+struct person;
+bool store_redis_forget(struct store *store, const struct person *person, bool look_only,
+    struct store_forgotten *out, struct err *e);
 
 /*
  * For row_redis.c. Appends a command to be sent; the reply to the first that has none yet, waiting for it (NULL and e: there is none;

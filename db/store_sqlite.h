@@ -23,11 +23,12 @@ struct store *store_sqlite_open_read(const char *path, struct err *e);
 bool store_sqlite_status(struct store *store,
     void (*row)(void *owner, const struct status_entry *entry), void *owner, struct err *e);
 /*
- * Removes all rows whose key or text names a mail address, and exceptions that do; counts them in *n. look_only: only counts. Keys that
- * are too long to be kept are digests, which do not tell; they expire.
+ * Removes all rows whose key or text names a person, and exceptions that do. look_only: only counts. Keys that are too long to be
+ * kept are digests, which do not tell; they expire.
  */
-bool store_sqlite_forget(
-    struct store *store, struct str address, bool look_only, int64_t *n, struct err *e);
+struct person;
+bool store_sqlite_forget(struct store *store, const struct person *person, bool look_only,
+    struct store_forgotten *out, struct err *e);
 /* Its file, for store_forget.c. */
 const struct dbfile *store_sqlite_file(const struct store *store);
 /* status_read_dns() of an open store. */

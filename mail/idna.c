@@ -38,3 +38,16 @@ idna_to_ascii(struct arena *arena, struct str name, struct str *out)
 		out->n--;
 	return out->n > 0 && dns_name_ok(*out) && !str_ends(*out, STR("."));
 }
+
+bool
+idna_to_utf8(struct arena *arena, struct str ascii, struct str *out)
+{
+	const char *copy = arena_dup(arena, ascii).p;
+	char *letters = NULL;
+
+	if (ascii.n > NAME_MOST || idn2_to_unicode_8z8z(copy, &letters, 0) != IDN2_OK)
+		return false;
+	*out = arena_dup(arena, str_of(letters));
+	idn2_free(letters);
+	return out->n > 0;
+}

@@ -13,5 +13,7 @@
  * it is none, or none of IDNA2008.
  */
 bool idna_to_ascii(struct arena *arena, struct str name, struct str *out);
+/* The other way, of what that gave: with U-labels in the place of A-labels. False: there is no such name. */
+bool idna_to_utf8(struct arena *arena, struct str ascii, struct str *out);
 
 #endif

@@ -57,6 +57,11 @@ static const struct {
 	{ "prvs=1234abcd=person@example.org", true },
 	{ "to person@example.org.", true },
 	{ "to person@example.org. He", true },
+	{ "http://x.example/?id=person%40example.org&y", true },
+	{ "\"To:\\tperson@example.org\"", true },
+	{ "\"\\u00a0person@example.org\"", true },
+	{ "xperson%40example.org", false },
+	{ "person%4", false },
 	{ "xperson@example.org", false },
 	{ "x.person@example.org", false },
 	{ "x+person@example.org", false },
@@ -81,6 +86,88 @@ test_person(void **state)
 	assert_true(person_in(STR("to ~abc+def@example.org"), STR("~abc+")));
 	assert_false(person_in(STR("to ~~abc+def@example.org"), STR("~abc+")));
 	assert_false(person_in(STR("to ~abc@example.org"), STR("~abc+")));
+}
+
+/* All that can stand for one address. */
+static const struct {
+	const char *address, *text;
+	bool in;
+} forms[] = {
+	{ "\"a b\"@example.org", "\"a b\"@example.org", true },
+	{ "\"a b\"@example.org", "[\"\\\"a b\\\"@example.org\"]", true },
+	{ "\"a b\"@example.org", "[\"\\\"x a b\\\"@example.org\"]", false },
+	{ "a\\b@example.org", "[\"a\\\\b@example.org\"]", true },
+	{ "a@b\xc3\xbc"
+	  "cher.example",
+	    "<a@xn--bcher-kva.example>", true },
+	{ "a@xn--bcher-kva.example",
+	    "<a@b\xc3\xbc"
+	    "cher.example>",
+	    true },
+	{ "a@B\xc3\x9c"
+	  "CHER.example",
+	    "<a@b\xc3\xbc"
+	    "cher.example>",
+	    true },
+	{ "a@b\xc3\xbc"
+	  "cher.example",
+	    "<a@b\xc3\xbc"
+	    "cher.example>",
+	    true },
+	{ "a@xn--bcher-kva.example",
+	    "<ba@b\xc3\xbc"
+	    "cher.example>",
+	    false },
+	{ "a@xn--.example", "<a@xn--.example>", true },
+	{ "a@[192.0.2.1]", "<a@[192.0.2.1]>", true },
+};
+
+static void
+test_forms(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct person p;
+
+		person_fill(&p, arena, str_of(forms[i].address), NULL);
+		if (person_named(&p, str_of(forms[i].text)) != forms[i].in)
+			fail_msg("%s in %s", forms[i].address, forms[i].text);
+	}
+	arena_free(&arena);
+}
+
+/* Hashed: in each script of its domain, and with a tag. */
+static void
+test_hashed(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct pseudonym *by = pseudonym_new(arena, STR("0123456789abcdef0123456789abcdef"));
+	struct person p;
+
+	(void)state;
+	person_fill(&p, arena,
+	    STR("a@b\xc3\xbc"
+		"cher.example"),
+	    by);
+	assert_true(person_named(&p, pseudonym_of(by, arena, STR("A@xn--bcher-kva.example"))));
+	assert_true(person_named(&p,
+	    pseudonym_of(by, arena,
+		STR("a+x@b\xc3\xbc"
+		    "cher.example"))));
+	assert_false(person_named(&p, pseudonym_of(by, arena, STR("b@xn--bcher-kva.example"))));
+	arena_free(&arena);
+}
+
+static struct person whoever;
+
+/* WHO, of whom there is nothing but the address. */
+static const struct person *
+who(void)
+{
+	whoever = (struct person){ .address = STR(WHO), .form = { STR(WHO) }, .n_forms = 1 };
+	return &whoever;
 }
 
 /* --- the journal -------------------------------------------------------------------------------- */
@@ -198,9 +285,7 @@ static void
 test_forgotten(void **state)
 {
 	struct world *w = *state;
-	struct journal_person person = {
-		.address = STR(WHO), .by = STR("root"), .look_only = true
-	};
+	struct journal_person person = { .person = who(), .by = STR("root"), .look_only = true };
 	struct journal_forgotten out;
 	struct journal_verdict v;
 	struct err e;
@@ -278,7 +363,7 @@ test_forged(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
-		struct journal_person person = { .address = STR(WHO), .by = STR("root") };
+		struct journal_person person = { .person = who(), .by = STR("root") };
 		struct journal_forgotten out;
 		struct world *w;
 		void *p = NULL;
@@ -302,20 +387,27 @@ test_forged(void **state)
 
 /* --- the store ---------------------------------------------------------------------------------- */
 
+static const char *const keys[] = { "greylist:192.0.2.0/24:person1985@example.org:b@example.org",
+	"greylist:192.0.2.0/24:person#@example.org:b@example.org",
+	"greylist:pair:a@example.org:person1985@example.org",
+	"greylist:192.0.2.0/24:other-person1985@example.org:b@example.org",
+	"greylist:192.0.2.0/24:other-person#@example.org:b@example.org" };
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
 static void
 test_store(void **state)
 {
 	struct world *w = *state;
-	static const char *const keys[] = {
-		"greylist:192.0.2.0/24:person@example.org:b@example.org",
-		"greylist:pair:a@example.org:person@example.org",
-		"greylist:192.0.2.0/24:other-person@example.org:b@example.org"
-	};
+	struct arena *arena = arena_new(1 << 20);
 	struct store *s = store_sqlite.open(folder_file(&w->folder, "store.db"), NULL);
-	int64_t n;
+	/* As posternd has it open. */
+	struct store *other = store_sqlite.open(folder_file(&w->folder, "store.db"), NULL);
+	struct store_forgotten out;
+	struct person person;
 
 	assert_non_null(s);
-	for (size_t i = 0; i < 2 * sizeof(keys) / sizeof(keys[0]); i++) {
+	assert_non_null(other);
+	for (size_t i = 0; i < 2 * KEYS; i++) {
 		struct question q = { .kind = i % 2 ? QUESTION_SEEN : QUESTION_COUNT,
 			.name = str_of(keys[i / 2]),
 			.seen = { 300, 86400, 86400 },
@@ -323,17 +415,55 @@ test_store(void **state)
 		struct answer a = { .question = q };
 		struct store_ask ask = { &q, &a };
 
-		assert_true(store_sqlite.ask(s, &ask, 1, T0, NULL));
+		assert_true(store_sqlite.ask(other, &ask, 1, T0, NULL));
 	}
-	assert_true(store_sqlite_forget(s, STR(WHO), true, &n, NULL));
-	assert_int_equal(n, 4);
-	assert_true(store_sqlite_forget(s, STR(WHO), false, &n, NULL));
-	assert_int_equal(n, 4);
-	assert_true(store_sqlite_forget(s, STR(WHO), false, &n, NULL));
-	assert_int_equal(n, 0);
+	assert_true(in_file(w, "store.db-wal", "/24:person1985@example.org"));
+	person_fill(&person, arena, STR("Person1985@example.org"), NULL);
+	assert_true(store_sqlite_forget(s, &person, true, &out, NULL));
+	assert_int_equal(out.rows, 5);
+	assert_true(store_sqlite_forget(s, &person, false, &out, NULL));
+	assert_int_equal(out.rows, 5);
+	assert_false(out.lingers);
+	assert_false(in_file(w, "store.db-wal", "person1985@example.org"));
+	assert_false(in_file(w, "store.db", "/24:person1985@example.org"));
+	assert_false(in_file(w, "store.db", "a@example.org:person1985@example.org"));
+	assert_true(in_file(w, "store.db", "other-person1985@example.org"));
+	assert_true(store_sqlite_forget(s, &person, false, &out, NULL));
+	assert_int_equal(out.rows, 0);
+	store_sqlite.close(&other);
 	store_sqlite.close(&s);
-	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM seen"), 1);
-	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM counter"), 1);
+	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM seen"), 2);
+	assert_int_equal(folder_number(&w->folder, "store.db", "SELECT count(*) FROM counter"), 3);
+	arena_free(&arena);
+}
+
+/* Who reads the store as it was keeps what was removed in the log beside it, which is said. */
+static void
+test_lingers(void **state)
+{
+	struct world *w = *state;
+	struct store *s = store_sqlite.open(folder_file(&w->folder, "store.db"), NULL);
+	struct question q = { .kind = QUESTION_COUNT, .name = STR("x:" WHO), .add = 1 };
+	struct answer a = { .question = q };
+	struct store_ask ask = { &q, &a };
+	struct store_forgotten out;
+	sqlite3 *reader;
+
+	assert_true(store_sqlite.ask(s, &ask, 1, T0, NULL));
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "store.db"), &reader), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM counter", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_busy_timeout(store_sqlite_file(s)->handle, 10);
+	assert_true(store_sqlite_forget(s, who(), false, &out, NULL));
+	assert_int_equal(out.rows, 1);
+	assert_true(out.lingers);
+	sqlite3_close(reader);
+	assert_true(store_sqlite_forget(s, who(), false, &out, NULL));
+	assert_int_equal(out.rows, 0);
+	assert_false(out.lingers);
+	assert_false(in_file(w, "store.db-wal", WHO));
+	store_sqlite.close(&s);
 }
 
 int
@@ -341,8 +471,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_person),
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_hashed),
 		cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
 		cmocka_unit_test(test_forged),
+		cmocka_unit_test_setup_teardown(test_lingers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
 	};
 
