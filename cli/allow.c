@@ -14,6 +14,7 @@
 #include "cli/pseudonyms.h"
 #include "cli/signed.h"
 #include "cli/when.h"
+#include "mail/idna.h"
 
 #define ARENA_LIMIT (1 << 24)
 #define DEFAULT_MS (INT64_C(30) * 86400 * 1000)
@@ -86,12 +87,18 @@ take_record(struct errand *x, const struct journal_record *r)
 		cli_fail(x->cli, "%s is no mail but a change by an administrator", r->id);
 		return false;
 	}
+	if (str_eq(r->text, STR(JOURNAL_FORGOTTEN)) && r->client_ip.n == 0) {
+		cli_fail(x->cli,
+		    "%s was emptied by `postern forget`: whom it named is not known any more",
+		    r->id);
+		return false;
+	}
 	evidence_read(&x->reader, x->arena, r, &v);
 	x->entry = arena_dup(x->arena, str_of(r->id));
 	x->hashed = v.hashed;
-	if (!narrowest_proof(x->arena, &v, x->options.by, &x->x, &e) ||
-	    (x->kind == EXCEPTION_ALLOW && !x->options.any_rule && !x->options.rule &&
-		!narrowest_rule(&v, r, &x->x, &e))) {
+	if ((x->kind == EXCEPTION_ALLOW && !x->options.any_rule && !x->options.rule &&
+		!narrowest_rule(&v, r, &x->x, &e)) ||
+	    !narrowest_proof(x->arena, &v, x->options.by, &x->x, &e)) {
 		cli_fail(x->cli, "%s: %s", r->id, e.text);
 		return false;
 	}
@@ -99,6 +106,25 @@ take_record(struct errand *x, const struct journal_record *r)
 	x->x.sender = arena_dup(x->arena, x->x.sender);
 	x->x.place = arena_dup(x->arena, x->x.place);
 	return take_recipients(x, &v);
+}
+
+/* There is no such entry: somebody who is meant, perhaps, but not by anything that could be proven. */
+static void
+say_whom(struct errand *x, struct str text)
+{
+	size_t at = str_rfind(text, '@');
+	struct str domain = str_sub(text, at == STR_NPOS ? 0 : at + 1, text.n);
+
+	if (str_find(domain, '.') == STR_NPOS || !mail_domain_ok(domain))
+		cli_fail(x->cli,
+		    "no entry \"%s\" in the journal; else name whom to %s: dkim:DOMAIN, spf:DOMAIN or a "
+		    "client's address",
+		    ESC(text), name_of(x));
+	else
+		cli_fail(x->cli,
+		    "\"%s\" is what anybody can claim to be: name what has to prove it, dkim:%.*s or "
+		    "spf:%.*s, or the client's address",
+		    ESC(text), STR_ARG(domain), STR_ARG(domain));
 }
 
 static bool
@@ -112,10 +138,7 @@ take_entry(struct errand *x, const char *id)
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);
 	else if (record == NULL)
-		cli_fail(x->cli,
-		    "no entry \"%s\" in the journal; else name whom to %s: dkim:DOMAIN, spf:DOMAIN or an "
-		    "address",
-		    ESC(str_of(id)), name_of(x));
+		say_whom(x, str_of(id));
 	ok = record && take_record(x, record);
 	free(record);
 	return ok;
@@ -161,6 +184,11 @@ take_rule(struct errand *x)
 static bool
 take_named(struct errand *x)
 {
+	if (x->x.proof == EXCEPTION_CLIENT && x->x.client.bits == 0) {
+		cli_fail(x->cli,
+		    "a network of /0 is everybody: that is for a rule, not for an exception");
+		return false;
+	}
 	if (x->kind == EXCEPTION_BLOCK || x->options.any_rule || x->options.rule)
 		return true;
 	cli_fail(x->cli,
@@ -182,23 +210,45 @@ recipient_ok(struct errand *x, struct str text)
 	return mailbox_take(&path, false, true, &m, &e) && path.n == 0;
 }
 
+/* Clients may name a domain in either script (RFC 5890), and an exception goes by what they say. */
+static bool
+other_script(struct errand *x, struct str *name)
+{
+	size_t at = str_rfind(*name, '@'), from = at == STR_NPOS ? 0 : at + 1;
+	struct str domain = str_sub(*name, from, name->n), ascii, other;
+
+	if (!idna_to_ascii(x->arena, domain, &ascii))
+		return false;
+	other = ascii;
+	if (str_eqcase(ascii, domain) && !idna_to_utf8(x->arena, ascii, &other))
+		return false;
+	*name =
+	    arena_printf(x->arena, "%.*s%.*s", STR_ARG(str_sub(*name, 0, from)), STR_ARG(other));
+	return !str_eqcase(other, domain);
+}
+
 static bool
 take_for(struct errand *x)
 {
 	const struct cli_texts *given = &x->options.recipients;
-	struct str *all = ARENA_ARRAY(x->arena, struct str, given->n + 1);
+	struct str *all = ARENA_ARRAY(x->arena, struct str, 2 * given->n + 1);
+	size_t n = 0;
 
 	if (given->n == 0 || (given->n == 1 && strcmp(given->text[0], "any") == 0))
 		return true;
 	for (size_t i = 0; i < given->n; i++) {
-		all[i] = str_of(given->text[i]);
-		if (recipient_ok(x, all[i]))
-			continue;
-		cli_fail(x->cli, "--for: \"%s\" is no address or domain", ESC(all[i]));
-		return false;
+		struct str one = str_of(given->text[i]);
+
+		if (!recipient_ok(x, one)) {
+			cli_fail(x->cli, "--for: \"%s\" is no address or domain", ESC(one));
+			return false;
+		}
+		all[n++] = one;
+		if (other_script(x, &one))
+			all[n++] = one;
 	}
 	x->x.recipient = all;
-	x->x.n_recipients = given->n;
+	x->x.n_recipients = n;
 	return true;
 }
 
@@ -212,7 +262,8 @@ take_until(struct errand *x)
 	if (text && strcmp(text, "forever") == 0)
 		return true;
 	if (text && !when_ahead(str_of(text), x->now_ms, &ms, &e)) {
-		cli_fail(x->cli, "--until: %s", e.text);
+		cli_fail(
+		    x->cli, "--until: %s%s", e.text, e.code == ERR_SYNTAX ? ", or forever" : "");
 		return false;
 	}
 	x->x.expires = (ms + 999) / 1000;
@@ -358,6 +409,18 @@ put(struct errand *x, struct str key, const struct impact *impact)
 	return CLI_FOUND;
 }
 
+/* What was said of it before stands, unless something else is said now: nobody who renews it by a link shortens it. */
+static void
+renew(struct errand *x)
+{
+	int64_t before = x->same->stored->expires;
+
+	if (!x->options.until && x->x.expires > 0 && (before == 0 || before > x->x.expires))
+		x->x.expires = before;
+	if (!x->options.note && x->same->note.n > 0)
+		x->options.note = arena_dup(x->arena, x->same->note).p;
+}
+
 static int
 make(struct errand *x)
 {
@@ -374,6 +437,8 @@ make(struct errand *x)
 	for (struct exception_row *r = x->rows; r; r = r->next)
 		if (str_eq(r->stored->key, key))
 			x->same = r;
+	if (x->same)
+		renew(x);
 	if (!impact_measure(&x->reader, &q, &impact, &e)) {
 		cli_fail(x->cli, "%s", e.text);
 	} else {
@@ -398,22 +463,29 @@ undo(struct errand *x)
 {
 	struct str what = str_of(x->options.undo);
 	uint64_t number = 0;
-	int n = 0;
+	int n = 0, others = 0;
 
 	(void)str_to_u64(what, INT64_MAX, &number);
 	for (struct exception_row *r = x->rows; r; r = r->next) {
 		bool numbered = number > 0 && r->stored->number == (int64_t)number;
 
-		if (r->x.kind != x->kind || r->unreadable ||
-		    (!numbered && (r->entry.n == 0 || !str_eq(r->entry, what))))
+		if (r->unreadable || (!numbered && (r->entry.n == 0 || !str_eq(r->entry, what))))
 			continue;
+		if (r->x.kind != x->kind) {
+			others++;
+			continue;
+		}
 		if (!exceptions_drop(x->cli, r, x->now_ms))
 			return CLI_ERROR;
 		n++;
 	}
-	if (n == 0)
-		cli_fail(
-		    x->cli, "there is no %s \"%s\"; see `postern lists`", name_of(x), ESC(what));
+	if (n == 0 && others > 0)
+		cli_fail(x->cli, "\"%s\" is not of `postern %s`: `postern %s --undo` takes it back",
+		    ESC(what), name_of(x), x->kind == EXCEPTION_BLOCK ? "allow" : "block");
+	else if (n == 0)
+		cli_fail(x->cli,
+		    "no exception has the number \"%s\" or was made of such an entry; see `postern lists`",
+		    ESC(what));
 	return n > 0 ? CLI_FOUND : CLI_NOTHING;
 }
 

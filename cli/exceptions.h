@@ -16,6 +16,7 @@ struct exception_row {
 	const struct store_exception *stored;
 	struct exception x;
 	bool unreadable; /* of a newer Postern */
+	bool removed;    /* by this command */
 	/* of its `about` */
 	struct str by, note, entry;
 	struct str hashed; /* the key of the pseudonyms by which it names somebody; "": none */

@@ -182,14 +182,14 @@ show(struct errand *x)
 
 /* --- taking away --------------------------------------------------------------------------------- */
 
-static const struct exception_row *
+static struct exception_row *
 find(const struct errand *x, const char *text)
 {
 	uint64_t number;
 
 	if (!str_to_u64(str_of(text), INT64_MAX, &number))
 		return NULL;
-	for (const struct exception_row *row = x->rows; row; row = row->next)
+	for (struct exception_row *row = x->rows; row; row = row->next)
 		if (row->stored->number == (int64_t)number)
 			return row;
 	return NULL;
@@ -206,9 +206,13 @@ remove_all(struct errand *x, char **argv, int n)
 			return cli_fail(x->cli,
 			    "there is no exception %s; `postern lists` shows those there are",
 			    ESC(str_of(argv[i])));
-	for (int i = 0; i < n; i++)
-		if (!exceptions_drop(x->cli, find(x, argv[i]), x->now_ms))
+	for (int i = 0; i < n; i++) {
+		struct exception_row *row = find(x, argv[i]);
+
+		if (!row->removed && !exceptions_drop(x->cli, row, x->now_ms))
 			return CLI_ERROR;
+		row->removed = true;
+	}
 	return CLI_FOUND;
 }
 

@@ -95,9 +95,12 @@ narrowest_proof(struct arena *arena, const struct evidence *v, const char *by, s
 	if (by && !wants(by, "dkim") && !wants(by, "spf") && !wants(by, "client"))
 		return err_set(
 		    e, ERR_SYNTAX, "--by is dkim, spf or client, not %s", ESC(str_of(by)));
-	return err_set(e, ERR_SYNTAX,
-	    "%s proves nobody in this entry: what no rule had asked for by then is not known",
-	    by ? by : "nothing");
+	return by
+	    ? err_set(e, ERR_SYNTAX,
+		  "%s proves nobody in this entry: what no rule had asked for by then is not known",
+		  by)
+	    : err_set(e, ERR_SYNTAX,
+		  "it names no client, and nothing in it proves a sender: there is nobody to except");
 }
 
 /* --- which rule ---------------------------------------------------------------------------------- */

@@ -111,7 +111,7 @@ when_ahead(struct str text, int64_t now_ms, int64_t *ms, struct err *e)
 		    ESC(text));
 	if (*ms > now_ms)
 		return true;
-	return err_set(e, ERR_SYNTAX, "\"%s\" is no time to come", ESC(text));
+	return err_set(e, ERR_LIMIT, "\"%s\" is no time to come", ESC(text));
 }
 
 const char *

@@ -164,6 +164,9 @@ bool journal_waits(struct journal *journal, const struct journal_span *span,
  */
 struct person;
 
+/* What such an entry says, and names nobody. */
+#define JOURNAL_FORGOTTEN "(forgotten)"
+
 struct journal_person {
 	const struct person *person; /* db/person.h */
 	struct str key;              /* under which its pseudonyms were made; "": it has none */

@@ -90,10 +90,9 @@ journal_text_const(const struct journal_record *r, size_t i)
 	return (const struct str *)((const char *)r + journal_texts[i].offset);
 }
 
-/* Rules of entries that tell of the journal itself, and the text of one that was forgotten. */
+/* Rules of entries that tell of the journal itself. */
 #define JOURNAL_TORN "journal: torn"
 #define JOURNAL_FORGET "command: forget"
-#define JOURNAL_FORGOTTEN "(forgotten)"
 
 extern const struct dbfile_kind journal_kind;
 

@@ -159,7 +159,10 @@ static const struct {
 		"{\"spf\":\"fail\"}" },
 	    "--by sender", 2, "--by is dkim, spf or client, not sender" },
 	{ "nobody at all", { "reject", "mail", SPF_RULE, "unknown", "a@example.net", "[]", "{}" },
-	    "", 2, "nothing proves nobody in this entry" },
+	    "", 2, "it names no client, and nothing in it proves a sender" },
+	{ "a limit that names nobody",
+	    { "reject", "connect", "limit: connections", "", "", "[]", "{}" }, "", 2,
+	    "no rule refused it but a limit" },
 	{ "not refused",
 	    { "accept", "message", "", "192.0.2.1", "a@example.net", "[\"b@example.org\"]", "{}" },
 	    "", 2, "it was not refused" },
@@ -177,7 +180,21 @@ static const struct {
 	    "", 2, "the journal does not tell how postern.conf:8 read then" },
 	{ "until a moment that is over",
 	    { "reject", "mail", SPF_RULE, "192.0.2.1", "a@example.net", "[]", "{}" },
-	    "--until 2020-01-01", 2, "--until: \"2020-01-01\" is no time to come" },
+	    "--until 2020-01-01", 2, "--until: \"2020-01-01\" is no time to come\n" },
+	{ "until no moment at all",
+	    { "reject", "mail", SPF_RULE, "192.0.2.1", "a@example.net", "[]", "{}" }, "--until 7",
+	    2, "or \"2026-01-31 12:00\", or forever\n" },
+	{ "for a domain in its other script",
+	    { "reject", "mail", SPF_RULE, "192.0.2.1", "a@example.net", "[]", "{}" },
+	    "--for b@b\xc3\xbc"
+	    "cher.example",
+	    0,
+	    "for b@b\xc3\xbc"
+	    "cher.example b@xn--bcher-kva.example, past" },
+	{ "the other way", { "reject", "mail", SPF_RULE, "192.0.2.1", "a@example.net", "[]", "{}" },
+	    "--for XN--bcher-kva.example", 0,
+	    "for XN--bcher-kva.example b\xc3\xbc"
+	    "cher.example, past" },
 	{ "for nobody", { "reject", "mail", SPF_RULE, "192.0.2.1", "a@example.net", "[]", "{}" },
 	    "--for a@b@c", 2, "--for: \"a@b@c\" is no address or domain" },
 };
@@ -266,11 +283,18 @@ test_do_and_undo(void **state)
 	run_has(r, "it is exception 1, in force within a second\n");
 	allow(r, id, "--yes --until 1d");
 	run_has(r, "it is exception 1, which is renewed\n");
+	/* Without a word about it, it is not shortened, and why it was made is not lost. */
+	allow(r, id, "--yes --until forever");
+	allow(r, id, "--yes");
+	run_has(r, "past postern.conf:4, for ever\nit is exception 1, which is renewed\n");
+	allow(r, id, "--yes --until 1d");
+	run_has(r, "past postern.conf:4, until 2");
 	allow(r, id, "--yes --for c@example.org");
 	run_has(r, "it is exception 2,");
 	cli(r, "lists");
 	run_has(r, "1     allow  client 192.0.2.1, from example.net, past postern.conf:4  until 2");
 	run_has(r, "not hit yet  by ");
+	run_has(r, ": a good one\n");
 	cli(r, "lists --json");
 	run_has(r, "\"number\":2,\"kind\":\"allow\"");
 	run_has(r, "{\"list\":\"partners\",\"items\":2}\n");
@@ -281,8 +305,15 @@ test_do_and_undo(void **state)
 	cli(r, "lists remove 1 7");
 	run_is(
 	    r, 2, "", "postern: there is no exception 7; `postern lists` shows those there are\n");
-	cli(r, "lists remove 1");
+	cli(r, "lists remove 1 1");
 	run_has(r, "exception 1 removed by ");
+	assert_null(strstr(strstr(r->out, "removed") + 1, "removed"));
+	cli(r, "block --undo 2");
+	run_is(r, 1, "",
+	    "postern: \"2\" is not of `postern block`: `postern allow --undo` takes it back\n");
+	cli(r, "allow --undo 1");
+	run_is(r, 1, "",
+	    "postern: no exception has the number \"1\" or was made of such an entry; see `postern lists`\n");
 	{
 		char words[60];
 
@@ -295,6 +326,25 @@ test_do_and_undo(void **state)
 		cli(r, words);
 		assert_int_equal(r->code, 1);
 	}
+}
+
+/* Nobody is made out of what was emptied. */
+static void
+test_forgotten(void **state)
+{
+	struct run *r = *state;
+	char id[8], words[60], err[120];
+
+	snprintf(id, sizeof(id), "%s", append(r, &refused));
+	cli(r, "forget a@example.net");
+	snprintf(err, sizeof(err),
+	    "postern: %s was emptied by `postern forget`: whom it named is not known any more\n",
+	    id);
+	allow(r, id, "--yes");
+	run_is(r, 2, "", err);
+	snprintf(words, sizeof(words), "block %s --yes", id);
+	cli(r, words);
+	run_is(r, 2, "", err);
 }
 
 static void
@@ -312,8 +362,21 @@ test_named(void **state)
 	    "postern: --rule: postern.conf:3 is no rule that refuses, or one of several on its line\n");
 	cli(r, "allow example.net --yes");
 	run_is(r, 2, "",
-	    "postern: no entry \"example.net\" in the journal; else name whom to allow: dkim:DOMAIN, "
-	    "spf:DOMAIN or an address\n");
+	    "postern: \"example.net\" is what anybody can claim to be: name what has to prove it, "
+	    "dkim:example.net or spf:example.net, or the client's address\n");
+	cli(r, "block a@example.net --yes");
+	run_is(r, 2, "",
+	    "postern: \"a@example.net\" is what anybody can claim to be: name what has to prove it, "
+	    "dkim:example.net or spf:example.net, or the client's address\n");
+	cli(r, "allow zzzzzz --yes");
+	run_is(r, 2, "",
+	    "postern: no entry \"zzzzzz\" in the journal; else name whom to allow: dkim:DOMAIN, "
+	    "spf:DOMAIN or a client's address\n");
+	cli(r, "block ::/0 --yes");
+	run_is(r, 2, "",
+	    "postern: a network of /0 is everybody: that is for a rule, not for an exception\n");
+	cli(r, "allow 0.0.0.0/0 --any-rule --yes");
+	assert_int_equal(r->code, 2);
 	cli(r, "block 192.0.2.0/24 --until forever --yes");
 	run_has(r, "block client 192.0.2.0/24, for ever\n");
 	run_has(r, "it would have kept out nothing else\n");
@@ -410,6 +473,10 @@ test_signed(void **state)
 	run_has(r, "in force within a second");
 	cli(r, "lists");
 	run_has(r, "b@example.org");
+	/* whoever has a link does not shorten what an administrator gave */
+	allow(r, id, "--yes --until forever --for b@example.org");
+	signed_run(r, ticket_for(id, "b@example.org", 3600, KEY), "");
+	run_has(r, "past postern.conf:4, for ever\n");
 	/* neither forged, nor late, nor more than it says */
 	signed_run(
 	    r, ticket_for(id, "b@example.org", 3600, "another key, another key, another"), "");
@@ -435,6 +502,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_narrowest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_do_and_undo, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_block_of_an_entry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_escapes, setup, teardown),
