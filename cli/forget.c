@@ -13,6 +13,7 @@
 
 struct options {
 	bool dry_run;
+	const char *account;
 };
 
 struct errand {
@@ -190,6 +191,8 @@ is_address(struct str text)
 }
 
 static const struct cli_option rows[] = {
+	{ "account", OPTION_TEXT, offsetof(struct options, account), "NAME",
+	    "instead of an address: an account, by its whole name" },
 	{ "dry-run", OPTION_SWITCH, offsetof(struct options, dry_run), NULL,
 	    "only count what would be forgotten" },
 };
@@ -200,22 +203,29 @@ run(struct cli *cli, int argc, char **argv)
 	struct options o = { 0 };
 	struct errand x = { .cli = cli };
 	struct pseudonyms pseudonyms;
-	struct str address;
 	int n, code = CLI_ERROR;
 
 	if (!cli_options(cli, &command_forget, &o, argv, &n))
 		return cli->code;
-	if (n != 1)
-		return cli_fail(cli, "forget takes one address; see `postern forget --help`");
-	address = str_of(argv[0]);
-	if (!is_address(address))
-		return cli_fail(cli, "forget: \"%s\" is no mail address", ESC(address));
+	if (n != (o.account ? 0 : 1))
+		return cli_fail(cli,
+		    "forget takes one address, or --account NAME; see `postern forget --help`");
+	if (!o.account && !is_address(str_of(argv[0])))
+		return cli_fail(cli,
+		    "forget: \"%s\" is no mail address; --account forgets an account",
+		    ESC(str_of(argv[0])));
+	if (o.account && o.account[0] == '\0')
+		return cli_fail(cli, "--account: which?");
 	x.person =
 	    (struct journal_person){ .person = &x.named, .by = asker(), .look_only = o.dry_run };
 	if (pseudonyms_open(cli, &pseudonyms)) {
 		if (pseudonyms.p)
 			x.person.key = str_of(pseudonym_key(pseudonyms.p));
-		person_fill(&x.named, pseudonyms.arena, address, pseudonyms.p);
+		if (o.account)
+			person_fill_account(
+			    &x.named, pseudonyms.arena, str_of(o.account), pseudonyms.p);
+		else
+			person_fill(&x.named, pseudonyms.arena, str_of(argv[0]), pseudonyms.p);
 		code = forget_all(&x);
 	}
 	pseudonyms_close(&pseudonyms);
@@ -224,7 +234,7 @@ run(struct cli *cli, int argc, char **argv)
 
 const struct command command_forget = {
 	.name = "forget",
-	.arguments = "ADDRESS",
+	.arguments = "ADDRESS | --account NAME",
 	.summary = "removes a person's mail address from journal and store",
 	.help =
 	    "Empties the entries of the journal that name the address, and removes the rows of the store that do:\n"

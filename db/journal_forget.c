@@ -60,7 +60,8 @@ static bool
 find(struct forgetting *f, int64_t *behind, bool *last, struct err *e)
 {
 	static const char sql[] = "SELECT serial, holds_person(" TEXTS(
-	    "") "), " STRANGER " FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?2";
+	    "") ") OR is_account(account), " STRANGER
+		" FROM entry WHERE serial > ?1 ORDER BY serial LIMIT ?2";
 	sqlite3_stmt *stmt;
 	int rc = SQLITE_DONE, looked = 0;
 
@@ -184,9 +185,9 @@ tell(struct forgetting *f, struct err *e)
 	buf_init(&text, 1000);
 	buf_init(&facts, LOT * 22 + 1000);
 	buf_printf(&text, "%zu entries that named %016" PRIx64 " were forgotten, by %.*s", f->n,
-	    hash_of(f->journal, f->person->person->address), STR_ARG(f->person->by));
+	    hash_of(f->journal, f->person->person->name), STR_ARG(f->person->by));
 	buf_printf(&facts, "{\"person\":\"%016" PRIx64 "\",\"serials\":[",
-	    hash_of(f->journal, f->person->person->address));
+	    hash_of(f->journal, f->person->person->name));
 	for (size_t i = 0; i < f->n; i++)
 		buf_printf(&facts, "%s%" PRId64, i > 0 ? "," : "", f->serial[i]);
 	buf_add(&facts, STR("]}"));
@@ -207,7 +208,8 @@ forget_sums(struct forgetting *f, struct err *e)
 	bool ok;
 
 	if (!dbfile_prepare(&f->journal->file,
-		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND holds_person(key)", &stmt, e))
+		"DELETE FROM top WHERE kind IN (0, 1, 2, 3) AND (holds_person(key) OR mentions_account(key))",
+		&stmt, e))
 		return false;
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (ok)

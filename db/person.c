@@ -131,7 +131,7 @@ person_fill(
 	struct str local = str_sub(address, 0, at), domain = str_sub(address, at + 1, address.n);
 	struct str ascii, letters;
 
-	*p = (struct person){ .address = address };
+	*p = (struct person){ .name = address };
 	add_address(p, arena, address, pseudonym);
 	if (!idna_to_ascii(arena, domain, &ascii))
 		return;
@@ -144,11 +144,59 @@ person_fill(
 		    arena_printf(arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(letters)), pseudonym);
 }
 
+void
+person_fill_account(
+    struct person *p, struct arena *arena, struct str name, const struct pseudonym *pseudonym)
+{
+	*p = (struct person){ .name = name, .account = { name } };
+	if (pseudonym)
+		p->account[1] = pseudonym_of(pseudonym, arena, name);
+}
+
+/* What is counted for an account: "auth:failed:account:alice", "seen:account-network:alice 192.0.2.0/24". */
+static bool
+counted_for(struct str text, struct str account)
+{
+	static const struct str marks[] = { STR(":account:"), STR(":account-network:") };
+
+	for (size_t i = 0; i < text.n; i++)
+		for (size_t k = 0; text.p[i] == ':' && k < 2; k++) {
+			struct str rest = str_sub(text, i, text.n);
+			size_t end = marks[k].n + account.n;
+
+			if (!str_starts(rest, marks[k]) ||
+			    !str_startscase(str_sub(rest, marks[k].n, rest.n), account))
+				continue;
+			if (end >= rest.n || strchr(" \"\n:", rest.p[end]) != NULL)
+				return true;
+		}
+	return false;
+}
+
 bool
 person_named(const struct person *p, struct str text)
 {
 	for (size_t i = 0; i < p->n_forms; i++)
 		if (person_in(text, p->form[i]))
+			return true;
+	for (size_t i = 0; i < 2; i++)
+		if (p->account[i].n > 0 && counted_for(text, p->account[i]))
+			return true;
+	return false;
+}
+
+bool
+person_is_account(const struct person *p, struct str account)
+{
+	return account.n > 0 &&
+	    (str_eqcase(account, p->account[0]) || str_eqcase(account, p->account[1]));
+}
+
+bool
+person_mentioned(const struct person *p, struct str text)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (p->account[i].n > 0 && person_in(text, p->account[i]))
 			return true;
 	return false;
 }
@@ -187,14 +235,37 @@ greylists_person(sqlite3_context *context, int n, sqlite3_value **value)
 	    context, person_greylisted(sqlite3_user_data(context), text_of(value[0])));
 }
 
+static void
+is_account(sqlite3_context *context, int n, sqlite3_value **value)
+{
+	(void)n;
+	sqlite3_result_int(
+	    context, person_is_account(sqlite3_user_data(context), text_of(value[0])));
+}
+
+static void
+mentions_account(sqlite3_context *context, int n, sqlite3_value **value)
+{
+	(void)n;
+	sqlite3_result_int(
+	    context, person_mentioned(sqlite3_user_data(context), text_of(value[0])));
+}
+
 bool
 person_functions(sqlite3 *handle, const struct person *person)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
 	void *p = (void *)(uintptr_t)person;
 
-	return sqlite3_create_function_v2(handle, "holds_person", 1, flags, p, holds_person, NULL,
-		   NULL, NULL) == SQLITE_OK &&
-	    sqlite3_create_function_v2(handle, "greylists_person", 1, flags, p, greylists_person,
-		NULL, NULL, NULL) == SQLITE_OK;
+	static const struct {
+		const char *name;
+		void (*function)(sqlite3_context *context, int n, sqlite3_value **value);
+	} all[] = { { "holds_person", holds_person }, { "greylists_person", greylists_person },
+		{ "is_account", is_account }, { "mentions_account", mentions_account } };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (sqlite3_create_function_v2(handle, all[i].name, 1, flags, p, all[i].function,
+			NULL, NULL, NULL) != SQLITE_OK)
+			return false;
+	return true;
 }

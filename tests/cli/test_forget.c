@@ -51,13 +51,44 @@ test_forget(void **state)
 	run_is(r, 1, "{\"did\":true,\"entries\":0,\"sums\":0,\"store\":0}\n", "");
 }
 
+/* Of an account no address need be known. */
+static void
+test_account(void **state)
+{
+	struct run *r = *state;
+	struct journal_record one = run_record(), other = run_record();
+
+	one.account = STR("Alice");
+	one.text = STR("too much from alice");
+	other.text = STR("alice in wonderland");
+	run_append(r, &one);
+	run_append(r, &other);
+	run_cli(r, "forget --account alice --dry-run");
+	run_is(r, 0, "would be forgotten: 1 entries of the journal, 0 rows of the store\n", "");
+	run_cli(r, "forget --account alice");
+	run_is(r, 0, "forgotten: 1 entries of the journal, 0 rows of the store\n", "");
+	run_cli(r, "log --account alice");
+	run_is(r, 1, "", "");
+	run_cli(r, "log --text wonderland");
+	assert_int_equal(r->code, 0);
+	run_cli(r, "log --verify");
+	run_is(r, 0, NULL, "");
+}
+
 static const struct {
 	const char *words, *err;
 } wrong[] = {
-	{ "forget", "postern: forget takes one address; see `postern forget --help`\n" },
-	{ "forget a@b c@d", "postern: forget takes one address; see `postern forget --help`\n" },
-	{ "forget person", "postern: forget: \"person\" is no mail address\n" },
-	{ "forget @", "postern: forget: \"@\" is no mail address\n" },
+	{ "forget",
+	    "postern: forget takes one address, or --account NAME; see `postern forget --help`\n" },
+	{ "forget a@b c@d",
+	    "postern: forget takes one address, or --account NAME; see `postern forget --help`\n" },
+	{ "forget a@b --account c",
+	    "postern: forget takes one address, or --account NAME; see `postern forget --help`\n" },
+	{ "forget person",
+	    "postern: forget: \"person\" is no mail address; --account forgets an account\n" },
+	{ "forget @", "postern: forget: \"@\" is no mail address; --account forgets an account\n" },
+	{ "forget a@b@c",
+	    "postern: forget: \"a@b@c\" is no mail address; --account forgets an account\n" },
 	{ "forget --dry-rum a@b",
 	    "postern: unknown option \"--dry-rum\"; did you mean \"--dry-run\"?\n" },
 };
@@ -79,6 +110,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_forget, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_account, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong, run_setup, run_teardown),
 	};
 

@@ -160,13 +160,37 @@ test_hashed(void **state)
 	arena_free(&arena);
 }
 
+/* An account's name may be any word: it counts where an account stands. */
+static void
+test_account(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct pseudonym *by = pseudonym_new(arena, STR("0123456789abcdef0123456789abcdef"));
+	struct person p;
+
+	(void)state;
+	person_fill_account(&p, arena, STR("Mail"), by);
+	assert_true(person_is_account(&p, STR("mail")));
+	assert_true(person_is_account(&p, pseudonym_of(by, arena, STR("mail"))));
+	assert_false(person_is_account(&p, STR("mails")));
+	assert_false(person_is_account(&p, STR("")));
+	assert_true(person_named(&p, STR("auth:failed:account:mail")));
+	assert_true(person_named(&p, STR("seen:account-network:mail 192.0.2.0/24")));
+	assert_true(person_named(&p, STR("{\"count\":\"rate:messages:account:mail\",\"add\":1}")));
+	assert_false(person_named(&p, STR("rate:messages:account:mailer")));
+	assert_false(person_named(&p, STR("the mail was refused: mail")));
+	assert_true(person_mentioned(&p, STR("the mail was refused")));
+	assert_false(person_mentioned(&p, STR("email")));
+	arena_free(&arena);
+}
+
 static struct person whoever;
 
 /* WHO, of whom there is nothing but the address. */
 static const struct person *
 who(void)
 {
-	whoever = (struct person){ .address = STR(WHO), .form = { STR(WHO) }, .n_forms = 1 };
+	whoever = (struct person){ .name = STR(WHO), .form = { STR(WHO) }, .n_forms = 1 };
 	return &whoever;
 }
 
@@ -473,6 +497,7 @@ main(void)
 		cmocka_unit_test(test_person),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_hashed),
+		cmocka_unit_test(test_account),
 		cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test_setup_teardown(test_lingers, setup, teardown),

@@ -282,6 +282,9 @@ def guessed():
             return code == 554
         play.until(refused, "the rule of connect")
         assert json.loads(w.command("replay", "--json")[1])["changed"] == 0
+        told = json.loads(w.command("forget", "--json", "--account", names[2])[1])
+        assert told["entries"] == 2 and told["store"] == 1, told
+        assert w.log("--account", names[2]) == [] and w.command("log", "--verify")[0] == 0
         w.postern.process.send_signal(signal.SIGTERM)
         w.postern.process.wait(play.WAIT)
         secrets = [f(n).lower() for n in names for f in (str.encode, lambda n: base64.b64encode(n.encode()))]
