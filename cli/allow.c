@@ -14,7 +14,7 @@
 #include "cli/pseudonyms.h"
 #include "cli/signed.h"
 #include "cli/when.h"
-#include "mail/idna.h"
+#include "cli/whom.h"
 
 #define ARENA_LIMIT (1 << 24)
 #define DEFAULT_MS (INT64_C(30) * 86400 * 1000)
@@ -108,29 +108,11 @@ take_record(struct errand *x, const struct journal_record *r)
 	return take_recipients(x, &v);
 }
 
-/* There is no such entry: somebody who is meant, perhaps, but not by anything that could be proven. */
-static void
-say_whom(struct errand *x, struct str text)
-{
-	size_t at = str_rfind(text, '@');
-	struct str domain = str_sub(text, at == STR_NPOS ? 0 : at + 1, text.n);
-
-	if (str_find(domain, '.') == STR_NPOS || !mail_domain_ok(domain))
-		cli_fail(x->cli,
-		    "no entry \"%s\" in the journal; else name whom to %s: dkim:DOMAIN, spf:DOMAIN or a "
-		    "client's address",
-		    ESC(text), name_of(x));
-	else
-		cli_fail(x->cli,
-		    "\"%s\" is what anybody can claim to be: name what has to prove it, dkim:%.*s or "
-		    "spf:%.*s, or the client's address",
-		    ESC(text), STR_ARG(domain), STR_ARG(domain));
-}
-
 static bool
 take_entry(struct errand *x, const char *id)
 {
-	struct journal_filter filter = { .id = str_of(id) };
+	char text[CLI_ID];
+	struct journal_filter filter = { .id = cli_id(str_of(id), text) };
 	struct journal_record *record = NULL;
 	struct err e;
 	bool ok = journal_read(x->reader.journal, &filter, keep_record, &record, &e);
@@ -138,31 +120,16 @@ take_entry(struct errand *x, const char *id)
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);
 	else if (record == NULL)
-		say_whom(x, str_of(id));
+		cli_fail(x->cli,
+		    "no entry \"%s\" in the journal; else name whom to %s: dkim:DOMAIN, spf:DOMAIN or a "
+		    "client's address",
+		    ESC(str_of(id)), name_of(x));
 	ok = record && take_record(x, record);
 	free(record);
 	return ok;
 }
 
 /* --- whom ---------------------------------------------------------------------------------------- */
-
-/* False: it is an id, perhaps. */
-static bool
-take_who(struct errand *x, const char *text)
-{
-	struct str who = str_of(text);
-	bool dkim = str_startscase(who, STR("dkim:")), spf = str_startscase(who, STR("spf:"));
-
-	if (dkim || spf) {
-		x->x.proof = dkim ? EXCEPTION_DKIM : EXCEPTION_SPF;
-		x->x.domain = arena_lower(x->arena, str_sub(who, dkim ? 5 : 4, who.n));
-		return mail_domain_ok(x->x.domain);
-	}
-	if (str_startscase(who, STR("client:")))
-		who = str_sub(who, 7, who.n);
-	x->x.proof = EXCEPTION_CLIENT;
-	return cidr_parse(who, &x->x.client, NULL);
-}
 
 static bool
 take_rule(struct errand *x)
@@ -184,11 +151,6 @@ take_rule(struct errand *x)
 static bool
 take_named(struct errand *x)
 {
-	if (x->x.proof == EXCEPTION_CLIENT && x->x.client.bits == 0) {
-		cli_fail(x->cli,
-		    "a network of /0 is everybody: that is for a rule, not for an exception");
-		return false;
-	}
 	if (x->kind == EXCEPTION_BLOCK || x->options.any_rule || x->options.rule)
 		return true;
 	cli_fail(x->cli,
@@ -199,57 +161,14 @@ take_named(struct errand *x)
 /* --- for whom, and how long ---------------------------------------------------------------------- */
 
 static bool
-recipient_ok(struct errand *x, struct str text)
-{
-	struct str path = arena_printf(x->arena, "<%.*s>", STR_ARG(text));
-	struct mailbox m;
-	struct err e;
-
-	if (str_find(text, '@') == STR_NPOS)
-		return mail_domain_ok(text);
-	return mailbox_take(&path, false, true, &m, &e) && path.n == 0;
-}
-
-/* Clients may name a domain in either script (RFC 5890), and an exception goes by what they say. */
-static bool
-other_script(struct errand *x, struct str *name)
-{
-	size_t at = str_rfind(*name, '@'), from = at == STR_NPOS ? 0 : at + 1;
-	struct str domain = str_sub(*name, from, name->n), ascii, other;
-
-	if (!idna_to_ascii(x->arena, domain, &ascii))
-		return false;
-	other = ascii;
-	if (str_eqcase(ascii, domain) && !idna_to_utf8(x->arena, ascii, &other))
-		return false;
-	*name =
-	    arena_printf(x->arena, "%.*s%.*s", STR_ARG(str_sub(*name, 0, from)), STR_ARG(other));
-	return !str_eqcase(other, domain);
-}
-
-static bool
 take_for(struct errand *x)
 {
-	const struct cli_texts *given = &x->options.recipients;
-	struct str *all = ARENA_ARRAY(x->arena, struct str, 2 * given->n + 1);
-	size_t n = 0;
+	struct err e;
 
-	if (given->n == 0 || (given->n == 1 && strcmp(given->text[0], "any") == 0))
+	if (whom_recipients(x->arena, &x->options.recipients, &x->x, &e))
 		return true;
-	for (size_t i = 0; i < given->n; i++) {
-		struct str one = str_of(given->text[i]);
-
-		if (!recipient_ok(x, one)) {
-			cli_fail(x->cli, "--for: \"%s\" is no address or domain", ESC(one));
-			return false;
-		}
-		all[n++] = one;
-		if (other_script(x, &one))
-			all[n++] = one;
-	}
-	x->x.recipient = all;
-	x->x.n_recipients = n;
-	return true;
+	cli_fail(x->cli, "--for: %s", e.text);
+	return false;
 }
 
 static bool
@@ -461,7 +380,8 @@ make(struct errand *x)
 static int
 undo(struct errand *x)
 {
-	struct str what = str_of(x->options.undo);
+	char text[CLI_ID];
+	struct str what = cli_id(str_of(x->options.undo), text);
 	uint64_t number = 0;
 	int n = 0, others = 0;
 
@@ -519,6 +439,8 @@ act(struct errand *x, char **argv, int n)
 {
 	struct ticket ticket = { .until = 0 };
 	const char *who = argv[0];
+	enum whom whom;
+	struct err e;
 
 	if (x->options.ticket && !take_ticket(x, &ticket))
 		return CLI_ERROR;
@@ -536,14 +458,11 @@ act(struct errand *x, char **argv, int n)
 	if (x->reader.journal == NULL)
 		return CLI_ERROR;
 	x->x.kind = x->kind;
-	if (!x->options.ticket && take_who(x, who)) {
-		if (!take_named(x))
-			return CLI_ERROR;
-	} else {
-		x->x = (struct exception){ .kind = x->kind };
-		if (!take_entry(x, who))
-			return CLI_ERROR;
-	}
+	whom = x->options.ticket ? WHOM_OTHER : whom_read(x->arena, str_of(who), &x->x, &e);
+	if (whom == WHOM_WRONG)
+		return cli_fail(x->cli, "%s", e.text);
+	if (whom == WHOM_NAMED ? !take_named(x) : !take_entry(x, who))
+		return CLI_ERROR;
 	if (!take_rule(x) || !take_for(x) || !take_until(x))
 		return CLI_ERROR;
 	if (x->options.ticket)

@@ -47,6 +47,7 @@ libpostern_a_SOURCES += \
 	cli/verify.c cli/verify.h \
 	cli/waits.c cli/waits.h \
 	cli/when.c cli/when.h \
+	cli/whom.c cli/whom.h \
 	cli/why.c
 EXTRA_DIST += cli/README.md
 if HAVE_POSTERN

@@ -101,7 +101,8 @@ tell(void *owner, const struct journal_record *r)
 static int
 read_entry(struct telling *t, const char *id)
 {
-	const struct journal_filter filter = { .id = str_of(id) };
+	char text[CLI_ID];
+	const struct journal_filter filter = { .id = cli_id(str_of(id), text) };
 	struct err e;
 	bool ok;
 

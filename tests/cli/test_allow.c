@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -273,7 +274,7 @@ static void
 test_do_and_undo(void **state)
 {
 	struct run *r = *state;
-	char id[8];
+	char id[8], words[60];
 
 	snprintf(id, sizeof(id), "%s", append(r, &refused));
 	/* Nobody is asked where nobody can answer. */
@@ -289,6 +290,19 @@ test_do_and_undo(void **state)
 	run_has(r, "past postern.conf:4, for ever\nit is exception 1, which is renewed\n");
 	allow(r, id, "--yes --until 1d");
 	run_has(r, "past postern.conf:4, until 2");
+	/* as it stands in the reply, and as it is read out */
+	{
+		char shown[12] = "[";
+
+		for (size_t i = 0; id[i]; i++)
+			shown[i + 1] = (char)toupper((unsigned char)id[i]);
+		shown[strlen(shown)] = ']';
+		allow(r, shown, "--dry-run");
+		run_has(r, "it is exception 1, which is renewed\n");
+		snprintf(words, sizeof(words), "why %s", shown);
+		cli(r, words);
+		assert_int_equal(r->code, 0);
+	}
 	allow(r, id, "--yes --for c@example.org");
 	run_has(r, "it is exception 2,");
 	cli(r, "lists");
@@ -315,8 +329,6 @@ test_do_and_undo(void **state)
 	run_is(r, 1, "",
 	    "postern: no exception has the number \"1\" or was made of such an entry; see `postern lists`\n");
 	{
-		char words[60];
-
 		snprintf(words, sizeof(words), "block --undo %s", id);
 		cli(r, words);
 		assert_int_equal(r->code, 1);
@@ -377,6 +389,17 @@ test_named(void **state)
 	    "postern: a network of /0 is everybody: that is for a rule, not for an exception\n");
 	cli(r, "allow 0.0.0.0/0 --any-rule --yes");
 	assert_int_equal(r->code, 2);
+	cli(r, "allow 192.0.2.77/24 --any-rule --yes");
+	run_is(r, 2, "",
+	    "postern: \"192.0.2.77/24\": bits are set beyond the first 24; the network would be 192.0.2.0/24\n");
+	cli(r, "allow dkim:a_b/c --any-rule --yes");
+	run_is(r, 2, "", "postern: \"a_b/c\" is no domain\n");
+	cli(r,
+	    "allow dkim:B\xc3\xbc"
+	    "cher.example --any-rule --dry-run");
+	run_has(r, "allow dkim xn--bcher-kva.example, past any rule");
+	cli(r, "block 192.0.2.1 --for any --for b@example.org --yes");
+	run_is(r, 2, "", "postern: --for: any is all of them, and goes alone\n");
 	cli(r, "block 192.0.2.0/24 --until forever --yes");
 	run_has(r, "block client 192.0.2.0/24, for ever\n");
 	run_has(r, "it would have kept out nothing else\n");
