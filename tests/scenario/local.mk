@@ -28,6 +28,7 @@ scenario_tests = \
 	tests/scenario/proxy_pool.sh \
 	tests/scenario/proxy_once.sh \
 	tests/scenario/proxy_slow.sh \
+	tests/scenario/proxy_forget.sh \
 	tests/scenario/proxy_subject.sh \
 	tests/scenario/proxy_redis.sh \
 	tests/scenario/proxy_reuse.sh \
