@@ -99,10 +99,9 @@ static bool
 forget_in_store(struct errand *x)
 {
 	struct config *config = x->cli->database ? NULL : cli_config(x->cli, x->cli->config);
-	bool ok = forget_here(x);
+	bool ok = !config || !config->redis || forget_shared(x, config);
 
-	if (ok && config && config->redis)
-		ok = forget_shared(x, config);
+	ok = ok && forget_here(x);
 	if (config)
 		config_release(&config);
 	return ok;
@@ -165,7 +164,8 @@ forget_all(struct errand *x)
 {
 	bool whole;
 
-	if (!forget_in_journal(x) || !forget_in_store(x))
+	/* First what may be away: so that nothing was done when it says so. */
+	if (!forget_in_store(x) || !forget_in_journal(x))
 		return CLI_ERROR;
 	print(x);
 	whole = tell_strangers(x);

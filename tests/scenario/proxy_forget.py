@@ -29,12 +29,16 @@ def case(function):
 
 
 class World:
+    def __init__(self, rules=RULES, store="store sqlite"):
+        self.rules, self.store = rules, store
+
     def __enter__(self):
         self.dns = Dns()
         self.mta = MTA(ehlo=(b"AUTH PLAIN", b"SMTPUTF8", b"8BITMIME"))
         self.mta.says["AUTH"] = lambda d, line: b"535 5.7.8 Not you, " + base64.b64decode(line.split(b" ")[2]).split(b"\0")[1] + b"\r\n"
         self.mta.says["RCPT"] = lambda d, line: b"550 5.1.1 " + line[8:] + b" is not known\r\n" if b"unknown" in line else None
-        self.postern = Postern(self.mta.port, SETTINGS, RULES, dns_port=self.dns.port)
+        self.postern = Postern(self.mta.port, SETTINGS, self.rules, dns_port=self.dns.port,
+                               store=self.store)
         play.until(lambda: self.mta.all_lines, "the probe")
         return self
 
@@ -115,6 +119,18 @@ def every_form():
         assert w.files_with("hutzelbrot") == []
         # of somebody else nothing is gone
         assert "a@spf.example" in w.command("log")[1] and w.command("log", "--verify")[0] == 0
+
+
+@case
+def whole():
+    "While the shared store is away nobody is forgotten by half"
+    rules = 'at mail { reject 550 5.7.1 "No" if sender is "hutzelbrot@example.net" }'
+    with World(rules, "store redis 127.0.0.1 port %d" % play.free_port()) as w:
+        w.attempt("hutzelbrot@example.net", "b@example.org")
+        play.until(lambda: len(w.entries()) >= 1, "the entry")
+        code, said = w.command("forget", "hutzelbrot@example.net")
+        assert code == 2 and "cannot connect to Redis" in said and "forgotten" not in said, (code, said)
+        assert w.command("log", "--from", "hutzelbrot@example.net")[0] == 0
 
 
 if __name__ == "__main__":
