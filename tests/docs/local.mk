@@ -4,6 +4,7 @@ docs_tests = \
 	tests/docs/manuals.sh \
 	tests/docs/paths.sh \
 	tests/docs/replies.sh \
+	tests/docs/stored.sh \
 	tests/docs/unit.sh
 TESTS += $(docs_tests)
 EXTRA_DIST += $(docs_tests) tests/docs/README.md
