@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/escape.h"
 #include "cli/print.h"
 #include "cli/when.h"
 
@@ -24,20 +25,31 @@ static const struct {
 	[JOURNAL_CUT] = { "cut", "missing at the end: they had been written" },
 	[JOURNAL_REBUILT] = { "rebuilt",
 	    "not the entry that journal.db-head knows: the chain was made anew?" },
+	/* Behind the name of the configuration. */
+	[JOURNAL_CONFIG_ALTERED] = { "configuration-altered",
+	    "was altered: do not trust what why and replay say of them; take its row from a backup" },
+	[JOURNAL_CONFIG_GONE] = { "configuration-gone",
+	    "is gone: they cannot be checked, nor told by why and replay; start posternd with it once "
+	    "more, or take its row from a backup" },
 };
 
 static void
 json_fault(struct errand *x, const struct journal_fault *f)
 {
 	char when[WHEN_SIZE];
+	struct buf config;
 
 	fprintf(x->cli->out,
 	    "%s{\"kind\":\"%s\",\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"time\":",
 	    x->told > 1 ? "," : "", kinds[f->kind].word, f->first, f->last);
 	if (f->time_ms > 0)
-		fprintf(x->cli->out, "\"%s\"}", when_utc(f->time_ms, when));
+		fprintf(x->cli->out, "\"%s\"", when_utc(f->time_ms, when));
 	else
-		fputs("null}", x->cli->out);
+		fputs("null", x->cli->out);
+	buf_init(&config, 200);
+	escape_json(&config, str_of(f->config));
+	fprintf(x->cli->out, ",\"config\":%.*s}", STR_ARG(buf_str(&config)));
+	buf_free(&config);
 }
 
 static void
@@ -61,6 +73,9 @@ fault(void *owner, const struct journal_fault *f)
 		when_local(f->time_ms, when);
 	line_cell(&line, str_of(text), 12, COLOR_BOLD);
 	line_cell(&line, str_of(when), 19, COLOR_DIM);
+	if (f->config[0])
+		snprintf(text, sizeof(text), "their configuration %s ", ESC(str_of(f->config)));
+	line_add(&line, f->config[0] ? text : "", COLOR_RED);
 	line_add(&line, kinds[f->kind].text, COLOR_RED);
 	line_end(&line);
 }

@@ -262,14 +262,21 @@ static bool
 append_one(struct journal *j, struct journal_record *r, struct head *newest, struct err *e)
 {
 	struct chain_cell cell[COLUMNS];
+	const struct config_row *row;
 	struct chain_hash content;
 
+	row = config_rows_find(&j->rows, r->config);
+	if (!row)
+		row = config_rows_read(j, &j->rows, r->config, e);
+	if (!row)
+		return false;
 	r->serial = ++newest->serial;
 	if (r->id[0] == '\0')
 		journal_id_write(&j->key, r->serial, r->id);
 	cells(r, cell);
 	chain_content(j->chain, cell, COLUMNS, &content);
-	chain_link(j->chain, &newest->link, &content, &newest->link);
+	chain_link(
+	    j->chain, &newest->link, &content, row->there ? &row->digest : NULL, &newest->link);
 	bind(j->append, cell, &newest->link);
 	return dbfile_end(&j->file, j->append, sqlite3_step(j->append) == SQLITE_DONE, e);
 }

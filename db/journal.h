@@ -185,7 +185,8 @@ bool journal_forget(struct journal *journal, const struct journal_person *person
     struct journal_forgotten *out, struct err *e);
 
 /*
- * Verifying: walks the chain (journal_chain.h) from since on, and says what does not fit, in the order of serials.
+ * Verifying: walks the chain (journal_chain.h) from since on, and says what does not fit, in the order of serials; of
+ * configurations once it is known.
  */
 enum journal_fault_kind {
 	JOURNAL_MISSING, /* gone from the end, and said when writing went on */
@@ -194,12 +195,16 @@ enum journal_fault_kind {
 	JOURNAL_FORGED,  /* emptied without an entry that tells of it, or not empty */
 	JOURNAL_CUT,     /* the end is gone: the head knew more */
 	JOURNAL_REBUILT, /* whole, but not the entry that the head knew */
+	/* not one entry of a configuration fits, so it is that which is not what it was, or is gone */
+	JOURNAL_CONFIG_ALTERED,
+	JOURNAL_CONFIG_GONE,
 };
 
 struct journal_fault {
 	enum journal_fault_kind kind;
 	int64_t first, last; /* serials */
 	int64_t time_ms;     /* of the entry behind the gap, or of the one at fault; 0: not known */
+	char config[16];     /* revision; "": it is not that */
 };
 
 struct journal_verdict {

@@ -92,11 +92,13 @@ chain_content(struct chain *c, const struct chain_cell *cell, size_t n, struct c
 
 void
 chain_link(struct chain *c, const struct chain_hash *before, const struct chain_hash *content,
-    struct chain_hash *out)
+    const struct chain_hash *configuration, struct chain_hash *out)
 {
 	begin(c);
 	add(c, before->octet, CHAIN_OCTETS);
 	add(c, content->octet, CHAIN_OCTETS);
+	if (configuration)
+		add(c, configuration->octet, CHAIN_OCTETS);
 	end(c, out);
 }
 

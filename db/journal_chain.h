@@ -1,8 +1,9 @@
 /*
  * journal_chain: the hashes that tie the journal's entries together. The content of an entry is SHA-256 over its
- * columns in one fixed form; its link is SHA-256 over the link of the entry before and its own content. So nobody can
- * alter, remove or slip in an entry without rewriting every link behind it, and a content can be
- * forgotten while its digest keeps the chain whole.
+ * columns in one fixed form; its link is SHA-256 over the link of the entry before, its own content, and the digest of the
+ * configuration that it refers to, if it refers to one. So nobody can alter, remove or slip in an entry, or alter what its
+ * numbers stand for, without rewriting every link behind it, and a content can be forgotten while its digest keeps the
+ * chain whole. Links of before configurations were covered are told apart by what fits: no two inputs give one link.
  *
  * The form: for each column that is neither 0 nor empty, in the order of its number, the octet of the number, 'n' or
  * 't', and eight octets, most significant first, with the number or the text's length; then the texts
@@ -39,9 +40,10 @@ void chain_free(struct chain **chain);
 /* The digest of an entry's content; a cell's place in the array is the column's number. */
 void chain_content(
     struct chain *chain, const struct chain_cell *cell, size_t n, struct chain_hash *out);
-/* The link of an entry; out may be before. */
+/* The link of an entry; configuration: NULL if it covers none; out may be before. */
 void chain_link(struct chain *chain, const struct chain_hash *before,
-    const struct chain_hash *content, struct chain_hash *out);
+    const struct chain_hash *content, const struct chain_hash *configuration,
+    struct chain_hash *out);
 
 static inline bool
 chain_same(const struct chain_hash *a, const struct chain_hash *b)

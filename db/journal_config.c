@@ -8,6 +8,8 @@
 /* Sessions of an old configuration may go on for so long. */
 #define LINGER_MS (INT64_C(2) * 86400000)
 
+static const char sql_text[] = "SELECT text FROM configuration WHERE revision = ?1";
+
 void
 configurations_add(struct configurations *all, struct str revision, struct str text)
 {
@@ -61,6 +63,7 @@ store_one(struct journal *j, const struct configuration *c, int64_t now_ms, stru
 	if (!ok)
 		dbfile_failed(&j->file, e);
 	sqlite3_finalize(stmt);
+	j->rows = (struct config_rows){ 0 };
 	return ok;
 }
 
@@ -85,8 +88,7 @@ journal_configuration(
 	int rc;
 
 	*text = STR("");
-	if (!dbfile_prepare(
-		&j->file, "SELECT text FROM configuration WHERE revision = ?1", &stmt, e))
+	if (!dbfile_prepare(&j->file, sql_text, &stmt, e))
 		return false;
 	dbfile_bind(stmt, 1, revision);
 	rc = sqlite3_step(stmt);
@@ -98,21 +100,64 @@ journal_configuration(
 	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
+/* --- as links cover them ------------------------------------------------------------------------ */
+
+struct config_row *
+config_rows_find(struct config_rows *rows, struct str revision)
+{
+	for (size_t i = 0; i < CONFIG_ROWS; i++)
+		if (str_eq(str_of(rows->row[i].revision), revision))
+			return &rows->row[i];
+	return NULL;
+}
+
+struct config_row *
+config_rows_read(struct journal *j, struct config_rows *rows, struct str revision, struct err *e)
+{
+	struct config_row *row = &rows->row[rows->next];
+	struct chain_cell cell[2] = { { .text = revision } };
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&j->file, sql_text, &stmt, e))
+		return NULL;
+	*row = (struct config_row){ 0 };
+	str_copy(revision, row->revision, sizeof(row->revision));
+	dbfile_bind(stmt, 1, revision);
+	rc = sqlite3_step(stmt);
+	rows->next = (rows->next + 1) % CONFIG_ROWS;
+	row->there = rc == SQLITE_ROW;
+	if (row->there) {
+		cell[1].text = dbfile_text(stmt, 0);
+		chain_content(j->chain, cell, 2, &row->digest);
+	} else if (rc != SQLITE_DONE) {
+		dbfile_failed(&j->file, e);
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? row : NULL;
+}
+
+/* --- retention ---------------------------------------------------------------------------------- */
+
+/* Never before the entries that refer to it, which a clock that was wrong may keep: their links cover it. */
 bool
 journal_configurations_clean(struct journal *j, int64_t before_ms, struct err *e)
 {
 	static const char sql[] =
 	    "DELETE FROM configuration AS old WHERE EXISTS (SELECT 1 FROM configuration AS next "
-	    "WHERE next.time_ms > old.time_ms AND next.time_ms < ?1)";
+	    "WHERE next.time_ms > old.time_ms AND next.time_ms < "
+	    "min(?1, ifnull((SELECT min(time_ms) FROM entry), ?1)) - ?2)";
 	sqlite3_stmt *stmt;
 	bool ok;
 
 	if (!dbfile_prepare(&j->file, sql, &stmt, e))
 		return false;
-	sqlite3_bind_int64(stmt, 1, before_ms - LINGER_MS);
+	sqlite3_bind_int64(stmt, 1, before_ms);
+	sqlite3_bind_int64(stmt, 2, LINGER_MS);
 	ok = sqlite3_step(stmt) == SQLITE_DONE;
 	if (!ok)
 		dbfile_failed(&j->file, e);
 	sqlite3_finalize(stmt);
+	j->rows = (struct config_rows){ 0 };
 	return ok;
 }

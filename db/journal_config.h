@@ -1,7 +1,8 @@
 /*
  * journal_config: what the configurations were that entries were decided under, kept once each in the journal, as a text
  * of rules/record.h under its revision. The db thread remembers those that are in force, so that a journal file that is made
- * anew has them too. Removed some time after the last entry that can refer to them.
+ * anew has them too. Removed some time after the last entry that can refer to them. The link of an entry covers the row that
+ * it refers to (journal_chain.h), so a text is never replaced by another.
  */
 #ifndef POSTERN_DB_JOURNAL_CONFIG_H
 #define POSTERN_DB_JOURNAL_CONFIG_H
@@ -36,7 +37,7 @@ void configurations_forget(struct configurations *all);
 /* For whoever reads entries; "": it is not there. Memory of arena. */
 bool journal_configuration(struct journal *journal, struct arena *arena, struct str revision,
     struct str *text, struct err *e);
-/* Removes what was followed by another before then. */
+/* Removes what was followed by another before then, and has no entries left. */
 bool journal_configurations_clean(struct journal *journal, int64_t before_ms, struct err *e);
 
 #endif

@@ -10,13 +10,32 @@
 #include "db/journal_head.h"
 #include "db/journal_id.h"
 
+/* A row of `configuration`, as links cover it. */
+struct config_row {
+	char revision[16]; /* "": none */
+	bool there;        /* the journal has it */
+	struct chain_hash digest;
+	/* while verifying */
+	bool fits;           /* an entry's link covers it */
+	int64_t first, last; /* serials of entries whose link does not; 0: none */
+	int64_t time_ms;     /* of the first */
+};
+
+/* Those that were looked for last; born zeroed. */
+#define CONFIG_ROWS 16
+struct config_rows {
+	struct config_row row[CONFIG_ROWS];
+	size_t next; /* to be filled: the one that was filled longest ago */
+};
+
 struct journal {
 	struct dbfile file;
 	struct journal_key key; /* of its ids */
 	uint64_t itself;        /* tells it from others, in the head */
 	char *head_path;
 	struct chain *chain;
-	int head; /* descriptor; -1: reading, or it could not be opened */
+	struct config_rows rows; /* of entries that are appended */
+	int head;                /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
 	/* The index for searching, in files of a number each; for writing. */
 	struct text_file *text; /* at hand; NULL: none is */
@@ -108,6 +127,12 @@ bool journal_since(struct journal *j, int64_t since_ms, int64_t *first, struct e
 bool journal_get_newest(struct journal *j, struct head *out, struct err *e);
 /* The hash in a column; false: it is none. */
 bool journal_hash(sqlite3_stmt *stmt, int column, struct chain_hash *out);
+
+/* journal_config.c: the row of an entry's revision, if it is among rows; NULL: it is not. */
+struct config_row *config_rows_find(struct config_rows *rows, struct str revision);
+/* Reads it in the place of the one that was filled longest ago; NULL: failed. */
+struct config_row *config_rows_read(
+    struct journal *j, struct config_rows *rows, struct str revision, struct err *e);
 
 /* journal_torn.c: at the start of writing: says what is missing at the end, so that it is never numbered again. */
 bool journal_mend(struct journal *j, struct err *e);

@@ -22,15 +22,67 @@ struct walk {
 	bool linked;            /* that is known */
 	bool head_known;
 	struct head head;
+	struct config_rows rows;
 };
 
 static void
 say(struct walk *w, enum journal_fault_kind kind, int64_t first, int64_t last, int64_t time_ms)
 {
-	struct journal_fault fault = { kind, first, last, time_ms };
+	struct journal_fault fault = { kind, first, last, time_ms, "" };
 
 	w->out->faults++;
 	w->check->fault(w->check->owner, &fault);
+}
+
+/* --- what entries refer to ---------------------------------------------------------------------- */
+
+/*
+ * Of entries that do not fit, once it is known why: one behind them does, so they were altered; or not one does to the end,
+ * so it is their configuration (or each of them).
+ */
+static void
+settle(struct walk *w, struct config_row *row, bool altered)
+{
+	struct journal_fault fault = { JOURNAL_ALTERED, row->first, row->last, row->time_ms, "" };
+
+	if (row->first == 0)
+		return;
+	if (!altered) {
+		fault.kind = row->there ? JOURNAL_CONFIG_ALTERED : JOURNAL_CONFIG_GONE;
+		str_copy(str_of(row->revision), fault.config, sizeof(fault.config));
+	}
+	row->first = 0;
+	w->out->faults++;
+	w->check->fault(w->check->owner, &fault);
+}
+
+static struct config_row *
+row_of(struct walk *w, sqlite3_stmt *row, struct err *e)
+{
+	struct str revision = dbfile_text(row, COLUMN_CONFIG);
+	struct config_row *known = config_rows_find(&w->rows, revision);
+
+	if (known)
+		return known;
+	settle(w, &w->rows.row[w->rows.next], false);
+	return config_rows_read(w->journal, &w->rows, revision, e);
+}
+
+/* A link of before configurations were covered fits, too. */
+static bool
+fits(struct walk *w, struct config_row *row, const struct chain_hash *content,
+    const struct chain_hash *link)
+{
+	struct chain_hash due;
+
+	if (row->there) {
+		chain_link(w->journal->chain, &w->link, content, &row->digest, &due);
+		row->fits = row->fits || chain_same(&due, link);
+		if (chain_same(&due, link))
+			return true;
+	}
+	chain_link(w->journal->chain, &w->link, content, NULL, &due);
+	return chain_same(&due, link);
 }
 
 /* --- one entry ---------------------------------------------------------------------------------- */
@@ -93,25 +145,43 @@ check_gap(struct walk *w, sqlite3_stmt *row, bool fits)
 	    sqlite3_column_int64(row, COLUMN_TIME));
 }
 
+/* Its link does not fit, and there is no gap before it. */
 static void
-check_link(struct walk *w, sqlite3_stmt *row, const struct chain_hash *link)
+misfit(struct walk *w, struct config_row *known, int64_t serial, int64_t time_ms)
+{
+	if (known->fits || known->revision[0] == '\0') {
+		say(w, JOURNAL_ALTERED, serial, serial, time_ms);
+		return;
+	}
+	if (known->first == 0) {
+		known->first = serial;
+		known->time_ms = time_ms;
+	}
+	known->last = serial;
+}
+
+static bool
+check_link(struct walk *w, sqlite3_stmt *row, const struct chain_hash *link, struct err *e)
 {
 	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
 	int64_t time_ms = sqlite3_column_int64(row, COLUMN_TIME);
-	struct chain_hash content, due;
-	bool gap = w->linked && serial != w->serial + 1, fits = true;
+	struct config_row *known = row_of(w, row, e);
+	struct chain_hash content;
+	bool whole;
 
+	if (!known)
+		return false;
 	content_of(w, row, &content);
-	if (w->linked) {
-		chain_link(w->journal->chain, &w->link, &content, &due);
-		fits = chain_same(&due, link);
-	}
-	if (gap)
-		check_gap(w, row, fits);
-	else if (!fits)
-		say(w, JOURNAL_ALTERED, serial, serial, time_ms);
+	whole = !w->linked || fits(w, known, &content, link);
+	if (w->linked && serial != w->serial + 1)
+		check_gap(w, row, whole);
+	else if (!whole)
+		misfit(w, known, serial, time_ms);
+	if (w->linked && whole)
+		settle(w, known, true);
 	if (w->head_known && serial == w->head.serial && !chain_same(link, &w->head.link))
 		say(w, JOURNAL_REBUILT, serial, serial, time_ms);
+	return true;
 }
 
 static bool
@@ -125,7 +195,8 @@ check_entry(struct walk *w, sqlite3_stmt *row, struct err *e)
 		w->out->first = serial;
 	w->out->last = serial;
 	if (journal_hash(row, COLUMN_CHAIN, &link) || serial > w->serial) {
-		check_link(w, row, &link);
+		if (!check_link(w, row, &link, e))
+			return false;
 		w->link = link;
 		w->linked = true;
 		w->serial = serial;
@@ -149,8 +220,7 @@ lot(struct walk *w, int64_t *behind, size_t *n, struct err *e)
 		*behind = sqlite3_column_int64(w->lot, COLUMN_SERIAL);
 		ok = check_entry(w, w->lot, e);
 	}
-	return ok ? dbfile_end(&w->journal->file, w->lot, rc == SQLITE_DONE, e)
-		  : dbfile_end(&w->journal->file, w->lot, true, e);
+	return dbfile_end(&w->journal->file, w->lot, !ok || rc == SQLITE_DONE, e) && ok;
 }
 
 /* One number and perhaps a hash. */
@@ -215,6 +285,8 @@ walk(struct walk *w, struct err *e)
 	while (n > 0)
 		if (!lot(w, &behind, &n, e))
 			return false;
+	for (size_t i = 0; i < CONFIG_ROWS; i++)
+		settle(w, &w->rows.row[i], false);
 	check_end(w);
 	w->out->newest.serial = w->serial;
 	chain_print(&w->link, w->out->newest.link);

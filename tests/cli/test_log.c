@@ -143,6 +143,8 @@ test_verify(void **state)
 	run_cli(r, "log --verify");
 	run_is(r, 0, NULL, "");
 	run_has(r, "no entries\n");
+	folder_write(&r->folder, "postern.conf", "", 0);
+	run_configuration(r, "postern.conf");
 	fill(r);
 	run_cli(r, "log --verify");
 	run_is(r, 0, NULL, "");
@@ -169,13 +171,55 @@ test_verify(void **state)
 	run_is(r, 1, NULL, "");
 	run_has(r,
 	    "{\"faults\":[{\"kind\":\"altered\",\"first\":2,\"last\":2,\"time\":"
-	    "\"2026-01-31T13:00:00.123Z\"},{\"kind\":\"cut\",\"first\":3,\"last\":3,\"time\":null}],"
+	    "\"2026-01-31T13:00:00.123Z\",\"config\":\"\"},{\"kind\":\"cut\",\"first\":3,\"last\":3,"
+	    "\"time\":null,\"config\":\"\"}],"
 	    "\"whole\":false,");
 	/* From the third hour on there is only what is missing. */
 	run_cli(r, "log --verify --since '2026-01-31 13:30'");
 	run_is(r, 1, NULL, "");
 	run_cli(r, "log --verify --since never");
 	run_is(r, 2, "", NULL);
+}
+
+static void
+at_the_journal(struct run *r, const char *sql)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(folder_file(&r->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+}
+
+/* What the entries' numbers stand for was altered, or is gone. */
+static void
+test_verify_configuration(void **state)
+{
+	struct run *r = *state;
+
+	folder_write(&r->folder, "postern.conf", "", 0);
+	run_configuration(r, "postern.conf");
+	fill(r);
+	run_cli(r, "log --verify");
+	run_is(r, 0, NULL, "");
+	at_the_journal(r, "UPDATE configuration SET text = '{}'");
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "1-3           2026-01-31 12:00:00  their configuration 0123456789ab was altered: do not "
+	    "trust what why and replay say of them; take its row from a backup\n"
+	    "3 entries, 1 to 3: not whole\n");
+	at_the_journal(r, "DELETE FROM configuration");
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "their configuration 0123456789ab is gone: they cannot be checked, nor told by why and "
+	    "replay; start posternd with it once more, or take its row from a backup\n");
+	run_cli(r, "log --verify --json");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "{\"kind\":\"configuration-gone\",\"first\":1,\"last\":3,\"time\":"
+	    "\"2026-01-31T12:00:00.123Z\",\"config\":\"0123456789ab\"}],");
 }
 
 static void
@@ -509,6 +553,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_times, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_verify, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_verify_configuration, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_groups, run_setup, run_teardown),
