@@ -258,6 +258,9 @@ connect_to(struct dbfile *f, int flags, struct err *e)
 	sqlite3_busy_timeout(f->handle, 5000);
 	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	/* We have none: somebody put them there, to have us do or read what is not ours. */
+	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(f->handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	if (in_memory(f))
 		return true;
 	if (stat(f->path, &st) != 0)
