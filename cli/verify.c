@@ -18,13 +18,16 @@ static const struct {
 	const char *word, *text;
 } kinds[] = {
 	[JOURNAL_MISSING] = { "missing",
-	    "missing: they had been written and were gone when posternd started; look for errors of the disk" },
+	    "missing: they had been written and were gone; look for errors of the disk, and for who can write the file" },
 	[JOURNAL_REMOVED] = { "removed", "missing, and no entry tells why: removed by hand?" },
 	[JOURNAL_ALTERED] = { "altered", "not what was written" },
-	[JOURNAL_FORGED] = { "forged", "emptied, and no entry tells of it" },
+	[JOURNAL_FORGED] = { "forged",
+	    "emptied, and no entry tells of it, or not what that entry says is left of it" },
 	[JOURNAL_CUT] = { "cut", "missing at the end: they had been written" },
 	[JOURNAL_REBUILT] = { "rebuilt",
 	    "not the entry that journal.db-head knows: the chain was made anew?" },
+	[JOURNAL_UNCHAINED] = { "unchained",
+	    "in front of the chain, so that nothing tells what they were: put there, or cut off from it, by hand?" },
 	/* Behind the name of the configuration. */
 	[JOURNAL_CONFIG_ALTERED] = { "configuration-altered",
 	    "was altered: do not trust what why and replay say of them; take its row from a backup" },
@@ -105,9 +108,6 @@ print_verdict(struct cli *cli, const struct journal_verdict *v)
 	else
 		fprintf(out, "%" PRId64 " entries, %" PRId64 " to %" PRId64 ": %s\n", v->entries,
 		    v->first, v->last, v->faults == 0 ? "the chain is whole" : "not whole");
-	if (v->unchained > 0)
-		fprintf(out, "%" PRId64 " of them are older than the chain and were not checked\n",
-		    v->unchained);
 	if (v->forgotten > 0)
 		fprintf(out,
 		    "%" PRId64

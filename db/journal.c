@@ -309,6 +309,26 @@ journal_write_head(struct journal *j, const struct head *newest)
 		    "the user of posternd write it",
 		    j->head_path);
 	j->head_failing = !ok;
+	j->known = *newest;
+}
+
+/* Others append, too; but nothing takes away the newest, or makes another of it. */
+static bool
+goes_on(const struct journal *j, const struct head *newest)
+{
+	return newest->serial > j->known.serial ||
+	    (newest->serial == j->known.serial && chain_same(&newest->link, &j->known.link));
+}
+
+/* The end is not what it was: that comes first. */
+static bool
+mend_end(struct journal *j, const struct head *newest, struct err *e)
+{
+	const struct head known = j->known;
+
+	dbfile_rollback(&j->file);
+	j->known = (struct head){ 0 };
+	return journal_compare(j, newest, &known, e);
 }
 
 bool
@@ -324,7 +344,10 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 	if (!dbfile_begin(&j->file, e))
 		return false;
 	ok = (also == NULL || also->sql == NULL || dbfile_exec(&j->file, also->sql, e)) &&
-	    journal_get_newest(j, &newest, e) &&
+	    journal_get_newest(j, &newest, e);
+	if (ok && j->known.serial > 0 && !goes_on(j, &newest))
+		return mend_end(j, &newest, e) && journal_append_and(j, records, n, also, e);
+	ok = ok &&
 	    (also == NULL || also->call == NULL || also->call(also->owner, newest.serial + 1, e));
 	for (; ok && done < n; done++)
 		ok = append_one(j, records[done], &newest, e) &&

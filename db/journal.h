@@ -189,12 +189,13 @@ bool journal_forget(struct journal *journal, const struct journal_person *person
  * configurations once it is known.
  */
 enum journal_fault_kind {
-	JOURNAL_MISSING, /* gone from the end, and said when writing went on */
-	JOURNAL_REMOVED, /* a gap that nobody told of */
-	JOURNAL_ALTERED, /* it is not what was written, or its link is not */
-	JOURNAL_FORGED,  /* emptied without an entry that tells of it, or not empty */
-	JOURNAL_CUT,     /* the end is gone: the head knew more */
-	JOURNAL_REBUILT, /* whole, but not the entry that the head knew */
+	JOURNAL_MISSING,   /* gone from the end, and said when writing went on */
+	JOURNAL_REMOVED,   /* a gap that nobody told of */
+	JOURNAL_ALTERED,   /* it is not what was written, or its link is not */
+	JOURNAL_FORGED,    /* emptied without an entry that tells of it, or not empty */
+	JOURNAL_CUT,       /* the end is gone: the head knew more */
+	JOURNAL_REBUILT,   /* whole, but not the entry that the head knew */
+	JOURNAL_UNCHAINED, /* it stands in front of the chain */
 	/* not one entry of a configuration fits, so it is that which is not what it was, or is gone */
 	JOURNAL_CONFIG_ALTERED,
 	JOURNAL_CONFIG_GONE,

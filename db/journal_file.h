@@ -35,6 +35,7 @@ struct journal {
 	char *head_path;
 	struct chain *chain;
 	struct config_rows rows; /* of entries that are appended */
+	struct head known;       /* the newest, when we saw it last; serial 0: nothing is known */
 	int head;                /* descriptor; -1: reading, or it could not be opened */
 	bool head_failing;
 	/* The index for searching, in files of a number each; for writing. */
@@ -136,6 +137,9 @@ struct config_row *config_rows_read(
 
 /* journal_torn.c: at the start of writing: says what is missing at the end, so that it is never numbered again. */
 bool journal_mend(struct journal *j, struct err *e);
+/* The same by what was known to be the newest entry; outside of a transaction. */
+bool journal_compare(
+    struct journal *j, const struct head *newest, const struct head *known, struct err *e);
 
 /* What is done before appending, in the same transaction: a statement of ours and a call with the next serial; NULL: none. */
 struct journal_also {

@@ -26,6 +26,8 @@ struct forgetting {
 	struct journal_forgotten *out;
 	int64_t serial[LOT], teller;
 	size_t n;
+	struct buf facts; /* of the entry that tells */
+	struct journal_record *record;
 };
 
 /* Under the key of ids, which never leaves the journal: the same address, the same text. */
@@ -132,6 +134,21 @@ run(struct forgetting *f, const char *sql, int64_t serial, const struct chain_ha
 	return ok;
 }
 
+/* What is left of it is told too, so that nobody alters that. */
+static bool
+note_left(struct forgetting *f, int64_t serial, struct err *e)
+{
+	struct chain_hash left;
+	char text[CHAIN_TEXT];
+	bool there;
+
+	if (!digest_of(f, serial, &left, &there, e))
+		return false;
+	buf_printf(&f->facts, "%s\"%" PRId64 "\":\"%s\"",
+	    f->facts.p[f->facts.n - 1] == '{' ? "" : ",", serial, chain_print(&left, text));
+	return true;
+}
+
 static bool
 empty_one(struct forgetting *f, int64_t serial, struct err *e)
 {
@@ -147,7 +164,8 @@ empty_one(struct forgetting *f, int64_t serial, struct err *e)
 		    "UPDATE entry SET session = '', client_ip = '', client_name = '', helo = '', account = '', "
 		    "sender = '', recipients = '[]', text = '" JOURNAL_FORGOTTEN
 		    "', queue_id = '', facts = '{}', trace = '[]', answers = '[]', subject = '' WHERE serial = ?1",
-		    serial, NULL, e));
+		    serial, NULL, e) &&
+		note_left(f, serial, e));
 }
 
 static bool
@@ -159,6 +177,8 @@ empty_all(void *owner, int64_t next, struct err *e)
 	for (size_t i = 0; i < f->n; i++)
 		if (!empty_one(f, f->serial[i], e))
 			return false;
+	buf_add(&f->facts, STR("}}"));
+	f->record->facts = buf_str(&f->facts);
 	return true;
 }
 
@@ -179,23 +199,23 @@ tell(struct forgetting *f, struct err *e)
 	};
 	struct journal_record *one = &record;
 	const struct journal_also also = { NULL, empty_all, f };
-	struct buf text, facts;
+	struct buf text;
 	bool ok;
 
 	buf_init(&text, 1000);
-	buf_init(&facts, LOT * 22 + 1000);
+	buf_init(&f->facts, LOT * (22 + 22 + CHAIN_TEXT + 6) + 1000);
+	f->record = &record;
 	buf_printf(&text, "%zu entries that named %016" PRIx64 " were forgotten, by %.*s", f->n,
 	    hash_of(f->journal, f->person->person->name), STR_ARG(f->person->by));
-	buf_printf(&facts, "{\"person\":\"%016" PRIx64 "\",\"serials\":[",
+	buf_printf(&f->facts, "{\"person\":\"%016" PRIx64 "\",\"serials\":[",
 	    hash_of(f->journal, f->person->person->name));
 	for (size_t i = 0; i < f->n; i++)
-		buf_printf(&facts, "%s%" PRId64, i > 0 ? "," : "", f->serial[i]);
-	buf_add(&facts, STR("]}"));
+		buf_printf(&f->facts, "%s%" PRId64, i > 0 ? "," : "", f->serial[i]);
+	buf_add(&f->facts, STR("],\"left\":{"));
 	record.text = buf_str(&text);
-	record.facts = buf_str(&facts);
 	ok = journal_append_and(f->journal, &one, 1, &also, e);
 	buf_free(&text);
-	buf_free(&facts);
+	buf_free(&f->facts);
 	f->out->entries += ok ? (int64_t)f->n : 0;
 	return ok;
 }

@@ -1,6 +1,7 @@
 /*
- * journal_torn: what opening a journal for writing finds when its end is not what the head (journal_head.h) knew. An
- * entry then tells of it, and numbers that had been given are not given again.
+ * journal_torn: what opening a journal for writing finds when its end is not what the head (journal_head.h) knew, and what
+ * appending finds when it is not what was appended last. An entry then tells of it, and numbers that had been given are not
+ * given again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,8 +49,9 @@ tell(struct journal *j, const struct head *newest, const struct head *head, stru
 	return true;
 }
 
-static bool
-compare(struct journal *j, const struct head *newest, const struct head *head, struct err *e)
+bool
+journal_compare(
+    struct journal *j, const struct head *newest, const struct head *head, struct err *e)
 {
 	if (head->journal != j->itself) {
 		log_warn(NULL,
@@ -81,10 +83,10 @@ journal_mend(struct journal *j, struct err *e)
 	if (!journal_get_newest(j, &newest, e))
 		return false;
 	if (found == HEAD_GOOD)
-		return compare(j, &newest, &head, e);
-	if (found == HEAD_BROKEN)
+		return journal_compare(j, &newest, &head, e);
+	if (found == HEAD_BROKEN || newest.serial > 0)
 		log_warn(NULL,
-		    "event=journal state=unknown path=%s: it cannot be read; whether the newest entries are "
+		    "event=journal state=unknown path=%s: it is gone or cannot be read; whether the newest entries are "
 		    "missing is not known",
 		    j->head_path);
 	journal_write_head(j, &newest);

@@ -23,6 +23,7 @@ struct walk {
 	bool head_known;
 	struct head head;
 	struct config_rows rows;
+	struct journal_fault front; /* entries that are not chained; last 0: none */
 };
 
 static void
@@ -87,7 +88,7 @@ fits(struct walk *w, struct config_row *row, const struct chain_hash *content,
 
 /* --- one entry ---------------------------------------------------------------------------------- */
 
-/* Of whom or what it is, nothing is left. */
+/* Of whom or what it is, nothing is left. For entries that were emptied when their remains were not told. */
 static bool
 is_empty(sqlite3_stmt *row)
 {
@@ -101,21 +102,34 @@ is_empty(sqlite3_stmt *row)
 	    str_eq(dbfile_text(row, COLUMN_TEXT), STR(JOURNAL_FORGOTTEN));
 }
 
+/* What is left of an emptied entry is what the entry that tells of it says. */
+static bool
+is_left(sqlite3_stmt *row, const struct chain_hash *left)
+{
+	struct str told = dbfile_text(row, COLUMN_TOLD);
+	char text[CHAIN_TEXT];
+
+	if (sqlite3_column_type(row, COLUMN_TOLD) == SQLITE_NULL)
+		return false;
+	return told.n > 0 ? str_eq(told, str_of(chain_print(left, text))) : is_empty(row);
+}
+
 /* The digest of what it said, from the entry or from what was kept of it. */
 static void
 content_of(struct walk *w, sqlite3_stmt *row, struct chain_hash *content)
 {
 	int64_t serial = sqlite3_column_int64(row, COLUMN_SERIAL);
 	struct chain_cell cell[COLUMNS];
+	struct chain_hash here;
 
-	if (!journal_hash(row, COLUMN_CONTENT, content)) {
-		journal_cells(row, cell);
-		chain_content(w->journal->chain, cell, COLUMNS, content);
-	} else if (is_empty(row) && sqlite3_column_int(row, COLUMN_TOLD) == 1) {
+	journal_cells(row, cell);
+	chain_content(w->journal->chain, cell, COLUMNS, &here);
+	if (!journal_hash(row, COLUMN_CONTENT, content))
+		*content = here;
+	else if (is_left(row, &here))
 		w->out->forgotten++;
-	} else {
+	else
 		say(w, JOURNAL_FORGED, serial, serial, sqlite3_column_int64(row, COLUMN_TIME));
-	}
 }
 
 /* An entry that tells of forgotten ones: there are no others in its name. */
@@ -184,6 +198,25 @@ check_link(struct walk *w, sqlite3_stmt *row, const struct chain_hash *link, str
 	return true;
 }
 
+/* In front of the chain: of before there was one; or somebody took it from them. */
+static void
+unchained(struct walk *w, int64_t serial, int64_t time_ms)
+{
+	if (w->out->unchained++ == 0) {
+		w->front.first = serial;
+		w->front.time_ms = time_ms;
+	}
+	w->front.last = serial;
+}
+
+static void
+end_unchained(struct walk *w)
+{
+	if (w->front.last != 0)
+		say(w, JOURNAL_UNCHAINED, w->front.first, w->front.last, w->front.time_ms);
+	w->front.last = 0;
+}
+
 static bool
 check_entry(struct walk *w, sqlite3_stmt *row, struct err *e)
 {
@@ -194,14 +227,16 @@ check_entry(struct walk *w, sqlite3_stmt *row, struct err *e)
 	if (w->out->first == 0)
 		w->out->first = serial;
 	w->out->last = serial;
-	if (journal_hash(row, COLUMN_CHAIN, &link) || serial > w->serial) {
+	if (serial > w->serial) {
+		journal_hash(row, COLUMN_CHAIN, &link);
+		end_unchained(w);
 		if (!check_link(w, row, &link, e))
 			return false;
 		w->link = link;
 		w->linked = true;
 		w->serial = serial;
 	} else {
-		w->out->unchained++;
+		unchained(w, serial, sqlite3_column_int64(row, COLUMN_TIME));
 	}
 	return check_list(w, row, e);
 }
@@ -248,10 +283,14 @@ one(struct walk *w, const char *sql, int64_t parameter, int64_t *number, struct 
 static bool
 begin(struct walk *w, int64_t *behind, struct err *e)
 {
-	int64_t first = 0, since_ms = w->check->since_ms;
+	int64_t first = 0, lowest = 1, since_ms = w->check->since_ms;
 
-	if (!one(w, "SELECT max(serial), NULL FROM entry", 0, &w->last, e))
+	if (!one(w, "SELECT max(serial), NULL FROM entry", 0, &w->last, e) ||
+	    !one(w, "SELECT ifnull(min(serial), 1), NULL FROM entry", 0, &lowest, e))
 		return false;
+	/* No number of ours, and in front of all that is walked. */
+	if (lowest < 1)
+		say(w, JOURNAL_UNCHAINED, lowest, 0, 0);
 	if (since_ms > 0 && !journal_since(w->journal, since_ms, &first, e))
 		return false;
 	if (!one(w, "SELECT serial, hash FROM anchor", 0, &w->serial, e))
@@ -285,6 +324,7 @@ walk(struct walk *w, struct err *e)
 	while (n > 0)
 		if (!lot(w, &behind, &n, e))
 			return false;
+	end_unchained(w);
 	for (size_t i = 0; i < CONFIG_ROWS; i++)
 		settle(w, &w->rows.row[i], false);
 	check_end(w);
@@ -299,8 +339,9 @@ journal_verify(struct journal *j, const struct journal_check *check, struct jour
 {
 	static const char lot_sql[] =
 	    "SELECT " JOURNAL_COLUMNS ", chain, content, teller, "
-	    "(SELECT count(*) FROM entry AS t WHERE t.serial = f.teller AND t.rule = '" JOURNAL_FORGET
-	    "') "
+	    "(SELECT ifnull(json_extract(iif(json_valid(t.facts), t.facts, '{}'), "
+	    "'$.left.\"' || f.serial || '\"'), '') "
+	    "FROM entry AS t WHERE t.serial = f.teller AND t.rule = '" JOURNAL_FORGET "') "
 	    "FROM entry LEFT JOIN forgotten AS f USING (serial) "
 	    "WHERE serial > ?1 AND serial <= ?2 ORDER BY serial LIMIT 500";
 	static const char list_sql[] =

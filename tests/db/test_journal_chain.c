@@ -119,7 +119,7 @@ sql(struct world *w, const char *text)
 static void
 note(void *owner, const struct journal_fault *f)
 {
-	static const char letters[] = "MRAFCBXG";
+	static const char letters[] = "MRAFCBUXG";
 	char *p = owner;
 	size_t n = strlen(p);
 
@@ -176,6 +176,14 @@ static const struct tampered tampered[] = {
 	{ "UPDATE entry SET serial = 21 WHERE serial = 20", "R20-20" },
 	/* Slipped in: another's link in front of it. */
 	{ "UPDATE anchor SET hash = randomblob(32)", "A1-1" },
+	/* Cut off from the chain, and altered then; slipped in before it. */
+	{ "UPDATE anchor SET serial = 9, hash = (SELECT chain FROM entry WHERE serial = 9);"
+	  "UPDATE entry SET chain = x'', sender = 'x' WHERE serial < 10",
+	    "U1-9" },
+	{ "UPDATE anchor SET serial = 9, hash = (SELECT chain FROM entry WHERE serial = 9)",
+	    "U1-9" },
+	{ "UPDATE entry SET serial = 0 WHERE serial = 20", "U0-0 C20-20" },
+	{ "UPDATE entry SET serial = -5 WHERE serial = 20", "U-5-0 C20-20" },
 	/* The digest of what it said, and no entry that tells of it. */
 	{ "INSERT INTO forgotten VALUES (5, randomblob(32), 9); UPDATE entry SET sender = '' WHERE serial = 5",
 	    "F5-5 A5-5" },
@@ -553,6 +561,74 @@ test_torn(void **state)
 	assert_string_equal(said, "R15-20");
 }
 
+/* Under the eyes of who appends: at once, or while nobody looks. */
+static void
+test_torn_while_open(void **state)
+{
+	struct world *w = *state;
+	struct journal *j = journal_open(w->path, NULL);
+	struct journal_verdict v;
+	char said[200];
+
+	append(j, N);
+	sql(w, "DELETE FROM entry WHERE serial > 15");
+	append(j, 2);
+	v = verify(w, said);
+	assert_string_equal(said, "M16-20");
+	assert_int_equal(v.entries, 15 + 1 + 2);
+	assert_int_equal(v.last, 23);
+	/* All of it. */
+	sql(w, "DELETE FROM entry");
+	append(j, 1);
+	v = verify(w, said);
+	assert_string_equal(said, "M1-23");
+	assert_int_equal(v.last, 25);
+	/* Its own last one is another: said in the log; mail goes on. */
+	sql(w, "UPDATE entry SET chain = randomblob(32) WHERE serial = 25");
+	append(j, 2);
+	v = verify(w, said);
+	assert_string_equal(said, "M1-23 A25-25");
+	assert_int_equal(v.last, 27);
+	/* What others append is none of that. */
+	write_some(w, 3);
+	append(j, 1);
+	v = verify(w, said);
+	assert_int_equal(v.last, 31);
+	assert_string_equal(said, "M1-23 A25-25");
+	journal_close(&j);
+}
+
+/* Triggers that somebody put there do not run, and a view is not taken for the table. */
+static void
+test_triggers(void **state)
+{
+	struct world *w = *state;
+	struct journal *j;
+	char said[200];
+	struct err e;
+
+	write_some(w, 2);
+	sql(w,
+	    "CREATE TRIGGER hide AFTER INSERT ON entry BEGIN DELETE FROM entry WHERE serial = new.serial; END;"
+	    "CREATE TRIGGER drop_it BEFORE INSERT ON entry BEGIN SELECT raise(IGNORE); END");
+	write_some(w, 3);
+	assert_int_equal(verify(w, said).entries, 5);
+	assert_string_equal(said, "");
+	sql(w,
+	    "DROP TRIGGER hide; DROP TRIGGER drop_it; ALTER TABLE entry RENAME TO real;"
+	    "CREATE VIEW entry AS SELECT * FROM real WHERE serial <> 2");
+	assert_null(journal_open(w->path, &e));
+	j = journal_open_read(w->path, &e);
+	if (j) {
+		const struct journal_check check = { 0, note, said };
+		struct journal_verdict v;
+
+		assert_false(journal_verify(j, &check, &v, &e));
+		assert_non_null(strstr(e.text, "view"));
+	}
+	journal_close(&j);
+}
+
 static void
 test_heads(void **state)
 {
@@ -776,6 +852,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_many_configurations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_configurations_cleaned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_torn_while_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_triggers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rebuilt, setup, teardown),
 		cmocka_unit_test(test_write_ahead_log),

@@ -384,6 +384,11 @@ test_forged(void **state)
 		"UPDATE entry SET facts = '{}' WHERE rule = 'command: forget'",
 		"DELETE FROM entry WHERE rule = 'command: forget'",
 		"DELETE FROM forgotten WHERE serial = 3",
+		/* What is left of one says something else. */
+		"UPDATE entry SET verdict = 'accept' WHERE serial = 2",
+		"UPDATE entry SET rule = 'x' WHERE serial = 3",
+		"UPDATE entry SET time_ms = time_ms + 1 WHERE serial = 4",
+		"UPDATE entry SET facts = '[]' WHERE serial = 5",
 	};
 
 	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
