@@ -83,6 +83,8 @@ void gate_accepted(struct gate_session *gs, struct str reply);
 void gate_accepted_before(struct gate_session *gs, struct str reply);
 /* The MTA refused the message, or could not be had: journalled with its reply (not waited for). */
 void gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply);
+/* The MTA said no to what was only asked of it (VRFY): journalled with its reply (not waited for). */
+void gate_asked_in_vain(struct gate_session *gs, struct str verb, int code, struct str reply);
 /* The MTA did not authenticate the client: journalled (not waited for), with its codes alone, as its text might hold what the client said. */
 void gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
     struct str account);

@@ -119,6 +119,19 @@ gate_backend_refused(struct gate_session *gs, enum step step, int code, struct s
 }
 
 void
+gate_asked_in_vain(struct gate_session *gs, struct str verb, int code, struct str reply)
+{
+	const struct verdict v = {
+		.kind = VERDICT_REJECT,
+		.code = code,
+		.text = reply,
+		.rule = arena_printf(gs->gate->scratch, "backend: %.*s", STR_ARG(verb)),
+	};
+
+	gate_journal(gs, gate_record_command(&gs->session, &v, STR(""), &gs->story));
+}
+
+void
 gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
     struct str account)
 {
@@ -131,5 +144,5 @@ gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct 
 
 	str_copy(enhanced, v.enhanced, sizeof(v.enhanced));
 	gs->session.n_refused++;
-	gate_journal(gs, gate_record_auth(&gs->session, &v, account, &gs->story));
+	gate_journal(gs, gate_record_command(&gs->session, &v, account, &gs->story));
 }

@@ -299,7 +299,7 @@ gate_story_reset(struct gate_story *story)
 }
 
 struct journal_record *
-gate_record_auth(
+gate_record_command(
     struct session *s, const struct verdict *v, struct str account, struct gate_story *story)
 {
 	struct draft draft;

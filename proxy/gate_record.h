@@ -44,7 +44,7 @@ struct journal_record *gate_record_backend(
 /* The client went away before it was told anything. */
 struct journal_record *gate_record_left(
     struct session *s, enum step step, struct str text, struct gate_story *story);
-/* A failed authentication as `account`, which is nobody's yet. */
-struct journal_record *gate_record_auth(
+/* A command the MTA said no to; of AUTH, `account` is who was tried, and nobody yet. */
+struct journal_record *gate_record_command(
     struct session *s, const struct verdict *v, struct str account, struct gate_story *story);
 #endif

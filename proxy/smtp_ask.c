@@ -46,14 +46,18 @@ answered(struct client *c)
 		away(c);
 		return;
 	}
-	buf_free(&c->asked);
 	code = backend_reply(c->mta)->code;
-	if (code / 100 == 3) {
+	if (code >= 500)
+		gate_asked_in_vain(c->gs, str_sub(buf_str(&c->asked), 0, 4), code, mta_text(c));
+	else if (code >= 400 && code != 421)
+		client_relayed(c, SAID_MTA_AWAY);
+	buf_free(&c->asked);
+	if (code / 100 == 3)
 		mta_drop(c, "it gave a reply that is none to this command");
+	if (code / 100 == 3 || code == 421)
 		away(c);
-	} else if (code < 500 || client_mta_error(c)) {
+	else if (code < 500 || client_mta_error(c))
 		mta_relay_reply(c);
-	}
 }
 
 static void

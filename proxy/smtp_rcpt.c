@@ -96,6 +96,7 @@ refuse_missing(struct client *c, unsigned extension)
 	snprintf(text, sizeof(text), "%s is not offered any more, try again",
 	    extension_keyword(extension));
 	gate_backend_refused(c->gs, STEP_RCPT, 451, str_of(text));
+	c->journalled = true;
 	client_reply_with(c, SAID_MTA_LACKS, extension_keyword(extension));
 	end_current(c, RECIPIENT_REFUSED);
 }

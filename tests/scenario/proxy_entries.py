@@ -354,6 +354,207 @@ def _(postern, mta):
         c.close()
 
 
+# ---- what is asked, in the mail server's words ----
+
+@case("VRFY and its like: here, and in the mail server's words",
+      [("backend: VRFY", "helo", "reject", 550, 2), ("reply: MTA_AWAY", "mail", "tempfail", 451, 3),
+       ("reply: OF_WHOM", "mail", "reject", 501, 1), ("reply: NOT_OFFERED", "mail", "reject", 502, 1)],
+      "vrfy relay\nexpn relay\nhelp relay\n", ehlo=(b"VRFY", b"EXPN", b"HELP"),
+      mta_says={"VRFY": b"550 5.1.1 nobody\r\n", "EXPN": b"450 4.2.1 not now\r\n", "HELP": b"354 what\r\n"})
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("VRFY joe", 550, b"nobody")
+    c.say("VRFY jane", 550, b"nobody")
+    c.say("VRFY", 501)
+    c.say("EXPN staff", 450, b"not now")
+    c.say("HELP", 451)
+    c.say("ETRN example.org", 502)
+    mta.says["VRFY"] = b"421 4.3.2 going\r\n"
+    c.say("VRFY joe", 451)
+    c.close()
+
+
+# ---- commands ----
+
+@case("commands of octets that none may have, and ends of lines that are none",
+      [("reply: CONTROL_OCTETS", "helo", "reject", 500, 1), ("reply: NOT_ASCII", "helo", "reject", 500, 1),
+       ("reply: LINE_END", "helo", "reject", 500, 1)])
+def _(postern, mta):
+    c = Client(postern)
+    c.say(b"NOOP \x01", 500)
+    c.say(b"NOOP \xc3\xa4", 500)
+    c.send(b"NOOP\n")
+    c.expect(500)
+    c.close()
+
+
+@case("parameters that are wrong, or not to be had",
+      [("reply: PARAMETER_UNKNOWN", "mail", "reject", 555, 1), ("reply: PARAMETER_NOT_OFFERED", "mail", "reject", 555, 1),
+       ("reply: SIZE_NUMBER", "mail", "reject", 501, 1), ("limit: size", "mail", "reject", 552, 1),
+       ("reply: PARAMETER_SYNTAX", "mail", "reject", 501, 1), ("reply: COMMAND_SYNTAX", "mail", "reject", 501, 1)],
+      ehlo=(b"8BITMIME",))
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net> NONE=1", 555)
+    c.say("MAIL FROM:<a@example.net> SMTPUTF8", 555)
+    c.say("MAIL FROM:<a@example.net> SIZE=x", 501)
+    c.say("MAIL FROM:<a@example.net> SIZE=999999999999", 552)
+    c.say("MAIL FROM:<a@example.net> BODY=9BIT", 501)
+    c.say("MAIL", 501)
+    c.close()
+
+
+@case("commands at the wrong time",
+      [("reply: MAIL_ORDER", "helo", "reject", 503, 1), ("reply: MAIL_ORDER", "rcpt", "reject", 503, 1),
+       ("reply: RCPT_ORDER", "helo", "reject", 503, 1), ("reply: DATA_ORDER", "mail", "reject", 503, 1),
+       ("reply: IN_TRANSACTION", "rcpt", "reject", 503, 1), ("reply: NO_ARGUMENT", "rcpt", "reject", 501, 1)])
+def _(postern, mta):
+    c = Client(postern)
+    c.say("MAIL FROM:<a@example.net>", 503)
+    c.say("RCPT TO:<b@example.org>", 503)
+    c.hello()
+    c.say("DATA", 503)
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("MAIL FROM:<a@example.net>", 503)
+    c.say("XCLIENT NAME=x", 503)
+    c.say("DATA now", 501)
+    c.close()
+
+
+@case("XCLIENT by who is not trusted", [("reply: XCLIENT_UNTRUSTED", "mail", "reject", 550, 1)])
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("XCLIENT ADDR=192.0.2.1", 550)
+    c.close()
+
+
+@case("XCLIENT that is not well-formed", [("reply: XCLIENT_SYNTAX", "mail", "reject", 501, 1)], "trust 127.0.0.1\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("XCLIENT ADDR", 501)
+    c.close()
+
+
+@case("who is refused at connect, and goes on",
+      [("postern.conf:10", "connect", "reject", 554, 2), ("reply: REFUSED_BEFORE", "connect", "reject", 503, 3)],
+      rules='at connect { reject 554 5.7.1 "no" if client.ip is 127.0.0.1 }')
+def _(postern, mta):
+    # Who saw to it that posternd listens was refused, too.
+    c = Client(postern, greet=False)
+    c.expect(554)
+    c.say("EHLO client.example", 503)
+    c.send(b"BDAT 3\r\nabc")
+    c.expect(503)
+    c.say("MAIL FROM:<>", 503)
+    c.say("QUIT", 221)
+    c.expect_end()
+
+
+@case("a message that nobody asked for", [("reply: NO_RECIPIENT", "rcpt", "reject", 554, 1)])
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.send(b"MAIL FROM:<a@example.net>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n")
+    c.expect(250)
+    c.expect(554)
+    c.expect_end()
+
+
+# ---- chunks ----
+
+@case("chunks at the wrong time, and what is no chunk",
+      [("reply: DATA_ORDER", "mail", "reject", 503, 1), ("reply: NO_RECIPIENT", "rcpt", "reject", 554, 1),
+       ("reply: CHUNKS_BEGUN", "message", "reject", 503, 2), ("reply: BDAT_SYNTAX", "message", "reject", 501, 1)])
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.send(b"BDAT 3\r\nabc")
+    c.expect(503)
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.send(b"BDAT 3\r\nabc")
+    c.expect(554)
+    c.say("RCPT TO:<b@example.org>", 250)
+    c.send(b"BDAT 3\r\na: ")
+    c.expect(250)
+    c.say("DATA", 503)
+    c.say("RCPT TO:<b@example.org>", 503)
+    c.say("BDAT x", 501)
+    c.expect_end()
+
+
+# ---- messages ----
+
+@case("messages that may not be so",
+      [("limit: size", "message", "reject", 552, 1), ("limit: bare newline", "message", "reject", 550, 1),
+       ("limit: header syntax", "message", "reject", 550, 1), ("limit: hops", "message", "reject", 554, 1),
+       ("limit: header fields", "message", "reject", 550, 1)], "message_size 20k\nerrors 50\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    for octets, code in ((b"a: b\r\n\r\n" + b"x" * 70 * 400 + b"\r\n", 552), (b"a: b\r\n\r\nx\ny\r\n", 550), (b" folded\r\n\r\n", 550),
+                         (b"Received: x\r\n" * 101 + b"\r\n", 554), (b"a: b\r\n" * 2500 + b"\r\n", 550)):
+        c.envelope()
+        c.data(octets + b".\r\n", code)
+    c.close()
+
+
+# ---- what a client may do in a minute ----
+
+@case("too much in a minute",
+      [("limit: messages per minute", "mail", "tempfail", 450, 2), ("limit: recipients per minute", "rcpt", "tempfail", 450, 1),
+       ("", "message", "accept", 250, 1)], "messages_per_minute 2\nrecipients_per_minute 2\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.envelope(rcpts=("b@example.org", "c@example.org"))
+    c.data(b"a: b\r\n\r\nx\r\n.\r\n", 250)
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("RCPT TO:<b@example.org>", 450)
+    c.say("RSET", 250)
+    for _ in range(2):
+        c.say("MAIL FROM:<a@example.net>", 450)
+    c.close()
+
+
+@case("too many mistakes in a minute, and whoever comes again",
+      [("limit: errors per minute", "helo", "tempfail", 421, 1), ("limit: errors per minute, at connect", "connect", "tempfail", 421, 2),
+       ("reply: UNKNOWN_COMMAND", "helo", "reject", 500, 3)], "errors_per_minute 3\n")
+def _(postern, mta):
+    c = Client(postern)
+    for _ in range(3):
+        c.say("NONSENSE", 500)
+    c.say("NONSENSE", 421)
+    c.expect_end()
+    for _ in range(2):
+        c = Client(postern, greet=False)
+        c.expect(421)
+        c.close()
+
+
+# ---- the mail server goes away ----
+
+@case("a mail server that is lost at RCPT, before DATA, and within a message",
+      [("backend", "rcpt", "tempfail", 451, 1), ("backend", "message", "tempfail", 451, 2)])
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net>", 250)
+    mta.says["RCPT"] = play.DIE
+    c.say("RCPT TO:<b@example.org>", 451)
+    c.say("RSET", 250)
+    del mta.says["RCPT"]
+    for at in ("DATA", "DOT"):
+        mta.says[at] = play.DIE
+        c.envelope()
+        c.data(b"a: b\r\n\r\nx\r\n.\r\n", 451)
+        del mta.says[at]
+    c.close()
+
+
 # ---- time ----
 
 def silent(postern, *clients):
