@@ -42,6 +42,11 @@ struct ask;
 struct costs;
 struct fact_call;
 
+/* What can be done of one of a fact's words; the last row's value is NULL. */
+struct remedy {
+	const char *value, *text;
+};
+
 struct fact_def {
 	const char *name; /* "spf", "dkim.domains", "rate" */
 	enum value_type type;
@@ -63,6 +68,8 @@ struct fact_def {
 	 * sentence whose facts are not known is left out. NULL: nothing
 	 */
 	const char *remedy;
+	const struct remedy *remedies; /* SYMBOL: where it is another one; NULL: nowhere */
+	int64_t most;                  /* NUMBER, REAL: it is never more; 0: there is no bound */
 	/*
 	 * How many questions it can cause, noted in costs (mail/cost.h); compute() never asks more. NULL: none if it is COST_FREE, else
 	 * nobody knows

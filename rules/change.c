@@ -10,16 +10,28 @@
 
 /* --- the search --------------------------------------------------------------------------------- */
 
+/* Of facts, so that there is room for what an administrator can do. */
+#define SETS_MOST (CHANGES_MAX - 4)
 /* Sets that rules are run on. */
 #define TRIALS_MOST 100000
 
+#define JOINED_MOST 64
+
+/* Two facts that a test compares, or computes with: what the one has to be depends on the other. */
+struct joined {
+	size_t a, b;
+};
+
 struct search {
 	const struct past *g;
+	struct joined joined[JOINED_MOST];
+	size_t n_joined;
 	struct candidates candidates;
 	struct changes *out;
 	struct change_set
 	    open[CHANGES_MAX]; /* what gets past the rule, and leaves something open */
 	size_t n_open;
+	size_t most;             /* sets, of those found and of those open */
 	bool *left_out;          /* by candidate: what can be had with it was looked at already */
 	size_t trials, complete; /* of the present size: sets that were as large */
 };
@@ -110,15 +122,47 @@ is_said(const struct change_set *sets, size_t n, const struct change_set *set)
 	return false;
 }
 
+/* Of one value of the same fact, both. */
+static bool
+of_one(const struct change_set *a, const struct change_set *b)
+{
+	return a->n == 1 && b->n == 1 && a->change[0].kind == CHANGE_FACT &&
+	    b->change[0].kind == CHANGE_FACT && a->change[0].slot == b->change[0].slot;
+}
+
+/* All that a means b means too, and more. */
+static bool
+is_within(const struct change_set *a, const struct change_set *b)
+{
+	bool more = false;
+
+	if (!of_one(a, b))
+		return false;
+	for (size_t i = 0; i < sizeof(a->change[0].meant) / sizeof(a->change[0].meant[0]); i++) {
+		if ((a->change[0].meant[i] & ~b->change[0].meant[i]) != 0)
+			return false;
+		more = more || a->change[0].meant[i] != b->change[0].meant[i];
+	}
+	return more;
+}
+
 static void
 take(struct search *s, const struct change_set *set)
 {
-	if (is_said(set->open ? s->open : s->out->set, set->open ? s->n_open : s->out->n, set))
+	struct change_set *sets = set->open ? s->open : s->out->set;
+	size_t *n = set->open ? &s->n_open : &s->out->n, kept = 0;
+
+	if (is_said(sets, *n, set))
 		return;
-	if (set->open && s->n_open < CHANGES_MAX)
-		s->open[s->n_open++] = *set;
-	else if (!set->open && s->out->n < CHANGES_MAX)
-		s->out->set[s->out->n++] = *set;
+	for (size_t i = 0; i < *n; i++)
+		if (is_within(set, &sets[i]))
+			return;
+	for (size_t i = 0; i < *n; i++)
+		if (!is_within(&sets[i], set))
+			sets[kept++] = sets[i];
+	*n = kept;
+	if (*n < s->most)
+		sets[(*n)++] = *set;
 }
 
 static bool
@@ -199,6 +243,53 @@ about_the_same(const struct change *a, const struct change *b)
 	return a->kind == b->kind && a->slot == b->slot && str_eq(a->mark, b->mark);
 }
 
+size_t
+change_facts(const struct operand *o, size_t *slot, size_t n, size_t most)
+{
+	if (o->kind == OPERAND_FACT && n < most)
+		slot[n++] = o->slot;
+	for (const struct term *t = o->kind == OPERAND_COMPUTED ? o->term : NULL; t; t = t->next)
+		n = change_facts(&t->operand, slot, n, most);
+	return n;
+}
+
+static void
+find_joined(struct search *s)
+{
+	size_t slot[OPERAND_FACTS], n;
+
+	for (size_t i = 0; i < s->g->n; i++) {
+		const struct node *node = s->g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size; k++) {
+			if (node[k].kind != EXPR_TEST || !relation_has_right(node[k].relation))
+				continue;
+			n = change_facts(&node[k].expr->left, slot, 0, OPERAND_FACTS);
+			n = change_facts(&node[k].expr->right, slot, n, OPERAND_FACTS);
+			for (size_t a = 0; a < n; a++)
+				for (size_t b = 0; b < a && s->n_joined < JOINED_MOST; b++)
+					s->joined[s->n_joined++] =
+					    (struct joined){ slot[a], slot[b] };
+		}
+	}
+}
+
+/* With what is in the set. */
+static bool
+is_joined(const struct search *s, const struct change_set *set, const struct change *c)
+{
+	for (size_t i = 0; i < set->n; i++)
+		for (size_t k = 0; k < s->n_joined; k++) {
+			const struct joined *j = &s->joined[k];
+
+			if (set->change[i].kind == CHANGE_FACT && c->kind == CHANGE_FACT &&
+			    ((j->a == c->slot && j->b == set->change[i].slot) ||
+				(j->b == c->slot && j->a == set->change[i].slot)))
+				return true;
+		}
+	return false;
+}
+
 static bool
 is_about(const struct change_set *set, const struct change *c)
 {
@@ -228,7 +319,7 @@ has_set(const struct search *s, const struct change_set *set)
 static bool
 is_full(const struct search *s)
 {
-	return s->trials >= TRIALS_MOST || s->out->n == CHANGES_MAX;
+	return s->trials >= TRIALS_MOST || s->out->n == s->most;
 }
 
 /*
@@ -254,6 +345,7 @@ deepen(struct search *s, struct change_set *set, size_t size)
 		struct change_set more = *set;
 
 		if (s->left_out[i] || change->kind == CHANGE_ENTRY || is_about(set, change) ||
+		    is_joined(s, set, change) ||
 		    (change->kind == CHANGE_FACT && !looked[change->slot]))
 			continue;
 		more.change[more.n++] = *change;
@@ -269,6 +361,7 @@ try_sets(struct search *s)
 {
 	struct changes *out = s->out;
 
+	find_joined(s);
 	for (size_t size = 2; size <= CHANGE_MOST && out->n + s->n_open == 0; size++) {
 		struct change_set none = { .n = 0 };
 
@@ -282,18 +375,21 @@ try_sets(struct search *s)
 	}
 }
 
-/* What an administrator can do about it. */
+/* What an administrator can do about it: `observe` always, and entries of lists as there is room. */
 static void
 try_admin(struct search *s)
 {
 	const struct candidates *c = &s->candidates;
 	struct change_set set = { .n = 1 };
 
+	s->most = CHANGES_MAX - 1;
 	for (size_t i = 0; i < c->n; i++) {
 		set.change[0] = c->change[i];
-		if (c->change[i].kind == CHANGE_ENTRY && try(s, &set) != FOUND_NOT)
+		if (c->change[i].kind == CHANGE_ENTRY && s->out->n + s->n_open < s->most &&
+		    try(s, &set) != FOUND_NOT)
 			take(s, &set);
 	}
+	s->most = CHANGES_MAX;
 	set.change[0] = (struct change){
 		.kind = CHANGE_OBSERVE,
 		.slot = s->out->now.rule,
@@ -303,11 +399,21 @@ try_admin(struct search *s)
 		take(s, &set);
 }
 
+static bool
+has_of_one(const struct changes *out, const struct change_set *set)
+{
+	for (size_t i = 0; i < out->n; i++)
+		if (!out->set[i].open && of_one(&out->set[i], set))
+			return true;
+	return false;
+}
+
 static void
 add_open(struct search *s)
 {
-	for (size_t i = 0; i < s->n_open && s->out->n < CHANGES_MAX; i++)
-		s->out->set[s->out->n++] = s->open[i];
+	for (size_t i = 0; i < s->n_open && s->out->n < s->most; i++)
+		if (!has_of_one(s->out, &s->open[i]))
+			s->out->set[s->out->n++] = s->open[i];
 	s->n_open = 0;
 }
 
@@ -323,6 +429,7 @@ changes_find(const struct past *g, struct changes *out)
 		s->g = s->candidates.g = g;
 		s->candidates.now = out->now;
 		s->out = out;
+		s->most = SETS_MOST;
 		s->left_out = left_out;
 		candidates_collect(&s->candidates);
 		try_singles(s, 0, s->candidates.first);

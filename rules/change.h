@@ -18,6 +18,8 @@ enum change_kind {
 	CHANGE_OBSERVE, /* the rule is only observed: an administrator's */
 };
 
+#define CHANGE_VALUES 800
+
 struct change {
 	enum change_kind kind;
 	size_t slot;             /* FACT, ENTRY: whose value it is about */
@@ -34,6 +36,8 @@ struct change {
 	 */
 	const struct node *test;
 	bool holds;
+	/* FACT: of all values that were thought of, those that are meant: a bit each */
+	uint64_t meant[CHANGE_VALUES / 64 + 1];
 };
 
 #define CHANGE_MOST 6
@@ -47,11 +51,11 @@ struct change_set {
 	struct str rule, fact; /* open: which rule, and what it needs */
 };
 
-#define CHANGES_MAX 8
+#define CHANGES_MAX 10
 
 /* What is not tried. */
 enum unsought {
-	UNSOUGHT_SUMS = 1 << 0, /* facts that a rule computes with */
+	UNSOUGHT_SUMS = 1 << 0, /* facts that a rule computes with, or compares with each other */
 	UNSOUGHT_MATCHES = 1
 	    << 1, /* what several regular expressions ask of one fact: one is turned round at a time */
 	UNSOUGHT_LISTS = 1 << 2,   /* another that stands in a list; that it gets an entry is */
@@ -69,7 +73,10 @@ struct changes {
 	unsigned unsought; /* of enum unsought: what might do it all the same */
 };
 
-/* Those that leave nothing open first; all of them of as few facts as there can be; an administrator's last. */
+/*
+ * Those that leave nothing open first; all of them of as few facts as there can be; an administrator's last, for which there is always room.
+ * Of one fact the widest that is meant, and what leaves something open only where nothing else does it.
+ */
 void changes_find(const struct past *g, struct changes *out);
 /* g with the set in force; memory of `arena`, of which g is not. For whoever wants to see for himself. */
 struct past *changes_apply(struct arena *arena, const struct past *g, const struct change_set *set);

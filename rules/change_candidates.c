@@ -6,11 +6,14 @@
 
 #define SHOWN_MAX 200 /* octets of a value in words */
 
-/* A test whose outcome is to be the other one. */
+/* A test whose outcome is to be the other one, by one of its facts. */
 struct flip {
 	struct candidates *c;
 	const struct node *node;
-	const struct value *left, *right; /* right: NULL where it has none */
+	size_t slot;
+	unsigned relation; /* seen from that fact's side */
+	const struct value *left,
+	    *right; /* the fact's, and what it is compared with; right: NULL where it has none */
 	bool want;
 };
 
@@ -76,6 +79,14 @@ candidates_add(struct candidates *c, size_t slot, struct value value, struct str
 	    });
 }
 
+bool
+candidates_too_much(const struct candidates *c, size_t slot, const struct value *v)
+{
+	int64_t most = c->g->config->ruleset->call[slot]->entry->def->most;
+
+	return most > 0 && (v->type == VALUE_REAL ? v->real > (double)most : v->number > most);
+}
+
 /* --- by relation -------------------------------------------------------------------------------- */
 
 /* A value that is not that one. */
@@ -119,9 +130,9 @@ flip_equal(const struct flip *t)
 	struct str right = change_shown(arena, t->right);
 
 	if (equal)
-		candidates_add(t->c, t->node->left, *t->right, right);
+		candidates_add(t->c, t->slot, *t->right, right);
 	else
-		candidates_add(t->c, t->node->left, other_than(t->right),
+		candidates_add(t->c, t->slot, other_than(t->right),
 		    arena_printf(arena, "anything but %.*s", STR_ARG(right)));
 }
 
@@ -147,9 +158,12 @@ goes_up(unsigned relation, bool want)
 	return (relation == RELATION_MORE || relation == RELATION_MORE_EQUAL) == want;
 }
 
+/* Of what is counted there is not less than nothing. */
 static struct str
-bound_words(struct arena *arena, const struct value *v, bool up)
+bound_words(struct arena *arena, const struct value *v, bool up, bool counted)
 {
+	if (!up && counted && v->type != VALUE_REAL && v->number == 0)
+		return change_shown(arena, v);
 	return arena_printf(
 	    arena, "%.*s or %s", STR_ARG(change_shown(arena, v)), up ? "more" : "less");
 }
@@ -157,9 +171,10 @@ bound_words(struct arena *arena, const struct value *v, bool up)
 static void
 flip_order(const struct flip *t)
 {
-	unsigned relation = t->node->relation;
+	unsigned relation = t->relation;
 	int step = beyond(relation, t->want);
 	struct value v = *t->right;
+	bool counted = t->left->type != VALUE_NONE && t->left->number >= 0;
 
 	if (t->left->type == VALUE_REAL || v.type == VALUE_REAL) {
 		/* A number with a fraction has no next one. */
@@ -168,12 +183,13 @@ flip_order(const struct flip *t)
 	} else {
 		v.type = t->left->type == VALUE_NONE ? v.type : t->left->type;
 		v.number += step;
-		/* Of what is counted there is not less than nothing. */
 		if (v.number < 0 && t->left->number >= 0)
 			return;
 	}
+	if (candidates_too_much(t->c, t->slot, &v))
+		return;
 	candidates_add(
-	    t->c, t->node->left, v, bound_words(t->c->g->arena, &v, goes_up(relation, t->want)));
+	    t->c, t->slot, v, bound_words(t->c->g->arena, &v, goes_up(relation, t->want), counted));
 }
 
 static void
@@ -198,9 +214,20 @@ flip_score(const struct flip *t)
 		.kind = CHANGE_SCORE,
 		.value = value_number(to - now),
 		.name = STR("score"),
-		.words = bound_words(arena, &v, goes_up(relation, t->want)),
+		.words = bound_words(arena, &v, goes_up(relation, t->want), true),
 		.was = arena_printf(arena, "%lld", (long long)now),
 	    });
+}
+
+/* "list partners", "{ 192.0.2.0/24 }" */
+static struct str
+list_words(const struct candidates *c, const struct node *test)
+{
+	struct str name = list_name(test->list);
+
+	return name.n > 0 && name.p[0] == '{'
+	    ? name
+	    : arena_printf(c->g->arena, "list %.*s", STR_ARG(name));
 }
 
 static void
@@ -208,12 +235,11 @@ flip_in_list(const struct flip *t)
 {
 	const struct value *v = t->left;
 	struct arena *arena = t->c->g->arena;
-	struct str name = list_name(t->node->list);
 	bool in = t->want != t->node->negated;
 
 	if (!in) {
-		candidates_add(t->c, t->node->left, other_than(v),
-		    arena_printf(arena, "not in list %.*s", STR_ARG(name)));
+		candidates_add(t->c, t->slot, other_than(v),
+		    arena_printf(arena, "not in %.*s", STR_ARG(list_words(t->c, t->node))));
 		return;
 	}
 	t->c->unsought |= UNSOUGHT_LISTS;
@@ -242,11 +268,11 @@ flip_in_words(const struct flip *t)
 		words = arena_printf(
 		    arena, "%.*s%s%.*s", STR_ARG(words), i > 0 ? ", " : "", STR_ARG(e->word[i]));
 	if (t->want != t->node->negated)
-		candidates_add(t->c, t->node->left,
+		candidates_add(t->c, t->slot,
 		    (struct value){ .type = VALUE_TEXT, .text = e->word[0] },
 		    arena_printf(arena, "one of %.*s", STR_ARG(words)));
 	else
-		candidates_add(t->c, t->node->left, value_text(LIKE_NOTHING),
+		candidates_add(t->c, t->slot, value_text(LIKE_NOTHING),
 		    arena_printf(arena, "none of %.*s", STR_ARG(words)));
 }
 
@@ -290,7 +316,7 @@ flip_part(const struct flip *t)
 		v = list_flipped(t->c->g->arena, t->left, t->right->text, t->want);
 	else
 		v = value_text(t->want ? t->right->text : LIKE_NOTHING);
-	candidates_add(t->c, t->node->left, v, part_words(t));
+	candidates_add(t->c, t->slot, v, part_words(t));
 }
 
 /* A value that it matches cannot be told from a regular expression: it stays what it is, and is said to be matched. */
@@ -301,7 +327,7 @@ flip_match(const struct flip *t)
 	bool match = t->want != t->node->negated;
 	struct value v = match && t->left->type == VALUE_TEXT ? *t->left : value_text(LIKE_NOTHING);
 
-	candidates_add(t->c, t->node->left, v,
+	candidates_add(t->c, t->slot, v,
 	    arena_printf(t->c->g->arena, "one that /%.*s/%.*s %s", STR_ARG(regex_pattern(regex)),
 		STR_ARG(regex_flags(regex)), match ? "matches" : "does not match"));
 }
@@ -317,7 +343,7 @@ flip_known(const struct flip *t)
 		v.text = LIKE_NOTHING;
 	if (!known)
 		v.type = VALUE_NONE;
-	candidates_add(t->c, t->node->left, v, known ? STR("known") : STR("not known"));
+	candidates_add(t->c, t->slot, v, known ? STR("known") : STR("not known"));
 }
 
 static void
@@ -326,7 +352,7 @@ flip_fact(const struct flip *t)
 	switch (t->node->relation) {
 	case RELATION_TRUTH:
 		candidates_add(
-		    t->c, t->node->left, value_bool(t->want), t->want ? STR("yes") : STR("no"));
+		    t->c, t->slot, value_bool(t->want), t->want ? STR("yes") : STR("no"));
 		return;
 	case RELATION_IN:
 		if (t->node->list)
@@ -352,6 +378,50 @@ flip_fact(const struct flip *t)
 		flip_part(t);
 	else
 		flip_order(t);
+}
+
+/* `a < b` is `b > a`. */
+static unsigned
+mirrored(unsigned relation)
+{
+	switch (relation) {
+	case RELATION_LESS:
+		return RELATION_MORE;
+	case RELATION_LESS_EQUAL:
+		return RELATION_MORE_EQUAL;
+	case RELATION_MORE:
+		return RELATION_LESS;
+	case RELATION_MORE_EQUAL:
+		return RELATION_LESS_EQUAL;
+	default:
+		return relation;
+	}
+}
+
+/* By the fact on the other side. */
+static void
+flip_other(const struct flip *t)
+{
+	struct flip other = *t;
+
+	if (t->node->right_kind != OPERAND_COMPUTED && t->node->right_kind != OPERAND_FACT)
+		return;
+	/* What the one has to be depends on the other. */
+	t->c->unsought |= UNSOUGHT_SUMS;
+	if (t->right == NULL || t->right->type == VALUE_NONE || t->left->type == VALUE_NONE)
+		return;
+	candidates_around(t->c, t->slot, t->right);
+	if (t->node->right_kind != OPERAND_FACT || t->node->relation >= RELATION_CONTAINS)
+		return;
+	candidates_around(t->c, t->node->right, t->left);
+	other.slot = t->node->right;
+	other.relation = mirrored(t->relation);
+	other.left = t->right;
+	other.right = t->left;
+	if (other.relation == RELATION_IS)
+		flip_equal(&other);
+	else
+		flip_order(&other);
 }
 
 /* --- tests -------------------------------------------------------------------------------------- */
@@ -397,7 +467,11 @@ static void
 flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 {
 	const struct past *g = c->g;
-	struct flip t = { .c = c, .node = node, .right = right_of(c, node) };
+	struct flip t = { .c = c,
+		.node = node,
+		.slot = node->left,
+		.relation = node->relation,
+		.right = right_of(c, node) };
 	enum truth truth;
 
 	if (node->kind == EXPR_MARKED) {
@@ -425,28 +499,52 @@ flip_test(struct evaluation *ev, struct candidates *c, const struct node *node)
 		t.right = &ev->computed[1];
 	if (t.left->type == VALUE_SYMBOL && node->list == NULL) {
 		other_words(c, node->left);
+		if (relation_has_right(node->relation) && node->right_kind == OPERAND_FACT &&
+		    t.right)
+			other_words(c, node->right);
 		return;
 	}
 	c->test = node;
 	c->holds = t.want;
 	flip_fact(&t);
+	if (relation_has_right(node->relation))
+		flip_other(&t);
 	c->test = NULL;
 }
 
+bool
+candidates_about(const struct node *test, size_t slot)
+{
+	if (test->kind != EXPR_TEST)
+		return false;
+	return (test->left_kind == OPERAND_FACT && test->left == slot) ||
+	    (relation_has_right(test->relation) && test->right_kind == OPERAND_FACT &&
+		test->right == slot);
+}
+
 struct str
-candidates_words(
-    const struct past *g, const struct node *test, const struct value *value, bool holds)
+candidates_words(const struct past *g, const struct node *test, size_t slot,
+    const struct value *value, bool holds)
 {
 	struct candidates one = { .g = g };
 	struct flip t = {
-		.c = &one, .node = test, .left = value, .right = right_of(&one, test), .want = holds
+		.c = &one,
+		.node = test,
+		.slot = test->left,
+		.relation = test->relation,
+		.left = slot == test->left ? value : &g->known[test->left]->value,
+		.right = slot == test->left ? right_of(&one, test) : value,
+		.want = holds,
 	};
 
-	flip_fact(&t);
+	if (slot == test->left)
+		flip_fact(&t);
+	else
+		flip_other(&t);
 	if (one.n == 0)
 		return STR("");
 	return one.change[0].kind == CHANGE_ENTRY
-	    ? arena_printf(g->arena, "in list %.*s", STR_ARG(list_name(test->list)))
+	    ? arena_printf(g->arena, "in %.*s", STR_ARG(list_words(&one, test)))
 	    : one.change[0].words;
 }
 

@@ -7,7 +7,7 @@
 #include "rules/change.h"
 
 #define CANDIDATES_MAX 200
-#define OTHERS_MAX 600
+#define OTHERS_MAX (CHANGE_VALUES - CANDIDATES_MAX)
 /* Between the things that a value has to be all at once. */
 #define CHANGE_AND ", and "
 
@@ -33,10 +33,14 @@ struct candidates {
 void candidates_collect(struct candidates *c);
 /* Adds a value of a fact, with the test that is being turned round. */
 void candidates_add(struct candidates *c, size_t slot, struct value value, struct str words);
+/* The fact is never as much. */
+bool candidates_too_much(const struct candidates *c, size_t slot, const struct value *v);
 struct str change_shown(struct arena *arena, const struct value *v);
-/* In words, what a fact is of which the test says so. */
-struct str candidates_words(
-    const struct past *g, const struct node *test, const struct value *value, bool holds);
+/* It is about the fact, on either side. */
+bool candidates_about(const struct node *test, size_t slot);
+/* In words, what the fact is of which such a test says so. */
+struct str candidates_words(const struct past *g, const struct node *test, size_t slot,
+    const struct value *value, bool holds);
 
 /* In the place of a text that is like none that a rule names. */
 #define LIKE_NOTHING STR("\001")
@@ -44,6 +48,8 @@ struct str candidates_words(
 /* ---- change_values.c: the texts and numbers that tests name, joined and with what they match. ---- */
 
 void candidates_named(struct candidates *c);
+/* The value that a fact is compared with, where no test names it, and what lies near it; that is told to nobody. */
+void candidates_around(struct candidates *c, size_t slot, const struct value *right);
 
 /* ---- change.c, change_apply.c ---- */
 
@@ -52,6 +58,9 @@ enum found { FOUND_NOT, FOUND_UNKNOWN, FOUND_PASSES, FOUND_OPEN };
 enum found change_outcome(const struct past *p, size_t refusing);
 /* Has the change's list or regular expression say what is laid down, in a past that is one's own. */
 void change_lay_down(struct arena *arena, struct past *p, const struct change *c);
+#define OPERAND_FACTS 32 /* on both sides of a test */
+/* Adds the facts of it, up to most; returns how many there are then. */
+size_t change_facts(const struct operand *o, size_t *slot, size_t n, size_t most);
 /* It asks the same list or regular expression about the same fact. */
 bool change_asks_same(const struct node *a, const struct node *b);
 

@@ -68,14 +68,16 @@ is_meant(struct refining *r, const struct past *p, const struct change *other)
 	return true;
 }
 
-/* It is one of those that are meant, and does not do. */
+/* It is one of those that are meant, and does not do. *meant: it is one. */
 static bool
-fails(struct refining *r, const struct change *other, enum found wanted)
+fails(struct refining *r, const struct change *other, enum found wanted, bool *meant)
 {
 	struct arena *arena = arena_new(TRIAL_LIMIT);
 	struct past *p = with(r, arena, other);
-	bool fails = is_meant(r, p, other) && change_outcome(p, r->c->now.rule) != wanted;
+	bool fails;
 
+	*meant = is_meant(r, p, other);
+	fails = *meant && change_outcome(p, r->c->now.rule) != wanted;
 	arena_free(&arena);
 	return fails;
 }
@@ -94,8 +96,7 @@ tell_apart(struct refining *r, const struct change *other, struct place *out)
 
 		for (uint32_t k = 0; node && k < node->size && !found; k++) {
 			*out = (struct place){ .rule = i, .node = k };
-			if (node[k].kind != EXPR_TEST || node[k].left_kind != OPERAND_FACT ||
-			    node[k].left != r->change->slot)
+			if (!candidates_about(&node[k], r->change->slot))
 				continue;
 			out->holds = says(good, out);
 			found = out->holds != says(bad, out);
@@ -110,15 +111,30 @@ static const struct change *
 failing(struct refining *r, enum found wanted)
 {
 	const struct candidates *c = r->c;
+	bool meant;
 
+	memset(r->change->meant, 0, sizeof(r->change->meant));
 	for (size_t i = 0; i < c->n + c->n_other; i++) {
 		const struct change *other = i < c->n ? &c->change[i] : &c->other[i - c->n];
 
-		if (other->kind == CHANGE_FACT && other->slot == r->change->slot &&
-		    fails(r, other, wanted))
+		if (other->kind != CHANGE_FACT || other->slot != r->change->slot)
+			continue;
+		if (fails(r, other, wanted, &meant))
 			return other;
+		if (meant)
+			r->change->meant[i / 64] |= UINT64_C(1) << i % 64;
 	}
-	return fails(r, &r->was, wanted) ? &r->was : NULL;
+	return fails(r, &r->was, wanted, &meant) ? &r->was : NULL;
+}
+
+/* The one value that was tried, and no other. */
+static void
+mean_itself(const struct candidates *c, struct change *change)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->change[i].kind == CHANGE_FACT && c->change[i].slot == change->slot &&
+		    c->change[i].test == NULL && value_eq(&c->change[i].value, &change->value))
+			change->meant[i / 64] |= UINT64_C(1) << i % 64;
 }
 
 static bool
@@ -134,14 +150,42 @@ refine(struct refining *r, enum found wanted)
 		if (r->n == MORE_MOST || !tell_apart(r, other, at))
 			return false;
 		r->n++;
-		words =
-		    candidates_words(g, &g->rule[at->rule]->node[at->node], &r->tried, at->holds);
+		words = candidates_words(
+		    g, &g->rule[at->rule]->node[at->node], r->change->slot, &r->tried, at->holds);
 		if (words.n == 0)
 			return false;
 		r->change->words = arena_printf(
 		    g->arena, "%.*s" CHANGE_AND "%.*s", STR_ARG(r->change->words), STR_ARG(words));
 	}
 	return true;
+}
+
+static bool
+computes_with(const struct operand *o, size_t slot)
+{
+	size_t facts[OPERAND_FACTS], n = 0;
+
+	if (o->kind == OPERAND_COMPUTED)
+		n = change_facts(o, facts, 0, OPERAND_FACTS);
+	while (n > 0 && facts[n - 1] != slot)
+		n--;
+	return n > 0;
+}
+
+/* Rules compute with it: which of its values they tell apart is not known, so that only the one that was tried is meant. */
+static bool
+is_computed_with(const struct past *g, size_t slot)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct node *node = g->rule[i]->node;
+
+		for (uint32_t k = 0; node && k < node->size; k++)
+			if (node[k].kind == EXPR_TEST && relation_has_right(node[k].relation) &&
+			    (computes_with(&node[k].expr->left, slot) ||
+				computes_with(&node[k].expr->right, slot)))
+				return true;
+	}
+	return false;
 }
 
 bool
@@ -152,8 +196,16 @@ change_refine(const struct candidates *c, struct change_set *set, enum found wan
 			.c = c, .set = set, .change = &set->change[i], .tried = set->change[i].value
 		};
 
-		if (r.change->kind != CHANGE_FACT || r.change->test == NULL)
+		if (r.change->kind != CHANGE_FACT)
 			continue;
+		if (r.change->test == NULL) {
+			mean_itself(c, r.change);
+			continue;
+		}
+		if (is_computed_with(c->g, r.change->slot)) {
+			r.change->words = change_shown(c->g->arena, &r.tried);
+			continue;
+		}
 		r.was.value = c->g->known[r.change->slot]->value;
 		if (!refine(&r, wanted))
 			return false;

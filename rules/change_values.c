@@ -18,7 +18,7 @@ add_near(struct candidates *c, const struct node *n)
 	if ((was->type != VALUE_NUMBER && was->type != VALUE_DURATION) || v.type != was->type)
 		return;
 	for (v.number--; v.number <= n->value.number + 1; v.number++)
-		if (v.number >= 0)
+		if (v.number >= 0 && !candidates_too_much(c, n->left, &v))
 			candidates_add(c, n->left, v, change_shown(c->g->arena, &v));
 }
 
@@ -38,22 +38,48 @@ add_joined(struct candidates *c, const struct node *a, const struct node *b)
 	candidates_add(c, a->left, v, change_shown(c->g->arena, &v));
 }
 
-/* Not to be told to anybody, but among the values that a change may mean: what the list or regular expression says is laid down. */
+/* Not to be told to anybody, but among the values that a change may mean. test: whatever it says is laid down; NULL: none. */
+static void
+add_silent(
+    struct candidates *c, size_t slot, const struct value *v, const struct node *test, bool holds)
+{
+	if (c->n_other == OTHERS_MAX)
+		c->unsought |= UNSOUGHT_MATCHES;
+	else
+		c->other[c->n_other++] = (struct change){
+			.kind = CHANGE_FACT, .slot = slot, .value = *v, .test = test, .holds = holds
+		};
+}
+
+/* What the list or regular expression says of it is laid down, either way. */
 static void
 add_other(struct candidates *c, const struct node *n, const struct value *v)
 {
-	for (int holds = 0; holds < 2; holds++) {
-		if (c->n_other == OTHERS_MAX) {
-			c->unsought |= UNSOUGHT_MATCHES;
-			return;
-		}
-		c->other[c->n_other++] = (struct change){
-			.kind = CHANGE_FACT,
-			.slot = n->left,
-			.value = *v,
-			.test = n,
-			.holds = holds,
-		};
+	add_silent(c, n->left, v, n, false);
+	add_silent(c, n->left, v, n, true);
+}
+
+void
+candidates_around(struct candidates *c, size_t slot, const struct value *right)
+{
+	enum value_type type = c->g->known[slot]->value.type;
+	bool whole = type == VALUE_NUMBER || type == VALUE_DURATION;
+	bool is_real = right->type == VALUE_REAL;
+
+	if (type == VALUE_TEXT && right->type == VALUE_TEXT)
+		add_silent(c, slot, right, NULL, false);
+	if ((!whole && type != VALUE_REAL) ||
+	    (right->type != VALUE_NUMBER && right->type != VALUE_DURATION && !is_real))
+		return;
+	for (int step = -1; step <= 1; step++) {
+		struct value v = { .type = type };
+
+		if (whole)
+			v.number = (is_real ? (int64_t)right->real : right->number) + step;
+		else
+			v.real = (is_real ? right->real : (double)right->number) + step * 0.01;
+		if (v.number >= 0)
+			add_silent(c, slot, &v, NULL, false);
 	}
 }
 
@@ -77,7 +103,8 @@ add_matching(struct candidates *c, const struct node *match, struct str text)
 
 		c->test = match;
 		c->holds = holds;
-		candidates_add(c, match->left, v, candidates_words(c->g, match, &v, holds));
+		candidates_add(
+		    c, match->left, v, candidates_words(c->g, match, match->left, &v, holds));
 	}
 	c->test = NULL;
 }

@@ -270,9 +270,38 @@ list_named(struct cursor *c)
 	return NULL;
 }
 
+#define SHOWN_MAX 60 /* octets of a list in braces */
+
+/* As it stands there, in one line: it has no other name. */
+static struct str
+braces(struct arena *arena, const struct token *open)
+{
+	const struct token *close = open;
+	struct str text;
+	struct buf b;
+
+	while (close->kind != TOKEN_CLOSE && close->kind != TOKEN_END)
+		close++;
+	if (close->kind == TOKEN_END)
+		return STR("");
+	text = (struct str){ open->text.p, (size_t)(close->text.p - open->text.p) };
+	buf_init(&b, SHOWN_MAX + 8);
+	for (size_t i = 0; i < text.n && b.n < SHOWN_MAX; i++) {
+		bool blank = memchr(" \t\r\n", text.p[i], 4) != NULL;
+
+		if (!blank || b.p[b.n - 1] != ' ')
+			buf_addc(&b, blank ? ' ' : text.p[i]);
+	}
+	buf_add(&b, b.n == SHOWN_MAX ? STR("... }") : STR("}"));
+	text = arena_dup(arena, buf_str(&b));
+	buf_free(&b);
+	return text;
+}
+
 struct list *
 list_take(struct cursor *c)
 {
+	const struct token *open = c->t;
 	struct list *list;
 
 	if (c->t->kind == TOKEN_WORD)
@@ -281,7 +310,7 @@ list_take(struct cursor *c)
 		COMPLAIN(c->load, c->t, "the name of a list belongs here, not %s", SHOW(c->t));
 		return NULL;
 	}
-	list = list_new(c->load->arena, STR(""));
+	list = list_new(c->load->arena, braces(c->load->arena, open));
 	if (!take_items(c, list, TOKEN_CLOSE))
 		return NULL;
 	c->t++;

@@ -241,7 +241,11 @@ static const struct fact_def volume[] = {
 	{ .name = "surge", .type = VALUE_REAL, .params = who_param, AT_MAIL },
 	{ .name = "nth", .type = VALUE_NUMBER, .params = nth_params, AT_ALL },
 	{ .name = "recipients.allowed", .type = VALUE_NUMBER, AT_MAIL },
-	{ .name = "unknown_share", .type = VALUE_NUMBER, .params = share_params, AT_MAIL },
+	{ .name = "unknown_share",
+	    .type = VALUE_NUMBER,
+	    .params = share_params,
+	    .most = 100,
+	    AT_MAIL },
 };
 
 static const char *const dmarc_words[] = { "pass", "fail", "none", "temperror", "permerror", NULL };

@@ -55,6 +55,7 @@ static const struct row rows[] = {
 	{ STEP_RCPT, "at rcpt { tempfail 452 4.5.3 \"x\" if recipients > recipients.allowed }",
 	    "{\"recipients\":101,\"recipients.allowed\":100}", "",
 	    "recipients = 100 or less (101)\n"
+	    "recipients.allowed = 101 or more (100)\n"
 	    "observe r.conf:1\n" },
 	/* Lists. */
 	{ STEP_MAIL,
@@ -108,6 +109,86 @@ static const struct row rows[] = {
 	    "{\"spf\":\"pass\"}", "",
 	    "mark seen = not set\n"
 	    "observe r.conf:2\n" },
+	/* A list in braces has no other name. */
+	{ STEP_CONNECT, "at connect { reject 554 5.7.1 \"x\" if client.ip in { 198.51.100.0/24 } }",
+	    "{\"client.ip\":\"198.51.100.7\"}", "",
+	    "client.ip = not in { 198.51.100.0/24 } (198.51.100.7)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_CONNECT,
+	    "at connect {\n accept if client.ip in { 192.0.2.0/24,\n  203.0.113.7 }\n reject 554 5.7.1 \"x\"\n}",
+	    "{\"client.ip\":\"198.51.100.7\"}", "",
+	    "entry 198.51.100.7 in { 192.0.2.0/24, 203.0.113.7 } (client.ip)\n"
+	    "observe r.conf:4\n"
+	    "no change, but for lists\n" },
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if sender.domain in { \"a.test\", \"b.test\", \"c.test\", \"d.test\", "
+	    "\"e.test\", \"f.test\", \"g.test\" } }",
+	    "{\"sender.domain\":\"b.test\"}", "",
+	    "sender.domain = not in { \"a.test\", \"b.test\", \"c.test\", \"d.test\", \"e.test\", \"f.test\"... } (\"b.test\")\n"
+	    "observe r.conf:1\n" },
+	/* What never is so is not told; nor that there is less than nothing. */
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if unknown_share(client, 1h) <= 100 and spf is fail }",
+	    "{\"unknown_share(client, 1h)\":30,\"spf\":\"fail\"}", "",
+	    "spf = anything but fail (fail)\n"
+	    "observe r.conf:1\n" },
+	/* By the fact on either side. */
+	{ STEP_RCPT,
+	    "at rcpt { tempfail 452 4.5.3 \"x\" if recipients.allowed > 0 and recipients > recipients.allowed }",
+	    "{\"recipients\":4,\"recipients.allowed\":3}", "",
+	    "recipients.allowed = 0 (3)\n"
+	    "recipients = 3 or less (4)\n"
+	    "recipients.allowed = 4 or more (3)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if rate(client, messages, 1h) >= quota.limit }",
+	    "{\"rate(client, messages, 1h)\":0,\"quota.limit\":0}", "",
+	    "quota.limit = 1 or more (0)\n"
+	    "observe r.conf:1\n" },
+	{ STEP_MAIL, "at mail { reject 550 5.7.1 \"x\" if helo is not client.name }",
+	    "{\"helo\":\"a.test\",\"client.name\":\"b.test\"}", "",
+	    "helo = \"b.test\" (\"a.test\")\n"
+	    "client.name = \"a.test\" (\"b.test\")\n"
+	    "observe r.conf:1\n" },
+	{ STEP_MAIL,
+	    "at mail { reject 550 5.7.1 \"x\" if rate(client, messages, 1h) >= 2 * quota.limit }",
+	    "{\"rate(client, messages, 1h)\":0,\"quota.limit\":0}", "",
+	    "observe r.conf:1\n"
+	    "no change, but for sums\n" },
+	/* Of one fact the widest; and what leaves something open only where nothing else does it. */
+	{ STEP_MESSAGE,
+	    "at message {\n reject 552 5.3.4 \"x\" if message.size > 60000\n"
+	    " reject 550 5.7.1 \"y\" if message.size > 10 and from.count > 1\n}",
+	    "{\"message.size\":67242,\"from.count\":1}", "",
+	    "message.size = 60000 or less (67242)\n"
+	    "observe r.conf:2\n" },
+	{ STEP_MAIL,
+	    "at mail {\n reject 550 5.7.1 \"x\" if sender.domain is \"a.test\" and spf is fail\n"
+	    " reject 550 5.7.1 \"y\" if sender.domain is \"b.test\" and surge(client) > 5\n"
+	    " reject 550 5.7.1 \"z\" if sender.domain is \"c.test\" and client.name is \"mx.test\"\n}",
+	    "{\"sender.domain\":\"a.test\",\"spf\":\"fail\",\"client.name\":\"\"}", "",
+	    "sender.domain = anything but \"a.test\", and anything but \"b.test\" (\"a.test\")\n"
+	    "spf = anything but fail (fail)\n"
+	    "observe r.conf:2\n" },
+	/* However many do it, there is room for what an administrator can do. */
+	{ STEP_MAIL,
+	    "list good { \"example.com\" }\n"
+	    "at mail {\n accept if sender in good\n"
+	    " reject 550 5.7.1 \"x\" if spf is fail and spf.helo is fail and client.name is \"\" and helo is \"x\" "
+	    "and rate(client, messages, 1h) > 3 and surge(client) > 3 and listed(\"z.test\") and quota.used > 3 "
+	    "and quota.limit < 9\n}",
+	    "{\"sender\":\"a@example.net\",\"spf\":\"fail\",\"spf.helo\":\"fail\",\"client.name\":\"\",\"helo\":\"x\","
+	    "\"rate(client, messages, 1h)\":4,\"surge(client)\":4.0,\"listed(\\\"z.test\\\")\":true,\"quota.used\":4,"
+	    "\"quota.limit\":4}",
+	    "",
+	    "spf = anything but fail (fail)\n"
+	    "spf.helo = anything but fail (fail)\n"
+	    "client.name = anything but \"\" (\"\")\n"
+	    "helo = anything but \"x\" (\"x\")\n"
+	    "rate(client, messages, 1h) = 3 or less (4)\n"
+	    "surge(client) = 3 or less (4)\n"
+	    "entry a@example.net in good (sender)\n"
+	    "observe r.conf:4\n" },
 	/* Behind the rule stands another that would refuse, or asks for what nobody asked. */
 	{ STEP_MAIL,
 	    "at mail {\n reject 550 5.7.23 \"x\" if spf is fail\n"

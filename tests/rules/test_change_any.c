@@ -16,12 +16,14 @@
 #include "tests/rules/fake.h"
 #include "tests/rules/past_of.h"
 
-#define ROUNDS 1500
+#define ROUNDS 2000
 #define RULES_MOST 6
 
 /* Numbers that are the same in every run. */
 struct dice {
 	uint64_t state;
+	bool
+	    simple; /* no fact against another, and no list: of all such rules the smallest change is found */
 };
 
 static unsigned
@@ -41,6 +43,32 @@ one_of(struct dice *d, const char *const *words)
 	return words[roll(d, n)];
 }
 
+/* Facts against facts, sums, and lists: of each list in braces there is one. */
+static void
+add_compound(struct dice *d, struct buf *b)
+{
+	static const char *const order[] = { ">", ">=", "<", "<=", "is", "is not", NULL };
+	static const char *const in[] = { "in", "not in", NULL };
+
+	switch (roll(d, 5)) {
+	case 0:
+		buf_printf(b, "helo is %sclient.name", roll(d, 2) ? "not " : "");
+		return;
+	case 1:
+		buf_printf(b, "rate(client, messages, 1h) %s quota.used", one_of(d, order));
+		return;
+	case 2:
+		buf_printf(b, "rate(client, messages, 1h) %s %u * quota.used - 1", one_of(d, order),
+		    1 + roll(d, 2));
+		return;
+	case 3:
+		buf_printf(b, "client.name %s good", one_of(d, in));
+		return;
+	default:
+		buf_printf(b, "helo %s { \"c.test\", \"u%zu.test\" }", one_of(d, in), b->n);
+	}
+}
+
 static void
 add_test(struct dice *d, struct buf *b)
 {
@@ -54,7 +82,15 @@ add_test(struct dice *d, struct buf *b)
 
 	if (roll(d, 4) == 0)
 		buf_add(b, STR("not "));
-	switch (roll(d, 8)) {
+	switch (roll(d, d->simple ? 9 : 12)) {
+	case 8:
+		buf_add(b, STR("odd"));
+		return;
+	case 9:
+	case 10:
+	case 11:
+		add_compound(d, b);
+		return;
 	case 0:
 		buf_printf(b, "spf is %s%s", roll(d, 2) ? "not " : "", one_of(d, spf));
 		return;
@@ -81,25 +117,83 @@ add_test(struct dice *d, struct buf *b)
 	}
 }
 
+/* One to three tests; with three, two may stand in parentheses. */
+static void
+add_condition(struct dice *d, struct buf *b)
+{
+	static const char *const joins[] = { " and ", " or ", NULL };
+	unsigned n = 1 + roll(d, 3), split = roll(d, 2);
+	const char *join = one_of(d, joins);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0)
+			buf_add(b, str_of(i == 2 && split ? one_of(d, joins) : join));
+		if (i == 0 && n == 3 && split)
+			buf_addc(b, '(');
+		add_test(d, b);
+		if (i == 1 && n == 3 && split)
+			buf_addc(b, ')');
+	}
+}
+
 static void
 add_rule(struct dice *d, struct buf *b)
 {
 	static const char *const actions[] = { "accept", "reject 550 5.7.1 \"x\"",
 		"tempfail 450 4.7.1 \"x\"", "reject 550 5.7.1 \"x\"", "score 3", "score 2",
 		"observe reject 550 5.7.1 \"x\"", NULL };
-	unsigned n = 1 + roll(d, 3);
-	const char *join = roll(d, 2) ? " and " : " or ";
 
 	if (roll(d, 6) == 0) {
 		buf_printf(b, " reject 550 5.7.1 \"points\" if score >= %u\n", 1 + roll(d, 6));
 		return;
 	}
 	buf_printf(b, " %s if ", one_of(d, actions));
-	for (unsigned i = 0; i < n; i++) {
-		buf_add(b, i > 0 ? str_of(join) : STR(""));
-		add_test(d, b);
-	}
+	add_condition(d, b);
 	buf_addc(b, '\n');
+}
+
+static void
+add_block(struct dice *d, struct buf *b, enum step step)
+{
+	if (step == STEP_RCPT && roll(d, 2)) {
+		buf_add(b, STR(" for recipients in boxes {\n"));
+		add_rule(d, b);
+		buf_add(b, STR(" }\n"));
+		return;
+	}
+	buf_add(b, STR(" if "));
+	add_condition(d, b);
+	buf_add(b, STR(" {\n"));
+	add_rule(d, b);
+	if (roll(d, 2)) {
+		buf_add(b, STR(" } else if "));
+		add_condition(d, b);
+		buf_add(b, STR(" {\n"));
+		add_rule(d, b);
+	}
+	if (roll(d, 2)) {
+		buf_add(b, STR(" } else {\n"));
+		add_rule(d, b);
+	}
+	buf_add(b, STR(" }\n"));
+}
+
+/* A line each. */
+static void
+add_rules(struct dice *d, struct buf *b, enum step step)
+{
+	static const char *const odd[] = { "spf is softfail", "rate(client, messages, 1h) > 3",
+		"helo starts with \"a\" and not listed(\"zen.test\")", NULL };
+
+	buf_add(b, STR("list good { \"a.test\" }\nlist boxes { \"b@example.org\" }\n"));
+	buf_printf(b, "define odd = %s\nat %s {\n", one_of(d, odd), step_name(step));
+	for (unsigned n = 1 + roll(d, RULES_MOST); n > 0; n--) {
+		if (roll(d, 4) == 0)
+			add_block(d, b, step);
+		else
+			add_rule(d, b);
+	}
+	buf_add(b, STR("}"));
 }
 
 /* Facts as the fake vocabulary is told them, and as an entry has them. */
@@ -110,32 +204,36 @@ add_facts(struct dice *d, struct buf *fake, struct buf *json)
 	static const char *const text[] = { "", "a.test", "b.test", "c.example", NULL };
 	const char *const a = one_of(d, spf), *const b = one_of(d, spf);
 	const char *const name = one_of(d, text), *const helo = one_of(d, text);
-	unsigned rate = roll(d, 6), surge = roll(d, 6), listed = roll(d, 2);
+	unsigned rate = roll(d, 6), surge = roll(d, 6), listed = roll(d, 2), used = roll(d, 4);
+	const char *const box = roll(d, 2) ? "b@example.org" : "c@example.org";
 
 	buf_printf(fake,
 	    "spf=%s; spf.helo=%s; rate(client, messages, 1h)=%u; surge(client)=%u.0; client.name=%s; "
-	    "helo=%s; listed(\"zen.test\")=%u",
-	    a, b, rate, surge, name, helo, listed);
+	    "helo=%s; listed(\"zen.test\")=%u; quota.used=%u; recipient=%s",
+	    a, b, rate, surge, name, helo, listed, used, box);
 	buf_printf(json,
 	    "{\"spf\":\"%s\",\"spf.helo\":\"%s\",\"rate(client, messages, 1h)\":%u,\"surge(client)\":%u.0,"
-	    "\"client.name\":\"%s\",\"helo\":\"%s\",\"listed(\\\"zen.test\\\")\":%s}",
-	    a, b, rate, surge, name, helo, listed ? "true" : "false");
+	    "\"client.name\":\"%s\",\"helo\":\"%s\",\"listed(\\\"zen.test\\\")\":%s,\"quota.used\":%u,"
+	    "\"recipient\":\"%s\"}",
+	    a, b, rate, surge, name, helo, listed ? "true" : "false", used, box);
 }
 
 /* As posternd decides, which knows nothing of the past. */
 static bool
-passes(const struct config *config, const char *facts)
+passes(const struct config *config, enum step step, const char *facts)
 {
 	struct arena *arena = arena_new(1 << 20);
-	struct mailbox sender = { .null = true };
+	struct mailbox sender = { .null = true }, recipient = { .address = STR("x@example.org") };
 	struct session session;
 	struct decision d;
 	struct ask ask;
 
 	session_init(&session, FRONT_PROXY, &config->facts, config->n_parts);
 	session_mail(&session, &sender);
+	if (step == STEP_RCPT)
+		session_rcpt(&session, &recipient);
 	fake_facts(facts);
-	ask = session_ask(&session, STEP_MAIL, 0);
+	ask = session_ask(&session, step, 0);
 	assert_int_equal(ruleset_decide(config->ruleset, &ask, arena, &d), DONE);
 	session_free(&session);
 	arena_free(&arena);
@@ -164,17 +262,46 @@ observed(const char *rules, struct str name)
 	return config;
 }
 
+/* The rules with the entry in the list. */
+static struct config *
+entered(const char *rules, const struct change *change)
+{
+	struct str name = list_name(change->list);
+	bool braces = str_starts(name, STR("{"));
+	const char *at;
+	struct config *config;
+	char why[256], list[64];
+	struct buf b;
+
+	snprintf(list, sizeof(list), "%s%.*s", braces ? "" : "list ",
+	    STR_ARG(braces ? str_sub(name, 0, name.n - 1) : name));
+	at = strstr(rules, list);
+	assert_non_null(at);
+	at = strchr(at, '{') + 1;
+	buf_init(&b, 8192);
+	buf_add(&b, (struct str){ rules, (size_t)(at - rules) });
+	buf_printf(&b, " \"%.*s\",", STR_ARG(change->entry));
+	buf_add(&b, str_of(at));
+	config = try_config(b.p, why);
+	if (config == NULL)
+		fail_msg("%s: %s", why, b.p);
+	buf_free(&b);
+	return config;
+}
+
 /* Every value that these rules can tell from another. */
 static const struct domain {
 	const char *name, *values[10];
 } domains[] = {
 	{ "spf", { "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror" } },
 	{ "spf.helo", { "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror" } },
-	{ "rate(client, messages, 1h)", { "0", "1", "2", "3", "4", "5" } },
+	{ "rate(client, messages, 1h)", { "0", "1", "2", "3", "4", "5", "6", "7" } },
 	{ "surge(client)", { "0", "1", "2", "3", "4", "5" } },
-	{ "client.name", { "", "a.test", "b.test", "c" } },
-	{ "helo", { "", "a", "a.test", "test", "c.x", "c", "a.x", "c.test" } },
+	{ "client.name", { "", "a.test", "b.test", "c", "c.example" } },
+	{ "helo", { "", "a", "a.test", "test", "c.x", "c", "a.x", "c.test", "b.test" } },
 	{ "listed(\"zen.test\")", { "0", "1" } },
+	{ "quota.used", { "0", "1", "2", "3", "4", "5", "6", "7" } },
+	{ "recipient", { "b@example.org", "d@example.org" } },
 };
 #define N_DOMAINS (sizeof(domains) / sizeof(domains[0]))
 
@@ -226,6 +353,21 @@ is_one_of(const char *words, const char *text)
 	return false;
 }
 
+/* "list good", "{ "c.test", "u42.test" }" */
+static bool
+is_in(const char *list, const char *text)
+{
+	char part[64];
+
+	if (strcmp(list, "list good") == 0)
+		return strcmp(text, "a.test") == 0;
+	if (strcmp(list, "list boxes") == 0)
+		return strcmp(text, "b@example.org") == 0;
+	assert_int_equal(list[0], '{');
+	quoted(list, '"', part);
+	return strcmp(text, part) == 0;
+}
+
 /* One of the things that the value has to be. */
 static bool
 is_meant(const char *words, const char *text)
@@ -240,6 +382,8 @@ is_meant(const char *words, const char *text)
 		quoted(words, '/', part);
 		return matches(part, text) == (strstr(words, "does not") == NULL);
 	}
+	if (strncmp(words, "not in ", 7) == 0 || strncmp(words, "in ", 3) == 0)
+		return is_in(words + (words[0] == 'n' ? 7 : 3), text) == (words[0] == 'i');
 	if (strncmp(words, "anything but ", 13) == 0)
 		return !is_meant(words + 13, text);
 	if (words[0] == '"' || strchr(words, '"') != NULL)
@@ -282,17 +426,33 @@ domain_of(struct str name)
 	return NULL;
 }
 
+struct subject {
+	const struct config *config;
+	enum step step;
+	const char *rules;
+};
+
+static void
+failing(const char *facts, const struct change_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		print_error(
+		    "\n%.*s = %.*s", STR_ARG(set->change[i].name), STR_ARG(set->change[i].words));
+	fail_msg("%s", facts);
+}
+
 /* Puts one of those that are meant in front of the facts, for each change from the i-th on; each of them has to do. */
 static unsigned
-each_does(const struct config *config, const char *rules, const char *facts,
-    const struct change_set *set, size_t i)
+each_does(const struct subject *s, const char *facts, const struct change_set *set, size_t i)
 {
 	const struct domain *domain;
 	unsigned n = 0;
 
 	if (i == set->n) {
-		if (!passes(config, facts))
-			fail_msg("%s%s: %.*s", rules, facts, STR_ARG(set->change[0].words));
+		if (!passes(s->config, s->step, facts)) {
+			print_error("%s", s->rules);
+			failing(facts, set);
+		}
 		return 1;
 	}
 	domain = domain_of(set->change[i].name);
@@ -303,30 +463,32 @@ each_does(const struct config *config, const char *rules, const char *facts,
 			continue;
 		snprintf(
 		    changed, sizeof(changed), "%s=%s; %s", domain->name, domain->values[k], facts);
-		n += each_does(config, rules, changed, set, i + 1);
+		n += each_does(s, changed, set, i + 1);
 	}
 	return n;
 }
 
 /* How many there were to try. */
 static unsigned
-does(
-    const struct config *config, const char *rules, const char *facts, const struct change_set *set)
+does(const struct config *config, enum step step, const char *rules, const char *facts,
+    const struct change_set *set)
 {
+	const struct change *first = &set->change[0];
 	struct config *other;
 
 	assert_false(set->open);
-	if (set->change[0].kind != CHANGE_OBSERVE)
-		return each_does(config, rules, facts, set, 0);
-	other = observed(rules, set->change[0].name);
-	assert_true(other == NULL || passes(other, facts));
+	if (first->kind != CHANGE_OBSERVE && first->kind != CHANGE_ENTRY)
+		return each_does(&(struct subject){ config, step, rules }, facts, set, 0);
+	other = first->kind == CHANGE_ENTRY ? entered(rules, first) : observed(rules, first->name);
+	if (other && !passes(other, step, facts))
+		fail_msg("%s%s: %.*s", rules, facts, STR_ARG(first->name));
 	config_release(&other);
 	return 1;
 }
 
 /* Whether some values of so many facts let it pass. */
 static bool
-any_passes(const struct config *config, const char *facts, size_t from, unsigned n)
+any_passes(const struct config *config, enum step step, const char *facts, size_t from, unsigned n)
 {
 	for (size_t i = from; i < N_DOMAINS; i++) {
 		for (size_t k = 0; k < 10 && domains[i].values[k]; k++) {
@@ -334,8 +496,8 @@ any_passes(const struct config *config, const char *facts, size_t from, unsigned
 
 			snprintf(changed, sizeof(changed), "%s=%s; %s", domains[i].name,
 			    domains[i].values[k], facts);
-			if (n > 1 ? any_passes(config, changed, i + 1, n - 1)
-				  : passes(config, changed))
+			if (n > 1 ? any_passes(config, step, changed, i + 1, n - 1)
+				  : passes(config, step, changed))
 				return true;
 		}
 	}
@@ -344,74 +506,85 @@ any_passes(const struct config *config, const char *facts, size_t from, unsigned
 
 #define TRIED_MOST 3 /* facts */
 
-/* What was found is as small as can be, and where nothing was found there is nothing. */
-static void
-is_smallest(
-    const struct config *config, const char *rules, const char *facts, const struct changes *all)
+/* What was found is as small as can be, and where nothing was found there is nothing. False: it is said that more might do it. */
+static bool
+is_smallest(const struct config *config, enum step step, const char *rules, const char *facts,
+    const struct changes *all)
 {
 	size_t n = past_smallest(all);
 
-	/* Of what several regular expressions ask of the same name it is not said. */
-	if ((all->unsought & UNSOUGHT_MATCHES) != 0)
-		return;
+	if (all->unsought != 0)
+		return false;
 	for (unsigned k = 1; k < n && k <= TRIED_MOST; k++)
-		if (any_passes(config, facts, 0, k))
+		if (any_passes(config, step, facts, 0, k))
 			fail_msg("%u facts are enough, not %zu: %s%s", k, n, rules, facts);
 	if (n == SIZE_MAX)
-		assert_true(all->searched >= N_DOMAINS - 1);
+		assert_true(all->searched >= TRIED_MOST);
+	return true;
+}
+
+struct tally {
+	size_t refused, found, smallest, entries, of_size[CHANGE_MOST + 1], tried;
+};
+
+static void
+try_rules(
+    struct tally *t, enum step step, const struct buf *rules, const char *facts, const char *json)
+{
+	struct arena *arena = arena_new(4 << 20);
+	struct changes all;
+	char why[256];
+	/* Rules that can never be reached are none. */
+	struct config *config = try_config(rules->p, why);
+
+	if (config) {
+		changes_find(past_of(arena, config, step, json, ""), &all);
+		assert_int_equal(all.now.outcome == PAST_PASSES, passes(config, step, facts));
+		t->refused += all.now.outcome == PAST_REFUSED;
+		for (size_t i = 0; i < all.n; i++) {
+			t->tried += does(config, step, rules->p, facts, &all.set[i]);
+			t->of_size[all.set[i].n]++;
+			t->entries += all.set[i].change[0].kind == CHANGE_ENTRY;
+		}
+		if (all.now.outcome == PAST_REFUSED)
+			t->smallest += is_smallest(config, step, rules->p, facts, &all);
+		t->found += all.n > 0 && all.set[0].change[0].kind == CHANGE_FACT;
+		config_release(&config);
+	}
+	arena_free(&arena);
 }
 
 static void
 test_any_rules_any_facts(void **state)
 {
-	struct dice dice = { 1 };
-	size_t refused = 0, found = 0, of_size[CHANGE_MOST + 1] = { 0 }, tried = 0;
+	struct dice dice = { .state = 1 };
+	struct tally t = { 0 };
 
 	for (size_t round = 0; round < ROUNDS; round++) {
-		struct arena *arena = arena_new(4 << 20);
+		enum step step = round % 2 ? STEP_RCPT : STEP_MAIL;
 		struct buf rules, facts, json;
-		struct config *config;
-		struct changes all;
-		struct past *p;
-		char why[256];
 
+		dice.simple = round % 4 < 2;
 		buf_init(&rules, 8192);
 		buf_init(&facts, 1024);
 		buf_init(&json, 1024);
-		buf_add(&rules, STR("at mail {\n"));
-		for (unsigned n = 1 + roll(&dice, RULES_MOST); n > 0; n--)
-			add_rule(&dice, &rules);
-		buf_add(&rules, STR("}"));
+		add_rules(&dice, &rules, step);
 		add_facts(&dice, &facts, &json);
-		/* Rules that can never be reached are none. */
-		config = try_config(rules.p, why);
-		if (config) {
-			p = past_of(arena, config, STEP_MAIL, json.p, "");
-			changes_find(p, &all);
-			assert_int_equal(all.now.outcome == PAST_PASSES, passes(config, facts.p));
-			refused += all.now.outcome == PAST_REFUSED;
-			for (size_t i = 0; i < all.n; i++) {
-				tried += does(config, rules.p, facts.p, &all.set[i]);
-				of_size[all.set[i].n]++;
-			}
-			if (all.now.outcome == PAST_REFUSED)
-				is_smallest(config, rules.p, facts.p, &all);
-			found += all.n > 0 && all.set[0].change[0].kind == CHANGE_FACT;
-			config_release(&config);
-		}
+		try_rules(&t, step, &rules, facts.p, json.p);
 		buf_free(&rules);
 		buf_free(&facts);
 		buf_free(&json);
-		arena_free(&arena);
 	}
 	print_message(
-	    "%zu refused, for %zu a change was found; %zu of two facts, %zu of three, %zu of more; "
-	    "%zu values of what is meant\n",
-	    refused, found, of_size[2], of_size[3], of_size[4] + of_size[5] + of_size[6], tried);
-	assert_true(refused > ROUNDS / 4);
-	assert_true(found > refused / 2);
-	assert_true(of_size[2] > 20 && of_size[3] > 5);
-	assert_true(tried > 3 * found);
+	    "%zu refused, for %zu a change was found, %zu looked whether it is the smallest; %zu of two facts, "
+	    "%zu of three, %zu of more, %zu entries; %zu values of what is meant\n",
+	    t.refused, t.found, t.smallest, t.of_size[2], t.of_size[3],
+	    t.of_size[4] + t.of_size[5] + t.of_size[6], t.entries, t.tried);
+	assert_true(t.refused > ROUNDS / 4);
+	assert_true(t.found > t.refused / 2);
+	assert_true(t.smallest > t.refused / 4);
+	assert_true(t.of_size[2] > 20 && t.of_size[3] > 5 && t.entries > 20);
+	assert_true(t.tried > 3 * t.found);
 }
 
 int
