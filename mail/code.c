@@ -35,7 +35,7 @@ static const struct code plain[] = {
 	{ "421", "not now, and goodbye",
 	    { "The session ends here; another one may succeed. It is said when the server stops, when "
 	      "there are too many connections or errors, when a client takes too long, and in place of "
-	      "the greeting when rules of `connect` tempfail.",
+	      "the greeting when this server wants the client to come back later.",
 		WAIT_SENDER, TEXT_ADMIN } },
 	{ "432", "a password must be set first",
 	    { "The account needs another form of its password for this mechanism (RFC 4954).",

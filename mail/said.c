@@ -73,14 +73,13 @@ static const struct explanation security = {
 	"behind STARTTLS are an attack or a broken program; there is no setting for them.",
 };
 static const struct explanation handshake = {
-	"The TLS handshake did not succeed. Nothing was said: the connection was closed. The log has "
-	"the reason.",
+	"The TLS handshake did not succeed. Nothing was said: the connection was closed.",
 	"Check that the program knows TLS 1.2 or newer, and what it says of the certificate.",
-	"Look for event=tls-failed in the log; see `tls { }` for versions and ciphers.",
+	"The log has the reason: look for event=tls-failed. See `tls { }` for versions and ciphers.",
 };
 static const struct explanation not_a_proxy = {
-	"The listener is for proxies (`from proxies`), which say with the PROXY protocol for whom they "
-	"speak; somebody else connected, or the header did not come.",
+	"What listens there is for proxies, which say with the PROXY protocol for whom they speak; "
+	"somebody else connected, or the header did not come.",
 	"Send mail to the public address of this server, not to this one.",
 	"Name the proxy in that `listen`, and let it send the header of the PROXY protocol.",
 };
@@ -168,7 +167,7 @@ static const struct explanation recipients = {
 };
 static const struct explanation apart = {
 	"This recipient cannot share a message with those before: the mail server takes one at a time, "
-	"it goes to another server, or the rules of `message` differ for it. That is no refusal.",
+	"it goes to another server, or other rules hold for it. That is no refusal.",
 	"Nothing: a mail server sends to that recipient in another message by itself.",
 	"Nothing. If it comes often, see `backend ... for`, and rules of `message` that test the "
 	"recipient.",
@@ -397,15 +396,17 @@ static const struct saying rows[SAID_COUNT] = {
 	ROW(JOURNAL, 451, "4.3.0", "Local problem, try again later", "failure: journal", &local),
 
 	ROW(MTA_AWAY, 451, "4.3.0", "The mail server behind is not available, try again later",
-	    NULL, &mta),
+	    "backend: away", &mta),
 	ROW(MTA_LOST, 451, "4.3.0",
-	    "The mail server behind did not take the message, try again later", NULL, &mta),
-	ROW(MTA_GONE, 451, "4.3.0", "The mail server behind went away, try again later", NULL,
+	    "The mail server behind did not take the message, try again later", "backend: away",
 	    &mta),
+	ROW(MTA_GONE, 451, "4.3.0", "The mail server behind went away, try again later",
+	    "backend: away", &mta),
 	ROW(MTA_BUSY, 421, "4.3.2", "The mail server behind is busy, try again later",
 	    "limit: connections of backend", &mta),
 	ROW(MTA_LOGIN, 421, "4.3.0", "The mail server behind went away, log in again", NULL, &mta),
-	ROW(MTA_LACKS, 451, "4.3.0", "%s is not offered any more, try again", NULL, &mta),
+	ROW(MTA_LACKS, 451, "4.3.0", "%s is not offered any more, try again", "backend: away",
+	    &mta),
 	ROW(SHUTDOWN, 421, "4.3.2", "Service is shutting down, try again later", NULL, &shutdown),
 };
 
@@ -443,21 +444,27 @@ said_print(enum said said, struct buf *out)
 }
 
 void
+said_text(enum said said, const char *fill, struct buf *out)
+{
+	const struct saying *row = said_row(said);
+	bool place;
+	struct str first = before(row, &place);
+
+	buf_add(out, first);
+	if (place) {
+		buf_add(out, str_of(fill));
+		buf_add(out, str_of(row->text + first.n + 2));
+	}
+}
+
+void
 said_reply(enum said said, const char *fill, struct buf *out)
 {
 	const struct saying *row = said_row(said);
 	struct buf text;
-	bool place;
-	struct str first = before(row, &place);
 
-	if (!place) {
-		reply_write(out, row->code, row->enhanced, first);
-		return;
-	}
 	buf_init(&text, TEXT_MAX);
-	buf_add(&text, first);
-	buf_add(&text, str_of(fill));
-	buf_add(&text, str_of(row->text + first.n + 2));
+	said_text(said, fill, &text);
 	reply_write(out, row->code, row->enhanced, buf_str(&text));
 	buf_free(&text);
 }

@@ -148,7 +148,9 @@ struct saying {
 const struct saying *said_row(enum said said);
 /* The text with "..." where something is filled in. */
 void said_print(enum said said, struct buf *out);
-/* The whole reply, for a client, with fill in its place; NULL: nothing. */
+/* Its text, with fill in its place; NULL: nothing. */
+void said_text(enum said said, const char *fill, struct buf *out);
+/* The whole reply, for a client; likewise. */
 void said_reply(enum said said, const char *fill, struct buf *out);
 /* As a verdict with no id, its rule `why`. Of a text with a place to fill, what stands before it. */
 struct verdict said_verdict(enum said said);

@@ -12,6 +12,7 @@
 #include "base/resolver.h"
 #include "db/db.h"
 #include "filters/stage.h"
+#include "mail/said.h"
 #include "proxy/tally.h"
 #include "rules/config.h"
 #include "rules/ruleset.h"
@@ -81,10 +82,12 @@ void gate_event(struct gate_session *gs, enum stage_event event);
 void gate_accepted(struct gate_session *gs, struct str reply);
 /* It was delivered before, and the client is told so once more: a line in the log and the journal's entry. */
 void gate_accepted_before(struct gate_session *gs, struct str reply);
-/* The MTA refused the message, or could not be had: journalled with its reply (not waited for). */
+/* The MTA refused it: journalled with its reply (not waited for). */
 void gate_backend_refused(struct gate_session *gs, enum step step, int code, struct str reply);
 /* The MTA said no to what was only asked of it (VRFY): journalled with its reply (not waited for). */
 void gate_asked_in_vain(struct gate_session *gs, struct str verb, int code, struct str reply);
+/* The MTA could not be had: journalled with what the client is told, with fill in its place (not waited for). */
+void gate_backend_away(struct gate_session *gs, enum step step, enum said said, const char *fill);
 /* The MTA did not authenticate the client: journalled (not waited for), with its codes alone, as its text might hold what the client said. */
 void gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
     struct str account);

@@ -132,6 +132,23 @@ gate_asked_in_vain(struct gate_session *gs, struct str verb, int code, struct st
 }
 
 void
+gate_backend_away(struct gate_session *gs, enum step step, enum said said, const char *fill)
+{
+	struct session *s = &gs->session;
+	struct verdict v = said_verdict(said);
+	struct buf text;
+
+	buf_init(&text, 256);
+	said_text(said, fill, &text);
+	v.text = buf_str(&text);
+	log_info(s->id, "event=backend-away step=%s code=%d ip=%s from=\"%s\" reply=\"%s\"",
+	    step_name(step), v.code, IP_TEXT(&s->client_ip), ESC(s->txn.sender.address),
+	    ESC(v.text));
+	gate_journal(gs, gate_record_away(s, step, &v, &gs->story));
+	buf_free(&text);
+}
+
+void
 gate_auth_failed(struct gate_session *gs, int code, struct str enhanced, struct str mechanism,
     struct str account)
 {

@@ -96,8 +96,10 @@ write_recipients(struct buf *b, const struct session *s)
 	bool first = true;
 
 	buf_addc(b, '[');
-	for (const struct recipient *r = s->txn.recipients; r; r = r->next) {
-		if (s->txn.current ? r != s->txn.current : r->state != RECIPIENT_ACCEPTED)
+	if (s->txn.current)
+		escape_json(b, s->txn.current->mailbox.address);
+	for (const struct recipient *r = s->txn.recipients; r && !s->txn.current; r = r->next) {
+		if (r->state != RECIPIENT_ACCEPTED)
 			continue;
 		if (!first)
 			buf_addc(b, ',');
@@ -223,6 +225,19 @@ gate_record_backend(
 	draft.r.code = code;
 	draft.r.text = reply;
 	draft.r.rule = STR("backend");
+	write_trace(&draft.trace, s, step, NULL, story);
+	return draft_finish(&draft);
+}
+
+struct journal_record *
+gate_record_away(
+    struct session *s, enum step step, const struct verdict *v, struct gate_story *story)
+{
+	struct draft draft;
+
+	draft_init(&draft);
+	draft_session(&draft, s, step, story);
+	draft_verdict(&draft, v);
 	write_trace(&draft.trace, s, step, NULL, story);
 	return draft_finish(&draft);
 }

@@ -41,6 +41,9 @@ struct journal_record *gate_record_accepted(
     struct session *s, struct str reply, struct str rule, struct gate_story *story);
 struct journal_record *gate_record_backend(
     struct session *s, enum step step, int code, struct str reply, struct gate_story *story);
+/* The MTA could not be had. */
+struct journal_record *gate_record_away(
+    struct session *s, enum step step, const struct verdict *v, struct gate_story *story);
 /* The client went away before it was told anything. */
 struct journal_record *gate_record_left(
     struct session *s, enum step step, struct str text, struct gate_story *story);

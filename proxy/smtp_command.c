@@ -174,7 +174,7 @@ run_data(struct client *c, struct command *command)
 	} else if (c->s->txn.needs & EXTENSION_BINARYMIME) {
 		refuse_data(c, SAID_BINARYMIME_DATA);
 	} else if (c->mta_lost || c->mta == NULL) {
-		gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
+		gate_backend_away(c->gs, STEP_MESSAGE, SAID_MTA_GONE, NULL);
 		c->journalled = true;
 		client_reply(c, SAID_MTA_GONE);
 		client_reset(c);

@@ -210,27 +210,46 @@ take_recipient(struct client *c, const struct command *command)
 	buf_free(&envelope.text);
 }
 
-void
-envelope_rcpt(struct client *c, struct command *command)
+/* False: a limit refuses it, and the client was told. */
+static bool
+may_take(struct client *c)
 {
 	static const struct refusal too_many = { STEP_RCPT, SAID_RECIPIENTS };
 	static const struct refusal one_only = { STEP_RCPT, SAID_RECIPIENT_LMTP };
 	/* By `when memory short`. */
 	static const struct refusal memory[] = { { STEP_RCPT, SAID_NO_MEMORY },
 		{ STEP_RCPT, SAID_NO_MEMORY_EVER } };
-	struct err e;
 
-	if (!command_path(command, &e))
-		client_error_with(
-		    c, command->path_wrong ? SAID_RECIPIENT_SYNTAX : SAID_COMMAND_SYNTAX, e.text);
-	else if (command->path.utf8 && !(c->s->txn.needs & EXTENSION_SMTPUTF8))
-		refuse_utf8(c);
-	else if (c->s->txn.n_accepted >= (size_t)c->core->recipients)
+	if (c->s->txn.n_accepted >= (size_t)c->core->recipients)
 		client_refuse(c, &too_many, rcpt_refused);
 	else if (c->s->txn.n_accepted > 0 && c->mta && backend_lmtp(c->mta))
 		client_refuse(c, &one_only, rcpt_refused);
 	else if (arena_over(c->s->txn.arena))
 		client_refuse(c, &memory[c->core->when_memory], client_reset);
-	else if (limit_rcpt(c))
-		take_recipient(c, command);
+	else
+		return limit_rcpt(c);
+	return false;
+}
+
+void
+envelope_rcpt(struct client *c, struct command *command)
+{
+	/* The entry of a refusal names it; it is none of the transaction's, whose memory has its bound. */
+	struct recipient asked = { 0 };
+	struct err e;
+	bool may;
+
+	if (!command_path(command, &e)) {
+		client_error_with(
+		    c, command->path_wrong ? SAID_RECIPIENT_SYNTAX : SAID_COMMAND_SYNTAX, e.text);
+	} else if (command->path.utf8 && !(c->s->txn.needs & EXTENSION_SMTPUTF8)) {
+		refuse_utf8(c);
+	} else {
+		asked.mailbox = command->path;
+		c->s->txn.current = &asked;
+		may = may_take(c);
+		c->s->txn.current = NULL;
+		if (may)
+			take_recipient(c, command);
+	}
 }

@@ -1,6 +1,8 @@
 #include "base/log.h"
 #include "proxy/smtp_server.h"
 
+#define MTA_TEXT_MAX 2000 /* of several lines */
+
 static void link_opened(struct client *c);
 
 /* ---- the end of a link ---- */
@@ -129,10 +131,28 @@ mta_relay_reply(struct client *c)
 	client_reply(c, SAID_MTA_AWAY);
 }
 
+/* In one line; the enhanced code, which stands in each, once. */
 struct str
 mta_text(const struct client *c)
 {
-	return reply_line(backend_reply(c->mta), 0);
+	const struct reply *reply = backend_reply(c->mta);
+	struct str enhanced = reply_enhanced(reply), text;
+	struct buf b;
+
+	if (reply->lines == 1)
+		return reply_line(reply, 0);
+	buf_init(&b, MTA_TEXT_MAX);
+	for (size_t i = 0; i < reply->lines && !b.over; i++) {
+		struct str line = reply_line(reply, i);
+
+		if (i > 0 && enhanced.n > 0 && str_starts(line, enhanced))
+			line = str_trim(str_sub(line, enhanced.n, line.n));
+		buf_add(&b, i > 0 ? STR(" ") : STR(""));
+		buf_add(&b, line);
+	}
+	text = arena_dup(c->s->txn.arena, b.over ? reply_line(reply, 0) : buf_str(&b));
+	buf_free(&b);
+	return text;
 }
 
 /* ---- which one, and when ---- */

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "proxy/smtp_server.h"
 
 #define COMMAND_LONGEST 4096 /* a client's command is shorter, and nothing is added but SIZE */
@@ -24,7 +22,7 @@ end_current(struct client *c, enum recipient_state state)
 static void
 rcpt_away(struct client *c)
 {
-	gate_backend_refused(c->gs, STEP_RCPT, 451, STR("connection lost"));
+	gate_backend_away(c->gs, STEP_RCPT, SAID_MTA_AWAY, NULL);
 	c->journalled = true;
 	client_reply(c, SAID_MTA_AWAY);
 	end_current(c, RECIPIENT_REFUSED);
@@ -91,11 +89,7 @@ missing(const struct client *c, unsigned needs)
 static void
 refuse_missing(struct client *c, unsigned extension)
 {
-	char text[80];
-
-	snprintf(text, sizeof(text), "%s is not offered any more, try again",
-	    extension_keyword(extension));
-	gate_backend_refused(c->gs, STEP_RCPT, 451, str_of(text));
+	gate_backend_away(c->gs, STEP_RCPT, SAID_MTA_LACKS, extension_keyword(extension));
 	c->journalled = true;
 	client_reply_with(c, SAID_MTA_LACKS, extension_keyword(extension));
 	end_current(c, RECIPIENT_REFUSED);

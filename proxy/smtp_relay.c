@@ -8,7 +8,7 @@
 static void
 give_back(struct client *c)
 {
-	gate_backend_refused(c->gs, STEP_MESSAGE, 451, STR("connection lost"));
+	gate_backend_away(c->gs, STEP_MESSAGE, SAID_MTA_LOST, NULL);
 	c->journalled = true;
 	client_reply(c, SAID_MTA_LOST);
 	client_reset(c);

@@ -12,7 +12,8 @@ for name in $names; do
 done >"$found"
 report "every reply has its row" "$found"
 
-sayers=$(sources $folders | grep -v '^mail/said\.')
+# What the command line tells of is not said by it.
+sayers=$(sources $folders | grep -v -e '^mail/said\.' -e '^cli/')
 for name in $names; do
 	# shellcheck disable=SC2086
 	grep -qw "SAID_$name" $sayers || echo "SAID_$name: nothing says it"
@@ -28,6 +29,7 @@ report "every row is said by something" "$found"
 		grep -v -e '^proxy/abilities\.c:.*"250-' -e '^proxy/abilities\.c:.*250 ENHANCED'
 	grep -nE '\.(code|enhanced) = ("|[2345][0-9][0-9])' $sayers | grep -v -e 'gate\.c:.*v\.code = 421;' -e 'draft\.r\.code = 250;'
 	grep -nE 'client_(reply|error)(_with)?\([^,]*, *["0-9]' $sayers
+	grep -nE '"[45][0-9][0-9]"|"[^"]*%[ds] [245]\.[0-9]+\.[0-9]' $(sources proxy)
 	grep -nE '"[245]\.[0-9]\.[0-9]+"' $sayers | grep -v '^mail/\(code\|reply\|verdict\)\|/\*'
 	grep -nw reply_write $sayers | grep -v -e '^mail/reply\.[ch]:' -e '^proxy/gate_outcome\.c:'
 } >"$found"

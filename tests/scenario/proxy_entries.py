@@ -1,6 +1,7 @@
 """Every way in which a client is turned away, or goes away, has its entry in the journal, alone or counted with others of its
 kind; and the journal of all that is whole."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -218,6 +219,63 @@ def _(postern, mta):
     c.say("MAIL FROM:<a@example.net>", 250)
     c.say("RCPT TO:<b@example.org>", 550)
     c.close()
+
+
+def told(postern, rule):
+    """Text and recipients of the entries with that rule."""
+    command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
+    done = subprocess.run([command, "-c", postern.conf, "log", "--json", "--rule", rule], stdout=subprocess.PIPE, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(r["enhanced"], r["text"], r["recipients"]) for r in rows if r["rule"] == rule]
+
+
+LOST = {"RCPT": lambda session, line: play.DIE if b"lost" in line else None,
+        "DOT": lambda session, line: play.DIE}
+
+
+@case("a mail server that is lost, in the words that the client is told",
+      [("backend: away", "rcpt", "tempfail", 451, 1), ("backend: away", "message", "tempfail", 451, 1)], mta_says=LOST)
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("RCPT TO:<lost@example.org>", 451, b"4.3.0 The mail server behind is not available")
+    c.say("RSET", 250)
+    c.envelope()
+    c.data(b"a: b\r\n\r\nx\r\n.\r\n", 451)
+    c.close()
+    play.until(lambda: len(told(postern, "backend: away")) == 2, "the entries")
+    assert sorted(told(postern, "backend: away")) == [
+        ("4.3.0", "The mail server behind did not take the message, try again later", ["b@example.org"]),
+        ("4.3.0", "The mail server behind is not available, try again later", ["lost@example.org"])], told(postern, "backend: away")
+
+
+@case("all lines of what the mail server says", [("backend", "rcpt", "reject", 550, 1)],
+      mta_says={"RCPT": b"550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three\r\n"})
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net>", 250)
+    c.say("RCPT TO:<b@example.org>", 550)
+    c.close()
+    play.until(lambda: told(postern, "backend"), "the entry")
+    assert told(postern, "backend") == [("", "5.7.1 one two three", ["b@example.org"])], told(postern, "backend")
+
+
+@case("a recipient that is one too many, by its name",
+      [("limit: recipients", "rcpt", "tempfail", 452, 2), ("", "message", "accept", 250, 1)], "recipients 100\n")
+def _(postern, mta):
+    c = Client(postern)
+    c.hello()
+    c.say("MAIL FROM:<a@example.net>", 250)
+    for i in range(102):
+        c.say("RCPT TO:<b%d@example.org>" % i, 250 if i < 100 else 452)
+    c.data(b"a: b\r\n\r\nx\r\n.\r\n", 250)
+    c.close()
+    play.until(lambda: len(told(postern, "limit: recipients")) == 2, "the entries")
+    assert sorted(told(postern, "limit: recipients")) == [
+        ("4.5.3", "Too many recipients", ["b%d@example.org" % i]) for i in (100, 101)], told(postern, "limit: recipients")
+    assert len(mta.taken[0].rcpts) == 100, mta.taken[0].rcpts
 
 
 # ---- in front of a session: the PROXY protocol ----
