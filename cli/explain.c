@@ -2,13 +2,13 @@
 
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/entry_id.h"
 #include "cli/print.h"
 #include "mail/code.h"
 #include "mail/said.h"
 #include "rules/complaint.h"
 
 #define INDENT 10
-#define ID_SIZE 6
 
 /* --- for a person ------------------------------------------------------------------------------- */
 
@@ -259,29 +259,60 @@ explain_code(struct cli *cli, struct str text)
 
 /* --- the subcommand ------------------------------------------------------------------------------ */
 
-static bool
-is_id(struct str text)
+/* As `postern why` tells the entry. */
+static int
+why(struct cli *cli, char *id)
 {
-	for (size_t i = 0; i < text.n; i++)
-		if (!ascii_isalnum(text.p[i]))
-			return false;
-	return text.n == ID_SIZE;
+	char name[] = "why", *argv[] = { name, id, NULL };
+
+	return command_why.run(cli, 2, argv);
+}
+
+/* The codes that it begins with, "550 5.7.23"; what stands behind them is left in *text. */
+static size_t
+leading_codes(struct str *text)
+{
+	struct str rest = *text, word;
+	size_t n = 0;
+
+	while (str_pop(&rest, ' ', &word) && (word.n == 0 || code_looks_like(word))) {
+		n += word.n > 0;
+		*text = str_trim(rest);
+	}
+	return n;
 }
 
 static int
-explain(struct cli *cli, char **argv, struct str text)
+explain_codes(struct cli *cli, struct str text, size_t n)
 {
-	const struct wanted in_text = { .text = text };
+	int code = CLI_FOUND, one;
+	struct str word;
 
-	if (code_looks_like(text))
-		return explain_code(cli, text);
-	if (tell_rows(cli, &in_text, true) > 0)
-		return CLI_FOUND;
-	if (is_id(text)) {
-		char name[] = "why", *why[] = { name, argv[0], NULL };
-
-		return command_why.run(cli, 2, why);
+	while (n > 0 && str_pop(&text, ' ', &word)) {
+		if (word.n == 0)
+			continue;
+		one = explain_code(cli, word);
+		code = one > code ? one : code;
+		if (--n > 0 && !cli->json)
+			blank(cli);
 	}
+	return code;
+}
+
+/* Codes, a text, an id; or a reply, which has all three. */
+static int
+explain(struct cli *cli, struct str text)
+{
+	struct wanted in_text = { .text = text };
+	size_t n = leading_codes(&in_text.text);
+	char id[ENTRY_ID_SIZE + 1];
+
+	if (in_text.text.n > 0 && tell_rows(cli, &in_text, true) > 0)
+		return CLI_FOUND;
+	if (entry_id_within(text, id) || entry_id_alone(text, id))
+		return why(cli, id);
+	if (n > 0)
+		return explain_codes(cli, text, n);
 	cli_fail(cli,
 	    "\"%s\" is no code, no id, and in no text of a reply; `postern explain` lists all",
 	    ESC(text));
@@ -304,14 +335,14 @@ run(struct cli *cli, int argc, char **argv)
 			buf_addc(&text, ' ');
 		buf_add(&text, str_of(argv[i]));
 	}
-	code = explain(cli, argv, str_trim(buf_str(&text)));
+	code = explain(cli, str_trim(buf_str(&text)));
 	buf_free(&text);
 	return code;
 }
 
 const struct command command_explain = {
 	.name = "explain",
-	.arguments = "[CODE | TEXT | ID]",
+	.arguments = "[CODE ... | TEXT | ID]",
 	.summary = "what a reply means, and what to do about it",
 	.help =
 	    "Tells what a code of SMTP means (451, 5.7.23), and each reply of Postern's own that has it:\n"

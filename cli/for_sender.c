@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "cli/print.h"
 #include "cli/when.h"
+#include "mail/said.h"
 
 #define REMEDIES 4
 #define SEEN 8
@@ -20,11 +21,15 @@ struct letter {
 	bool latest;
 };
 
-/* Whether it was this server or the one behind is nothing to the sender. */
+/* Whether it was this server or the one behind that said no is nothing to the sender. */
 static const struct explanation *
 meaning_of(const struct tale *t)
 {
-	return tale_by_backend(t) ? tale_code(t) : tale_explanation(t);
+	const struct explanation *about = tale_explanation(t);
+
+	if (t->r->observed.n > 0)
+		return NULL;
+	return about == &said_by_backend ? tale_code(t) : about;
 }
 
 /* --- the remedies ------------------------------------------------------------------------------- */
@@ -127,15 +132,26 @@ expand(const struct tale *t, const char *text)
 	return sentence;
 }
 
-static void
-add_remedy(struct letter *l, struct str name)
+/* What can be done of the value that the fact had. */
+static const char *
+remedy_of(const struct fact_def *def, struct str value)
 {
-	const struct fact_def *def = tale_fact(l->t, name);
+	for (const struct remedy *r = def->remedies; r && r->value; r++)
+		if (str_eq(value, str_of(r->value)))
+			return r->text;
+	return def->remedy;
+}
+
+/* fact: as a rule of the trace was told it. */
+static void
+add_remedy(struct letter *l, const struct json *fact)
+{
+	const struct fact_def *def = tale_fact(l->t, json_text(fact, "fact"));
 	struct str text;
 
 	if (def == NULL || def->remedy == NULL || l->n == REMEDIES)
 		return;
-	text = expand(l->t, def->remedy);
+	text = expand(l->t, remedy_of(def, json_text(fact, "value")));
 	for (size_t i = 0; i < l->n; i++)
 		if (str_eq(l->remedy[i], text))
 			return;
@@ -166,17 +182,26 @@ find_again(struct letter *l)
 			l->again = tale_again(t, &t->changes.set[i].change[0], &l->latest);
 }
 
-/* Of the facts that the rule rests on; where they have none, what the catalogue says of the code. */
+/* Of the facts that the rule rests on, or those that gave it points; where they have none, what the catalogue says of the code. */
 static void
 find_remedies(struct letter *l)
 {
 	const struct json *decided = tale_decider(l->t);
-	const struct json *facts = decided ? json_get(decided, "facts") : NULL;
 	const struct explanation *about = meaning_of(l->t);
 
-	for (const struct json *f = facts ? facts->first : NULL; f; f = f->next)
-		if (matters(l->t, json_text(f, "fact")))
-			add_remedy(l, json_text(f, "fact"));
+	for (const struct json *e = decided ? l->t->trace->first : NULL; e; e = e->next) {
+		const struct json *facts = json_get(e, "facts");
+
+		if (e != decided && !tale_gave_points(l->t, decided, e))
+			continue;
+		for (const struct json *f = facts ? facts->first : NULL; f; f = f->next)
+			if (e != decided || matters(l->t, json_text(f, "fact")))
+				add_remedy(l, f);
+	}
+	if (strcmp(l->t->r->verdict, "left") == 0)
+		l->remedy[l->n++] = STR(
+		    "Let your mail server wait for answers: five minutes is what RFC 5321 wants "
+		    "(4.5.3.2).");
 	if (l->n == 0 && about)
 		l->remedy[l->n++] = expand(l->t, about->sender);
 	find_again(l);
@@ -244,6 +269,9 @@ letter_of(const struct tale *t)
 {
 	struct letter l = { .t = t };
 
+	/* Of a rule that is only observed nobody was told. */
+	if (t->r->observed.n > 0)
+		return l;
 	find_remedies(&l);
 	find_seen(&l);
 	return l;
@@ -273,18 +301,11 @@ utc(int64_t ms, char out[WHEN_SIZE])
 	return out;
 }
 
-/* What is a message only from MAIL on. */
-static bool
-is_message(const struct journal_record *r)
-{
-	return r->sender.n > 0 || (strcmp(r->step, "connect") != 0 && strcmp(r->step, "helo") != 0);
-}
-
 static void
 tell_what(const struct tale *t)
 {
 	const struct journal_record *r = t->r;
-	const char *thing = is_message(r) ? "message" : "connection";
+	const char *thing = tale_is_message(t) ? "message" : "connection";
 	char when[WHEN_SIZE];
 	struct buf b;
 
@@ -294,9 +315,10 @@ tell_what(const struct tale *t)
 		    &b, "On %s our mail server refused this %s:", utc(r->time_ms, when), thing);
 	else if (tale_refused(t))
 		buf_printf(&b,
-		    "On %s our mail server asked for this %s to be sent again later. That is no "
-		    "final refusal:",
-		    utc(r->time_ms, when), thing);
+		    "On %s our mail server asked for this %s again later, as mail servers do by "
+		    "themselves. That is no final refusal:",
+		    utc(r->time_ms, when),
+		    tale_is_message(t) ? "message to be sent" : "connection to be made");
 	else if (strcmp(r->verdict, "defer") == 0)
 		buf_printf(&b,
 		    "On %s our mail server asked for this message to be sent again for this recipient "
@@ -319,7 +341,7 @@ tell_envelope(const struct tale *t)
 	struct buf b;
 
 	blank(t);
-	if (is_message(r))
+	if (tale_is_message(t))
 		sentence(t, 12, "    from",
 		    r->sender.n > 0 ? r->sender : STR("<> (a report of non-delivery)"));
 	buf_init(&b, 8192);
@@ -333,12 +355,11 @@ tell_envelope(const struct tale *t)
 			buf_printf(&b, " (%.*s)", STR_ARG(r->client_name));
 		sentence(t, 12, "    server", buf_str(&b));
 	}
-	if (r->code > 0) {
+	if (r->code > 0 && r->observed.n == 0) {
 		buf_clear(&b);
-		buf_printf(&b, "%d %.*s%s%.*s", r->code, STR_ARG(r->enhanced),
-		    r->enhanced.n > 0 ? " " : "", STR_ARG(r->text));
-		/* What the mail server said went to the client as it was. */
-		if (r->id[0] && tale_refused(t) && !tale_by_backend(t))
+		buf_add(&b, tale_reply(t));
+		/* What the mail server said went to the client as it was, and what is counted for all has none. */
+		if (r->id[0] && tale_refused(t) && !tale_by_backend(t) && r->client_ip.n > 0)
 			buf_printf(&b, " [%s]", r->id);
 		sentence(t, 12, "    reply", buf_str(&b));
 	}
@@ -430,9 +451,11 @@ for_sender_json(const struct tale *t)
 	escape_json(&b, str_of(r->id));
 	buf_printf(&b, ",\"time\":\"%s\"", when_utc(r->time_ms, when));
 	print_member(&b, "verdict", str_of(r->verdict));
-	buf_printf(&b, ",\"code\":%d", r->code);
-	print_member(&b, "enhanced", r->enhanced);
-	print_member(&b, "text", r->text);
+	if (r->observed.n == 0) {
+		buf_printf(&b, ",\"code\":%d", r->code);
+		print_member(&b, "enhanced", r->enhanced);
+		print_member(&b, "text", r->text);
+	}
 	print_member(&b, "client_ip", r->client_ip);
 	print_member(&b, "client_name", r->client_name);
 	print_member(&b, "sender", r->sender);

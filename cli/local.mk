@@ -8,6 +8,7 @@ libpostern_a_SOURCES += \
 	cli/check_hits.c cli/check_hits.h \
 	cli/cli.c cli/cli.h \
 	cli/digest.c \
+	cli/entry_id.c cli/entry_id.h \
 	cli/evidence.c cli/evidence.h \
 	cli/exceptions.c cli/exceptions.h \
 	cli/explain.c \

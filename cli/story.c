@@ -55,12 +55,6 @@ add_client(struct buf *b, const struct journal_record *r)
 		buf_printf(b, " (%.*s)", STR_ARG(r->client_name));
 }
 
-static bool
-has_sender(const struct journal_record *r)
-{
-	return r->sender.n > 0 || (strcmp(r->step, "connect") != 0 && strcmp(r->step, "helo") != 0);
-}
-
 /* "Refused for good at rcpt: from a@example.net to b@example.org, by 192.0.2.1 (mx.example.net)." */
 static void
 headline(const struct tale *t)
@@ -72,8 +66,8 @@ headline(const struct tale *t)
 	buf_init(&b, 8192);
 	if (r->id[0])
 		snprintf(label, sizeof(label), "%s  ", r->id);
-	buf_printf(&b, "%s at %s", tale_outcome(t), r->step);
-	if (has_sender(r)) {
+	buf_printf(&b, "%s%s%s", tale_outcome(t), tale_is_command(t) ? ", " : " at ", r->step);
+	if (tale_is_message(t)) {
 		buf_printf(&b, ": from %.*s", STR_ARG(r->sender.n > 0 ? r->sender : STR("<>")));
 		if (r->recipients.n > 2) {
 			buf_add(&b, STR(" to "));
@@ -81,7 +75,7 @@ headline(const struct tale *t)
 		}
 	}
 	if (r->client_ip.n > 0) {
-		buf_add(&b, has_sender(r) ? STR(", by ") : STR(": "));
+		buf_add(&b, tale_is_message(t) ? STR(", by ") : STR(": "));
 		add_client(&b, r);
 	}
 	if (r->times > 1)
@@ -92,36 +86,14 @@ headline(const struct tale *t)
 	buf_free(&b);
 }
 
-static void
-head_reply(const struct tale *t)
-{
-	const struct journal_record *r = t->r;
-	struct buf b;
-
-	if (r->code == 0 && r->text.n == 0)
-		return;
-	buf_init(&b, 8192);
-	if (r->code > 0)
-		buf_printf(&b, "%d ", r->code);
-	if (r->enhanced.n > 0)
-		buf_printf(&b, "%.*s ", STR_ARG(r->enhanced));
-	buf_add(&b, r->text);
-	item(t, "reply", buf_str(&b));
-	buf_free(&b);
-}
-
 /* Rules that gave points, where it is those that decided. */
 static void
 add_points(const struct tale *t, const struct json *rule, struct buf *b)
 {
-	struct str source = json_text(rule, "source");
 	bool any = false;
 
-	if (memmem(source.p, source.n, " if score ", 10) == NULL &&
-	    memmem(source.p, source.n, " score >", 8) == NULL)
-		return;
 	for (const struct json *e = t->trace->first; e && e != rule; e = e->next) {
-		if (!str_eq(json_text(e, "action"), STR("score")) || !json_yes(e, "hit"))
+		if (!tale_gave_points(t, rule, e))
 			continue;
 		buf_printf(b, "%s%.*s (%.*s)",
 		    any            ? ", "
@@ -148,6 +120,27 @@ because(const struct tale *t, const struct json *rule)
 	add_points(t, rule, &b);
 	item(t, "because", buf_str(&b));
 	buf_free(&b);
+}
+
+/* What the entry's text is. */
+static const char *
+text_name(const struct tale *t)
+{
+	if (tale_is_command(t))
+		return "change";
+	if (strcmp(t->r->verdict, "left") == 0)
+		return "left";
+	return t->r->observed.n > 0 ? "would say" : "reply";
+}
+
+/* What it said itself, where the client was told something else. */
+static void
+head_backend(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+
+	if (str_eq(r->rule, STR("backend")) && r->code == 421)
+		item(t, "backend", arena_printf(t->arena, "%d %.*s", r->code, STR_ARG(r->text)));
 }
 
 static void
@@ -179,7 +172,7 @@ head_client(const struct tale *t)
 	item(t, "client", buf_str(&b));
 	item(t, "helo", r->helo);
 	item(t, "account", r->account);
-	if (has_sender(r))
+	if (tale_is_message(t))
 		item(t, "sender", r->sender.n > 0 ? r->sender : STR("<>"));
 	buf_clear(&b);
 	print_recipients(r, &b);
@@ -194,13 +187,16 @@ story_head(const struct tale *t)
 	char text[WHEN_SIZE * 3], when[WHEN_SIZE], took[WHEN_SIZE];
 
 	headline(t);
-	head_reply(t);
+	item(t, text_name(t), tale_reply(t));
+	head_backend(t);
 	head_rule(t);
 	item(t, "observed", r->observed);
 	if (r->time_ms > 0) {
-		snprintf(text, sizeof(text), "%s, it took %s", when_local(r->time_ms, when),
-		    when_took(r->took_us, took));
-		item(t, "time", str_of(text));
+		when_local(r->time_ms, when);
+		if (r->took_us > 0)
+			snprintf(text, sizeof(text), "%s, it took %s", when,
+			    when_took(r->took_us, took));
+		item(t, "time", str_of(r->took_us > 0 ? text : when));
 	}
 	head_client(t);
 	if (r->size > 0) {
@@ -221,11 +217,13 @@ story_head(const struct tale *t)
 void
 story_meaning(const struct tale *t)
 {
-	const struct explanation *about = tale_explanation(t);
+	const struct explanation *about = tale_explanation(t), *code = tale_code(t);
 
 	if (about == NULL)
 		return;
 	story_heading(t, "what it means");
+	if (tale_by_backend(t) && code && code != about)
+		item(t, "code", str_of(code->meaning));
 	item(t, "meaning", str_of(about->meaning));
 	item(t, "sender", str_of(about->sender));
 	item(t, "admin", str_of(about->admin));
@@ -256,11 +254,11 @@ rule_facts(const struct tale *t, const struct json *facts)
 static const char *
 outcome(const struct json *rule, bool decided)
 {
-	if (decided)
-		return "decided";
 	if (!json_yes(rule, "hit"))
 		return json_yes(rule, "gave_up") ? "no, a regular expression was given up" : "no";
-	return json_yes(rule, "observed") ? "yes, only observed" : "yes";
+	if (json_yes(rule, "observed"))
+		return "yes, only observed";
+	return decided ? "decided" : "yes";
 }
 
 static void

@@ -83,7 +83,9 @@ seen_answer(const struct tale *t, struct line *line, const struct json *a)
 	if (wait > 0)
 		buf_printf(&b, "%s more to wait: passes from %s on", when_span(wait, span),
 		    when_local(t->r->time_ms + wait * 1000, when));
-	if (hits > 0)
+	if (hits == 1)
+		buf_add(&b, STR("seen once since it was proven"));
+	else if (hits > 1)
 		buf_printf(&b, "seen %" PRId64 " times since it was proven", hits);
 	below(t, &b);
 	buf_free(&b);

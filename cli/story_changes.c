@@ -40,7 +40,8 @@ add_change(const struct tale *t, struct buf *b, const struct change *c)
 		buf_printf(b, "if the mark %.*s were %.*s", STR_ARG(c->name), STR_ARG(c->words));
 		return;
 	case CHANGE_ENTRY:
-		buf_printf(b, "an entry %.*s in list %.*s (the value of %.*s)", STR_ARG(c->entry),
+		buf_printf(b, "an entry %.*s in %s%.*s (the value of %.*s)", STR_ARG(c->entry),
+		    str_starts(list_name(c->list), STR("{")) ? "" : "list ",
 		    STR_ARG(list_name(c->list)), STR_ARG(c->name));
 		return;
 	case CHANGE_OBSERVE:
@@ -100,7 +101,7 @@ static const struct {
 	enum unsought what;
 	const char *name, *words;
 } unsought[] = {
-	{ UNSOUGHT_SUMS, "sums", "what rules compute sums of" },
+	{ UNSOUGHT_SUMS, "sums", "what rules compute, or compare with each other" },
 	{ UNSOUGHT_MATCHES, "matches", "what several regular expressions ask of one value" },
 	{ UNSOUGHT_LISTS, "lists", "others that stand in a list" },
 	{ UNSOUGHT_UNKNOWN, "unknown", "what leads to a fact that nobody had asked for" },

@@ -46,10 +46,54 @@ tale_outcome(const struct tale *t)
 		{ "left", "The client did not wait for the reply" },
 	};
 
+	if (tale_is_command(t))
+		return "Changed by an administrator";
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(t->r->verdict, rows[i].verdict) == 0)
 			return rows[i].words;
 	return t->r->observed.n > 0 ? "Let through, as the rule is only observed" : "Let through";
+}
+
+struct str
+tale_reply(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+	struct buf b;
+	struct str text;
+
+	buf_init(&b, 64 * 1024);
+	/* The mail server ended its connection to us; the client's goes on. */
+	if (str_eq(r->rule, STR("backend")) && r->code == 421) {
+		const struct saying *row = said_row(SAID_MTA_AWAY);
+
+		buf_printf(&b, "%d %s ", row->code, row->enhanced);
+		said_text(SAID_MTA_AWAY, NULL, &b);
+	} else {
+		if (r->code > 0)
+			buf_printf(&b, "%d ", r->code);
+		if (r->enhanced.n > 0)
+			buf_printf(&b, "%.*s ", STR_ARG(r->enhanced));
+		buf_add(&b, r->text);
+	}
+	text = arena_dup(t->arena, str_trim(buf_str(&b)));
+	buf_free(&b);
+	return text;
+}
+
+bool
+tale_is_message(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+
+	/* What is counted in one entry for all has no client, nor has an administrator's change. */
+	return r->sender.n > 0 ||
+	    (r->client_ip.n > 0 && strcmp(r->step, "connect") != 0 && strcmp(r->step, "helo") != 0);
+}
+
+bool
+tale_is_command(const struct tale *t)
+{
+	return str_starts(t->r->rule, STR("command: "));
 }
 
 bool
@@ -64,17 +108,33 @@ tale_by_backend(const struct tale *t)
 	return str_starts(t->r->rule, STR("backend"));
 }
 
-/* The last rule of that name that was true and not only observed. */
+/* The last rule of that name that was true, and was only observed if that is what the entry tells of. */
 const struct json *
 tale_decider(const struct tale *t)
 {
 	const struct json *found = NULL;
+	bool observed = t->r->observed.n > 0;
 
 	for (const struct json *e = t->trace ? t->trace->first : NULL; e; e = e->next)
 		if (t->r->rule.n > 0 && str_eq(json_text(e, "rule"), t->r->rule) &&
-		    json_yes(e, "hit") && !json_yes(e, "observed"))
+		    json_yes(e, "hit") && (observed || !json_yes(e, "observed")))
 			found = e;
 	return found;
+}
+
+bool
+tale_gave_points(const struct tale *t, const struct json *decider, const struct json *entry)
+{
+	struct str source = json_text(decider, "source");
+	const struct json *e = t->trace->first;
+
+	if (memmem(source.p, source.n, " if score ", 10) == NULL &&
+	    memmem(source.p, source.n, " score >", 8) == NULL)
+		return false;
+	while (e && e != decider && e != entry)
+		e = e->next;
+	return e == entry && e != decider && str_eq(json_text(e, "action"), STR("score")) &&
+	    json_yes(e, "hit");
 }
 
 const struct explanation *

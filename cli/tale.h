@@ -30,12 +30,20 @@ void tale_close(struct tale *t);
 
 /* "Refused for good": of the verdict, as the beginning of a sentence. */
 const char *tale_outcome(const struct tale *t);
+/* The reply as the client got it, without an id; "": there was none. */
+struct str tale_reply(const struct tale *t);
+/* It is about a message: the sender is known, and "" is that of a report of non-delivery. */
+bool tale_is_message(const struct tale *t);
+/* No mail, but what an administrator changed: `allow`, `block`, `quota`. */
+bool tale_is_command(const struct tale *t);
 /* It was refused, for now or for good. */
 bool tale_refused(const struct tale *t);
 /* It was the mail server behind that refused. */
 bool tale_by_backend(const struct tale *t);
-/* The trace's entry that decided, NULL: no rule did. */
+/* The trace's entry that decided, or would have if it were not only observed; NULL: no rule did. */
 const struct json *tale_decider(const struct tale *t);
+/* An entry of the trace that gave points, if the one that decided rests on them. */
+bool tale_gave_points(const struct tale *t, const struct json *decider, const struct json *entry);
 /* What the reply means: of one of our own, of the mail server's, or by its code. NULL: of none. */
 const struct explanation *tale_explanation(const struct tale *t);
 /* What the codes of the reply mean, whoever said it: of the enhanced one, if there is one. */

@@ -348,11 +348,22 @@ asks(struct costs *costs, const struct fact_call *call)
 static const char *const symbols[] = { "none", "pass", "fail", "policy", "neutral", "temperror",
 	"permerror", NULL };
 
+static const struct remedy remedies[] = {
+	{ "temperror",
+	    "Nothing: your mail server tries again by itself. If it stays so, look whether the name servers of the signing domain answer." },
+	{ "permerror",
+	    "Mend the DKIM signature, or its key in the DNS: one of them cannot be read." },
+	{ "policy",
+	    "Sign the whole message with DKIM, with a key of 1024 bits or more and SHA-256." },
+	{ NULL, NULL },
+};
+
 static const struct fact_def facts[] = {
 	{
 	    .name = "dkim",
 	    .remedy =
 		"Have your mail signed with DKIM, with a key that is published in the DNS. If it is signed already, look what changes the message behind the signature: a footer, a gateway, a mailing list.",
+	    .remedies = remedies,
 	    .type = VALUE_SYMBOL,
 	    .symbols = symbols,
 	    .from = STEP_MESSAGE,

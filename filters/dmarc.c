@@ -384,6 +384,15 @@ static const char *const results[] = { "pass", "fail", "none", "temperror", "per
 static const char *const policies[] = { "none", "quarantine", "reject", NULL };
 static const char *const mechanisms[] = { "none", "spf", "dkim", "both", NULL };
 
+static const struct remedy remedies[] = {
+	{ "none", "Publish a DMARC record for ${dmarc.from}." },
+	{ "temperror",
+	    "Nothing: your mail server tries again by itself. If it stays so, look whether the name servers of ${dmarc.from} answer." },
+	{ "permerror",
+	    "Mend the DMARC record of ${dmarc.from}, and send messages with exactly one From field." },
+	{ NULL, NULL },
+};
+
 #define OF_MESSAGE \
 	.from = STEP_MESSAGE, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_BODY, \
 	.asks = asks
@@ -392,6 +401,7 @@ static const struct fact_def facts[] = {
 	{ .name = "dmarc",
 	    .remedy =
 		"Have your mail signed with DKIM as ${dmarc.from}, or send it through a server that the SPF record of ${dmarc.from} names, with a sender's address of that domain.",
+	    .remedies = remedies,
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    OF_MESSAGE,
@@ -419,6 +429,7 @@ static const struct fact_def facts[] = {
 	    .compute = compute_text,
 	    .help = "The organizational domain of the domain in From." },
 	{ .name = "dmarc.percent",
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    OF_MESSAGE,
 	    .compute = compute_percent,

@@ -104,11 +104,13 @@ asks_early(struct costs *costs, const struct fact_call *call)
 	cost_store(costs, STR("client.early"), 0, 1);
 }
 
+#define WAIT_YOUR_TURN \
+	"Let the program that sends your mail wait for the server's greeting before it speaks, as SMTP wants it."
+
 static const struct fact_def facts[] = {
 	{
 	    .name = "client.early",
-	    .remedy =
-		"Let the program that sends your mail wait for the server's greeting before it speaks, as SMTP wants it.",
+	    .remedy = WAIT_YOUR_TURN,
 	    .type = VALUE_BOOL,
 	    .from = STEP_HELO,
 	    .to = STEP_MESSAGE,
@@ -121,6 +123,7 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "client.passed",
+	    .remedy = WAIT_YOUR_TURN,
 	    .type = VALUE_BOOL,
 	    .from = STEP_CONNECT,
 	    .to = STEP_MESSAGE,

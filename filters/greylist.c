@@ -361,11 +361,13 @@ asks(struct costs *costs, const struct fact_call *call)
 #define GREYLIST_FACT \
 	.from = STEP_RCPT, .to = STEP_MESSAGE, .life = LIFE_RECIPIENT, .cost = COST_STORE
 
+#define COMES_BACK \
+	"Nothing, as a rule: your mail server tries again by itself, and is let in then. If it does not try again within some hours, that is a fault of it."
+
 static const struct fact_def facts[] = {
 	{
 	    .name = "greylist",
-	    .remedy =
-		"Nothing, as a rule: your mail server tries again by itself, and is let in then. If it does not try again within some hours, that is a fault of it.",
+	    .remedy = COMES_BACK,
 	    .type = VALUE_SYMBOL,
 	    .symbols = words,
 	    GREYLIST_FACT,
@@ -377,6 +379,7 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "greylist.first",
+	    .remedy = COMES_BACK,
 	    .type = VALUE_DURATION,
 	    GREYLIST_FACT,
 	    .compute = compute_first,
@@ -394,6 +397,7 @@ static const struct fact_def facts[] = {
 	},
 	{
 	    .name = "greylist.wait",
+	    .remedy = COMES_BACK,
 	    .type = VALUE_DURATION,
 	    GREYLIST_FACT,
 	    .compute = compute_wait,

@@ -173,24 +173,31 @@ compute_defects(struct ask *ask, const struct fact_call *call, struct value *out
 
 static const struct fact_param header_params[] = { { "NAME", VALUE_TEXT }, { NULL } };
 
-#define MIME_FACT(fact, kind, function, words) \
+#define WITHOUT_IT \
+	"Send the message without the attachments that are not taken here, or put the files where they can be fetched."
+
+#define MIME_FACT(fact, kind, function, words, can_do) \
 	{ \
-		.name = (fact), .type = (kind), .from = STEP_MESSAGE, .to = STEP_MESSAGE, \
-		.life = LIFE_TRANSACTION, .cost = COST_BODY, .compute = (function), \
-		.asks = cost_nothing, .help = (words), \
+		.name = (fact), .remedy = (can_do), .type = (kind), .from = STEP_MESSAGE, \
+		.to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_BODY, \
+		.compute = (function), .asks = cost_nothing, .help = (words), \
 	}
 
 static const struct fact_def facts[] = {
 	MIME_FACT("attachment.extensions", VALUE_LIST, compute_extensions,
-	    "What stands behind the last dot of the names of attachments, lower case, each once."),
+	    "What stands behind the last dot of the names of attachments, lower case, each once.",
+	    WITHOUT_IT),
 	MIME_FACT("attachment.names", VALUE_LIST, compute_names,
 	    "The names of attachments, decoded (RFC 2231, RFC 2047); where a part has several, all; 100 "
-	    "at most."),
+	    "at most.",
+	    WITHOUT_IT),
 	MIME_FACT("attachment.types", VALUE_LIST, compute_attached,
-	    "The types that attachments claim to have, such as application/zip; lower case."),
+	    "The types that attachments claim to have, such as application/zip; lower case.",
+	    WITHOUT_IT),
 	MIME_FACT("attachments", VALUE_NUMBER, compute_attachments,
 	    "How many parts of the message have a file's name or are called an attachment, those "
-	    "of messages within it too."),
+	    "of messages within it too.",
+	    WITHOUT_IT),
 	{
 	    .name = "header",
 	    .type = VALUE_TEXT,
@@ -206,9 +213,11 @@ static const struct fact_def facts[] = {
 	},
 	MIME_FACT("mime.defects", VALUE_LIST, compute_defects,
 	    "What makes mail readers disagree about the parts of the message, as words: see "
-	    "docs/stages/mime.md."),
+	    "docs/stages/mime.md.",
+	    "Send the message with another program: this one does not build it as MIME wants, so that mail readers disagree about what is in it."),
 	MIME_FACT("mime.types", VALUE_LIST, compute_types,
-	    "The types of all parts of the message, multiparts included; lower case."),
+	    "The types of all parts of the message, multiparts included; lower case.",
+	    "Send the message in another form: as plain text, without parts of the kinds that are not taken here."),
 };
 
 static bool

@@ -206,8 +206,13 @@ static const struct fact_param who_param[] = {
 	.from = STEP_MAIL, .to = STEP_MESSAGE, .life = LIFE_TRANSACTION, .cost = COST_STORE, \
 	.asks = asks
 
+#define REMEDY \
+	"Look at the replies to what ${client.ip} sent before: too much of it was refused. Mend what they name, and send more slowly."
+
 static const struct fact_def facts[] = {
 	{ .name = "refused_share",
+	    .remedy = REMEDY,
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    .params = share_params,
 	    REFUSALS_FACT,
@@ -216,6 +221,7 @@ static const struct fact_def facts[] = {
 	    .help = "Of 100 attempts in the last 1m, 1h or 1d, how many were refused for good; 0 "
 		    "while there were only few." },
 	{ .name = "refused_share.surge",
+	    .remedy = REMEDY,
 	    .type = VALUE_REAL,
 	    .params = who_param,
 	    REFUSALS_FACT,
@@ -223,6 +229,7 @@ static const struct fact_def facts[] = {
 	    .help = "How many times its own usual share that of the last hour is; 0: there were "
 		    "too few, now or before." },
 	{ .name = "refused_share.usual",
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    .params = who_param,
 	    REFUSALS_FACT,

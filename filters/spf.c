@@ -260,10 +260,30 @@ asks_explanation(struct costs *costs, const struct fact_call *call)
 static const char *const results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror",
 	"permerror", NULL };
 
+static const struct remedy remedies[] = {
+	{ "none", "Publish an SPF record for ${spf.domain} that names ${client.ip}." },
+	{ "temperror",
+	    "Nothing: your mail server tries again by itself. If it stays so, look whether the name servers of ${spf.domain} answer." },
+	{ "permerror",
+	    "Mend the SPF record of ${spf.domain}: one record only, no typing errors, at most 10 look-ups, all of which exist." },
+	{ NULL, NULL },
+};
+
+static const struct remedy helo_remedies[] = {
+	{ "none",
+	    "Publish an SPF record for ${helo}, the name your server gives in HELO, that names ${client.ip}." },
+	{ "temperror",
+	    "Nothing: your mail server tries again by itself. If it stays so, look whether the name servers of ${helo} answer." },
+	{ "permerror",
+	    "Mend the SPF record of ${helo}, the name your server gives in HELO: one record only, no typing errors, at most 10 look-ups, all of which exist." },
+	{ NULL, NULL },
+};
+
 static const struct fact_def facts[] = {
 	{ .name = "spf",
 	    .remedy =
 		"Let the SPF record of ${spf.domain} name ${client.ip}, or send through a server that it names. If the message was forwarded, ask whoever forwards it to rewrite the sender's address (SRS).",
+	    .remedies = remedies,
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    .from = STEP_MAIL,
@@ -296,6 +316,7 @@ static const struct fact_def facts[] = {
 	{ .name = "spf.helo",
 	    .remedy =
 		"Let the SPF record of ${helo}, the name your server gives in HELO, name ${client.ip}; or let that server give a name of its own.",
+	    .remedies = helo_remedies,
 	    .type = VALUE_SYMBOL,
 	    .symbols = results,
 	    .from = STEP_HELO,

@@ -373,8 +373,19 @@ static const struct fact_param upstream_params[] = {
 };
 #define UPSTREAM_FACT .params = upstream_params, QUOTA_FACT
 
+#define SLOWER \
+	"Send more slowly. If it was not you who sent so much, somebody uses your account or your site: change the passwords."
+#define ALLOWANCE \
+	"Wait until there is room in your allowance again, send fewer messages, or ask your provider for a larger allowance."
+#define CLEAN \
+	"Clean your list of recipients: too many of the addresses that ${client.ip} tried do not exist."
+#define NEW_HERE \
+	"Nobody here has had mail from you before: ask the recipient, in another way than by mail, to have it let in."
+
 static const struct fact_def facts[] = {
 	{ .name = "account.suspicious",
+	    .remedy =
+		"Change the password of the account, on every device: it looks as if somebody else used it. If it was you, send more slowly.",
 	    .type = VALUE_BOOL,
 	    QUOTA_FACT,
 	    .compute = suspicious_compute,
@@ -394,6 +405,7 @@ static const struct fact_def facts[] = {
 	    .compute = compute_direction,
 	    .help = "out: from an account or a trusted client; in: from anybody else." },
 	{ .name = "distinct",
+	    .remedy = SLOWER,
 	    .type = VALUE_NUMBER,
 	    .params = different_params,
 	    QUOTA_FACT,
@@ -403,8 +415,7 @@ static const struct fact_def facts[] = {
 	    .help = "How many different recipients, senders or networks its messages had in the "
 		    "last 1m, 1h or 1d, without this one; exact up to 128 a day." },
 	{ .name = "quota",
-	    .remedy =
-		"Wait until there is room in your allowance again, send fewer messages, or ask your provider for a larger allowance.",
+	    .remedy = ALLOWANCE,
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
 	    QUOTA_FACT,
@@ -432,6 +443,7 @@ static const struct fact_def facts[] = {
 	    .compute = quota_compute_plan,
 	    .help = "The name of the plan." },
 	{ .name = "quota.used",
+	    .remedy = ALLOWANCE,
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_used,
@@ -440,6 +452,8 @@ static const struct fact_def facts[] = {
 		"How much of quota.limit is used, with what others hold that are under way, and "
 		"without this message." },
 	{ .name = "quota.warning",
+	    .remedy = ALLOWANCE,
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    QUOTA_FACT,
 	    .compute = quota_compute_warning,
@@ -462,6 +476,7 @@ static const struct fact_def facts[] = {
 	    .compute = quota_compute_recipients,
 	    .help = "Recipients that the plan allows a message; 0: any number." },
 	{ .name = "seen",
+	    .remedy = NEW_HERE,
 	    .type = VALUE_BOOL,
 	    .params = met_param,
 	    QUOTA_FACT,
@@ -469,6 +484,7 @@ static const struct fact_def facts[] = {
 	    .asks = volume_asks_seen,
 	    .help = "A message of this one was accepted before; no: it is the first." },
 	{ .name = "seen.first",
+	    .remedy = NEW_HERE,
 	    .type = VALUE_DURATION,
 	    .params = met_param,
 	    QUOTA_FACT,
@@ -476,8 +492,7 @@ static const struct fact_def facts[] = {
 	    .asks = volume_asks_seen,
 	    .help = "How long ago the first one was accepted; no value: never." },
 	{ .name = "surge",
-	    .remedy =
-		"Send more slowly. If it was not you who sent so much, somebody uses your account or your site: change the passwords.",
+	    .remedy = SLOWER,
 	    .type = VALUE_REAL,
 	    .params = who_param,
 	    QUOTA_FACT,
@@ -493,8 +508,8 @@ static const struct fact_def facts[] = {
 	    .asks = volume_asks_messages,
 	    .help = "The same in words: usual 3 to 9 an hour, now 240." },
 	{ .name = "unknown_share",
-	    .remedy =
-		"Clean your list of recipients: too many of the addresses that ${client.ip} tried do not exist.",
+	    .remedy = CLEAN,
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    .params = share_params,
 	    QUOTA_FACT,
@@ -504,6 +519,7 @@ static const struct fact_def facts[] = {
 	    .help = "Of 100 recipients that the MTA was asked for in the last 1m, 1h or 1d, how "
 		    "many it did not know; 0 while only few were asked for." },
 	{ .name = "unknown_share.surge",
+	    .remedy = CLEAN,
 	    .type = VALUE_REAL,
 	    .params = client_param,
 	    QUOTA_FACT,
@@ -512,6 +528,7 @@ static const struct fact_def facts[] = {
 	    .help = "How many times its own usual share that of the last hour is; 0: it is small, "
 		    "or not known." },
 	{ .name = "unknown_share.usual",
+	    .most = 100,
 	    .type = VALUE_NUMBER,
 	    .params = client_param,
 	    QUOTA_FACT,
@@ -540,6 +557,7 @@ static const struct fact_def facts[] = {
 	    .asks = volume_asks_upstream,
 	    .help = "Its limit that is nearest, less what is reserved." },
 	{ .name = "upstream.used",
+	    .remedy = "Nothing: your mail server tries again by itself.",
 	    .type = VALUE_NUMBER,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute_used,

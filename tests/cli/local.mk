@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/cli/test_explain \
 	tests/cli/test_forget \
 	tests/cli/test_fmt \
+	tests/cli/test_for_sender \
 	tests/cli/test_greylisting \
 	tests/cli/test_log \
 	tests/cli/test_promote \
@@ -29,6 +30,7 @@ tests_cli_test_digest_SOURCES = tests/cli/test_digest.c tests/post/server.c test
 tests_cli_test_explain_SOURCES = tests/cli/test_explain.c $(cli_run)
 tests_cli_test_forget_SOURCES = tests/cli/test_forget.c $(cli_run)
 tests_cli_test_fmt_SOURCES = tests/cli/test_fmt.c $(cli_run)
+tests_cli_test_for_sender_SOURCES = tests/cli/test_for_sender.c $(cli_run)
 tests_cli_test_greylisting_SOURCES = tests/cli/test_greylisting.c $(cli_run)
 tests_cli_test_log_SOURCES = tests/cli/test_log.c $(cli_run)
 tests_cli_test_promote_SOURCES = tests/cli/test_promote.c $(cli_run)

@@ -38,7 +38,7 @@ test_a_code_with_replies_of_our_own(void **state)
 	    "451  4.3.0   Local problem, try again later  failure: stage\n"
 	    "451  4.3.0   Local problem, try again later  failure: journal\n"
 	    "means     Something failed on this server");
-	run_has(r, "451  4.3.0   ... is not offered any more, try again\n");
+	run_has(r, "451  4.3.0   ... is not offered any more, try again  backend: away\n");
 }
 
 static void
@@ -51,6 +51,26 @@ test_a_text(void **state)
 	run_bare(r, "explain TOO BIG");
 	run_has(r, "552  5.3.4   The message is too big  limit: size\n");
 	run_has(r, "552  5.3.4   The message's header is too big  limit: header size\n");
+}
+
+/* One behind the other; and what a reply begins with says more than its text, if that is not known. */
+static void
+test_several_codes(void **state)
+{
+	struct run *r = *state;
+
+	run_bare(r, "explain 5.7.23 4.2.2");
+	run_has(r, "5.7.23  SPF says no\n");
+	run_has(r, "\n\n4.2.2  mailbox full\n");
+	assert_int_equal(r->code, 0);
+	run_bare(r, "explain 550 5.1.1 <b@example.org>: no such user");
+	run_has(r, "550  refused\n");
+	run_has(r, "5.1.1  no such mailbox\n");
+	run_bare(r, "explain 552 5.3.4 The message is too big");
+	run_has(r, "552  5.3.4   The message is too big  limit: size\n");
+	assert_null(strstr(r->out, "too big for the server"));
+	run_bare(r, "explain 5.7.23 4.99.99");
+	assert_int_equal(r->code, 1);
 }
 
 static void
@@ -120,6 +140,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_a_code_with_replies_of_our_own, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_a_text, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_several_codes, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_an_id_is_told_as_why_does, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_lists_all, run_setup, run_teardown),

@@ -1,5 +1,3 @@
-#include "cli/story.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +5,6 @@
 
 #include <cmocka.h>
 
-#include "cli/for_sender.h"
-#include "filters/vocabulary.h"
 #include "tests/cli/run.h"
 
 static struct journal_record
@@ -356,12 +352,17 @@ test_for_sender_without_facts(void **state)
 		    "    reply   550 5.1.1 SPF: not permitted\n\nThe mailbox does not exist.\n" },
 		{ "cccccc", "failure: dns", "tempfail", 451, "4.4.3",
 		    "our mail server asked for this message to be sent\n"
-		    "again later. That is no final refusal:\n" },
+		    "again later, as mail servers do by themselves. That is no final refusal:\n" },
 		{ "dddddd", "postern.conf:99", "reject", 550, "5.1.1",
 		    "- Check what stands before the @ of the recipient;" },
 		{ "eeeeee", "policy", "defer", 452, "4.5.3", "That is no refusal:\n" },
 		{ "ffffff", "delay", "left", 0, "",
-		    "your mail server ended this connection before ours\n" },
+		    "- Let your mail server wait for answers: five minutes is what RFC 5321 wants\n" },
+		{ "hhhhhh", "backend: away", "tempfail", 451, "4.3.0",
+		    "- Nothing: a mail server tries again by itself.\n" },
+		/* It went away from us, not from the client. */
+		{ "jjjjjj", "backend", "tempfail", 421, "",
+		    "    reply   451 4.3.0 The mail server behind is not available, try again later\n" },
 		{ "gggggg", "", "accept", 250, "", "our mail server took this message:\n" },
 	};
 	struct run *r = *state;
@@ -383,36 +384,50 @@ test_for_sender_without_facts(void **state)
 	}
 }
 
-/* Sentences, whose facts exist and are filled in by their names. */
+/* An administrator has a reply, or a line of somebody's log, and not an id. */
 static void
-test_remedies(void **state)
+test_whatever_is_pasted(void **state)
 {
-	struct arena *arena = arena_new(1 << 20);
-	struct config_vocabulary v = stage_vocabulary(arena);
-	struct journal_record record = run_record();
-	struct tale t;
-	size_t n = 0;
+	static const char *const words[] = {
+		"why K3F9X2",
+		"why [k3f9x2]",
+		"why '550 5.7.23 SPF: not permitted [k3f9x2]'",
+		"why 550 5.7.23 SPF: not permitted [k3f9x2]",
+		"why '<b@x>: host mx[192.0.2.9] said: 550 5.7.23 No [k3f9x2] (in reply to MAIL FROM)'",
+		"explain 550 5.7.23 SPF: not permitted [K3F9X2]",
+		NULL,
+	};
+	struct run *r = *state;
 
-	tale_open(&t, NULL, &record);
-	for (size_t i = 0; i < v.n; i++) {
-		for (size_t k = 0; k < v.part[i].n_facts; k++) {
-			const char *text = v.part[i].facts[k].remedy;
-
-			if (text == NULL)
-				continue;
-			n++;
-			assert_int_equal(text[strlen(text) - 1], '.');
-			for (const char *at = text; (at = strstr(at, "${")) != NULL; at++) {
-				struct str name = str_of(at + 2);
-
-				name = str_sub(name, 0, str_find(name, '}'));
-				assert_non_null(tale_fact(&t, name));
-			}
-		}
+	append(r);
+	for (size_t i = 0; words[i]; i++) {
+		run_cli(r, words[i]);
+		run_is(r, 0, story, "");
 	}
-	assert_true(n > 20);
-	tale_close(&t);
-	arena_free(&arena);
+	run_cli(r, "why hugo");
+	run_is(r, 2, "",
+	    "postern: \"hugo\" is no id; that is six letters and digits, as in brackets at the end of a reply\n");
+	run_cli(r, "why");
+	run_is(r, 2, "", NULL);
+}
+
+static void
+test_several(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+
+	append(r);
+	memcpy(record.id, "k3f9x3", 7);
+	run_append(r, &record);
+	run_cli(r, "why --for-sender k3f9x2 zzzzzz k3f9x3");
+	assert_int_equal(r->code, 1);
+	assert_ptr_equal(strstr(r->out, letter), r->out);
+	assert_ptr_equal(strstr(r->out, "\nOn 2026-01-31 12:00:00 UTC"), r->out + strlen(letter));
+	assert_non_null(strstr(r->err, "no entry \"zzzzzz\""));
+	run_cli(r, "why --json '[k3f9x2]' '550 no [k3f9x3]'");
+	run_has(r, "\n{\"id\":\"k3f9x3\",");
+	assert_int_equal(r->code, 0);
 }
 
 static void
@@ -442,7 +457,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_for_sender, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_for_sender_without_facts, run_setup, run_teardown),
-		cmocka_unit_test(test_remedies),
+		cmocka_unit_test_setup_teardown(test_whatever_is_pasted, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_several, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_none, run_setup, run_teardown),
 	};
 
