@@ -112,10 +112,12 @@ def lines(postern, state):
 @case
 def shared():
     "Who was seen at one posternd and comes back at the other is let in, and known at both"
-    with World(GREYLIST % "delay 1s;", n=2) as w:
+    with World(GREYLIST % "delay 3s;", n=2) as w:
         a, b = w.posterns
+        began = time.monotonic()
         assert code(a) == 451
-        assert code(b) == 451
+        # It is the same one, unless this machine has let the delay pass.
+        assert code(b) == 451 or time.monotonic() - began > 2
         play.until(lambda: code(b) == 250, "the delay")
         assert code(a, sender="other@example.net") == 250
         assert w.redis.keys() and all(k.startswith("postern:") for k in w.redis.keys()), w.redis.keys()
