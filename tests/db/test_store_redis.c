@@ -315,6 +315,7 @@ put_delivered(struct world *w, int64_t now)
 struct rows {
 	char text[4 * KEYS * STORE_KINDS][1 << 13];
 	size_t n;
+	int64_t now;
 };
 
 static bool
@@ -322,9 +323,13 @@ keep_row(void *owner, const struct store_row *row)
 {
 	struct rows *rows = owner;
 	struct buf b;
-	char *out = rows->text[rows->n++];
+	char *out = rows->text[rows->n];
 	size_t n = 0;
 
+	/* What is over Redis drops by its own clock, a second after it was touched. */
+	if (row->kind == STORE_DELIVERED && row->expires < rows->now)
+		return true;
+	rows->n++;
 	buf_init(&b, 1 << 13);
 	row_redis_print(row, &b);
 	n += (size_t)snprintf(out, 100, "%d %" PRId64 " ", row->kind,
@@ -357,10 +362,11 @@ read_rows(const struct store_backend *backend, struct store *store, struct rows 
 }
 
 static void
-same_rows(struct world *w)
+same_rows(struct world *w, int64_t now)
 {
 	struct rows *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b));
 
+	a->now = b->now = now;
 	read_rows(&store_sqlite, w->sqlite, a);
 	read_rows(&store_redis, w->shared, b);
 	assert_int_equal(a->n, b->n);
@@ -388,9 +394,9 @@ conforms(void **state)
 		make_question(w, &q);
 		put_to_both(w, &q, now, i);
 		if (i % 500 == 0)
-			same_rows(w);
+			same_rows(w, now);
 	}
-	same_rows(w);
+	same_rows(w, now);
 	for (size_t i = 0; i <= TAKE_RESET; i++)
 		assert_true(take_is_asked((enum take_what)i));
 }
@@ -407,14 +413,14 @@ conforms_when_busy(void **state)
 		q.add = (i % 7 == 0 ? INT64_C(1) << 33 : 1) + below(w, 300);
 		put_to_both(w, &q, T0 + i * INT64_C(47), i);
 	}
-	same_rows(w);
+	same_rows(w, T0);
 	/* Every hour of the week, and a second and third time: what is usual, and floods that do not become it. */
 	q.name = STR("usual");
 	for (int i = 0; i < 1500; i++) {
 		q.add = i % 97 == 0 ? 100000 : 1 + below(w, 300);
 		put_to_both(w, &q, T0 + i * INT64_C(1900), i);
 	}
-	same_rows(w);
+	same_rows(w, T0);
 }
 
 /* --- texts that no store of ours has written ------------------------------------------------------- */
@@ -496,7 +502,7 @@ read_only(void **state)
 		w->sqlite = written[0];
 		w->shared = written[1];
 	}
-	same_rows(w);
+	same_rows(w, T0);
 	store_redis.close(&redis);
 	store_sqlite.close(&sqlite);
 }
@@ -554,10 +560,10 @@ copies_both_ways(void **state)
 	}
 	assert_true(copy_all(w, true) > 5);
 	assert_true(copy_all(w, false) > 5);
-	same_rows(w);
+	same_rows(w, T0);
 	assert_int_equal(copy_all(w, true), 0);
 	assert_int_equal(copy_all(w, false), 0);
-	same_rows(w);
+	same_rows(w, T0);
 }
 
 struct listed {
