@@ -24,6 +24,8 @@ libpostern_a_SOURCES += \
 	db/journal_id.c db/journal_id.h \
 	db/journal_observed.c db/journal_observed.h \
 	db/journal_read.c \
+	db/journal_search.c db/journal_search.h \
+	db/journal_span.c \
 	db/journal_sums.c db/journal_sums.h \
 	db/journal_text.c db/journal_text.h \
 	db/journal_text_find.c \
