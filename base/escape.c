@@ -155,9 +155,10 @@ escape_csv(struct buf *b, struct str s)
 	char *text = xmalloc(size);
 
 	buf_addc(b, '"');
-	if (s.n > 0 && strchr("=+-@", s.p[0]))
-		buf_addc(b, '\'');
-	for (const char *p = escape_terminal(s, text, size); *p; p++) {
+	escape_terminal(s, text, size);
+	for (const char *p = text; *p; p++) {
+		if (strchr("=+-@", *p) && (p == text || p[-1] == ';'))
+			buf_addc(b, '\'');
 		if (*p == '"')
 			buf_addc(b, '"');
 		buf_addc(b, *p);

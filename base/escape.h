@@ -22,8 +22,8 @@ const char *escape_text(struct str s, char *out, size_t size);
  */
 const char *escape_terminal(struct str s, char *out, size_t size);
 /*
- * A cell of CSV (RFC 4180) with its quotes. Spreadsheets take what begins with = + - @ for a formula, so that gets an
- * apostrophe in front; controls are written as on a terminal. False when b ran over.
+ * A cell of CSV (RFC 4180) with its quotes. Spreadsheets take what begins with = + - @ for a formula, and some begin a
+ * cell behind a semicolon, so that gets an apostrophe in front; controls are written as on a terminal. False when b ran over.
  */
 bool escape_csv(struct buf *b, struct str s);
 /* For SMTP reply texts and header comments: printable ASCII only, the rest becomes '?'. */
