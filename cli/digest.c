@@ -18,6 +18,7 @@
 #include "post/submit.h"
 
 #define SHOWN_MAX 500    /* rows of a letter */
+#define LAST_LINES 1000  /* octets of what stands below them */
 #define LETTERS_MAX 5000 /* of a run */
 #define SEND_US 30000000 /* for one letter */
 #define ARENA_LIMIT SIZE_MAX
@@ -37,7 +38,7 @@ struct share {
 struct digest {
 	struct cli *cli;
 	struct config *config;
-	struct arena *arena;
+	struct arena *arena, *letter; /* letter: of one letter */
 	struct options options;
 	struct journal_span span;
 	int64_t now_ms;
@@ -85,7 +86,8 @@ share_out(struct digest *d, const struct refusal *refusal)
 	add_share(d, str_of(d->config->notify.postmaster), refusal);
 	if (domain.n > 0)
 		add_share(d, owner_find(conf->owners, conf->n_owners, domain, d->arena), refusal);
-	own = named_address(d->named, refusal->recipient);
+	/* Whoever writes to Alice@ and aLice@ does not have two letters sent to one mailbox. */
+	own = arena_lower(d->arena, named_address(d->named, refusal->recipient));
 	if (has_own_letter(d, own))
 		add_share(d, own, refusal);
 }
@@ -130,7 +132,7 @@ static void
 add_line(struct digest *d, struct buf *out, const char *label, struct str text)
 {
 	if (text.n > 0)
-		buf_printf(out, "   %-8s%s\n", label, letter_clean(d->arena, text).p);
+		buf_printf(out, "   %-8s%s\n", label, letter_clean(d->letter, text).p);
 }
 
 /* Whatever the recipient's name is, what is pasted allows something for it and does nothing else. */
@@ -141,7 +143,7 @@ add_command(struct digest *d, struct buf *out, const struct refusal *r)
 	struct buf word;
 
 	buf_init(&word, 4096);
-	buf_printf(out, "   %-8spostern allow %.*s", "Allow:", STR_ARG(r->id));
+	buf_printf(out, "   %-8spostern allow %s", "Allow:", r->id);
 	if (r->recipient.n > 0 && escape_shell(&word, r->recipient))
 		buf_printf(out, " --for %.*s", STR_ARG(buf_str(&word)));
 	buf_printf(out, " --until %" PRId64 "%c\n", hours % 24 ? hours : hours / 24,
@@ -153,7 +155,8 @@ static void
 add_link(struct digest *d, struct buf *out, const struct refusal *r)
 {
 	const struct config_digest *conf = &d->config->digest;
-	const struct ticket ticket = { r->id, r->recipient, (d->now_ms + conf->valid) / 1000 };
+	const struct ticket ticket = { str_of(r->id), r->recipient,
+		(d->now_ms + conf->valid) / 1000 };
 	struct buf text;
 
 	buf_init(&text, TICKET_MAX);
@@ -220,11 +223,31 @@ add_span(struct digest *d, struct buf *out)
 	    when_local(d->span.until_ms ? d->span.until_ms : d->now_ms, until));
 }
 
+/* As many as a letter has room for, whatever strangers made of their names; the number of them. */
+static size_t
+add_refusals(
+    struct digest *d, struct buf *out, const struct share *share, size_t n, bool to_postmaster)
+{
+	size_t shown = 0;
+	struct buf one;
+
+	buf_init(&one, LETTER_MAX);
+	for (; shown < n && shown < SHOWN_MAX; shown++) {
+		buf_clear(&one);
+		add_refusal(d, &one, &share[shown], to_postmaster);
+		if (out->n + one.n > LETTER_MAX - LAST_LINES)
+			break;
+		buf_add(out, buf_str(&one));
+	}
+	buf_free(&one);
+	return shown;
+}
+
 static void
 write_text(struct digest *d, const struct share *share, size_t n, struct buf *out)
 {
 	bool postmaster = str_eq(share->address, str_of(d->config->notify.postmaster));
-	size_t shown = n < SHOWN_MAX ? n : SHOWN_MAX;
+	size_t shown;
 
 	buf_printf(out, "This mail was refused by %s,\n", d->config->core.hostname);
 	add_span(d, out);
@@ -234,11 +257,10 @@ write_text(struct digest *d, const struct share *share, size_t n, struct buf *ou
 	if (!postmaster && !d->config->digest.link[0])
 		buf_add(out,
 		    STR("To have something let in, tell the postmaster what stands behind Allow.\n"));
-	for (size_t i = 0; i < shown; i++)
-		add_refusal(d, out, &share[i], postmaster);
+	shown = add_refusals(d, out, share, n, postmaster);
 	if (n > shown)
-		buf_printf(out, "\nAnd %zu more, which `postern log --verdict reject` lists.\n",
-		    n - shown);
+		buf_printf(out, "\nAnd %zu more%s.\n", n - shown,
+		    postmaster ? ", which `postern log --verdict reject` lists" : "");
 	if (postmaster && d->refusals.more > 0)
 		buf_printf(out, "\nToo many to be told apart: %" PRId64 " more were refused.\n",
 		    d->refusals.more);
@@ -264,7 +286,7 @@ print_json_one(struct digest *d, const struct share *share, bool first)
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
-	buf_printf(&b, "%s{\"id\":\"%.*s\",\"first\":\"%s\"", first ? "" : ",", STR_ARG(r->id),
+	buf_printf(&b, "%s{\"id\":\"%s\",\"first\":\"%s\"", first ? "" : ",", r->id,
 	    when_utc(r->first_ms, when));
 	buf_printf(&b,
 	    ",\"last\":\"%s\",\"times\":%" PRId64 ",\"from\":", when_utc(r->last_ms, when),
@@ -326,13 +348,14 @@ tell(struct digest *d, const struct share *share, size_t n)
 	write_text(d, share, n, &text);
 	letter.text = buf_str(&text);
 	letter.subject = arena_printf(
-	    d->arena, "%" PRId64 " refused by %s", sum_of(share, n), d->config->core.hostname);
+	    d->letter, "%" PRId64 " refused by %s", sum_of(share, n), d->config->core.hostname);
 	if (!d->options.send)
 		fprintf(d->cli->out, "To: %s\nSubject: %s\n\n%.*s\n", ESC(letter.to),
 		    letter.subject.p, STR_ARG(letter.text));
 	else if (!send_letter(d, &letter))
 		d->failed++;
 	buf_free(&text);
+	arena_reset(d->letter);
 }
 
 /* --- the subcommand ----------------------------------------------------------------------------- */
@@ -448,11 +471,13 @@ run(struct cli *cli, int argc, char **argv)
 	if (d.config == NULL)
 		return CLI_ERROR;
 	d.arena = arena_new(ARENA_LIMIT);
+	d.letter = arena_new(ARENA_LIMIT);
 	d.named = named_new(d.config->pseudonym);
 	if (fits(&d))
 		code = read_and_tell(&d);
 	free(d.share);
 	named_free(&d.named);
+	arena_free(&d.letter);
 	arena_free(&d.arena);
 	config_release(&d.config);
 	return code;

@@ -52,12 +52,29 @@ hash(const struct refusals *r, const struct refusal *row)
 static void
 keep(struct refusals *r, struct refusal *row)
 {
-	struct str *const part[] = { &row->id, &row->recipient, &row->sender, &row->client,
-		&row->reason, &row->rule };
+	struct str *const part[] = { &row->recipient, &row->sender, &row->client, &row->reason,
+		&row->rule };
 
 	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
 		*part[i] = arena_dup(r->arena, *part[i]);
+	row->room = row->reason.n;
 	r->row[r->n++] = *row;
+}
+
+/* Of thousands of one kind the last id and reason stay, in the memory of those before. */
+static void
+renew(struct refusals *r, struct refusal *known, const struct refusal *row)
+{
+	known->times += row->times;
+	known->last_ms = row->last_ms;
+	memcpy(known->id, row->id, sizeof(known->id));
+	if (row->reason.n > known->room) {
+		known->reason = arena_dup(r->arena, row->reason);
+		known->room = row->reason.n;
+	} else {
+		memcpy((char *)known->reason.p, row->reason.p, row->reason.n);
+		known->reason.n = row->reason.n;
+	}
 }
 
 static void
@@ -70,10 +87,7 @@ add(struct refusals *r, struct refusal row)
 
 		if (!same(known, &row))
 			continue;
-		known->times += row.times;
-		known->last_ms = row.last_ms;
-		known->id = arena_dup(r->arena, row.id);
-		known->reason = arena_dup(r->arena, row.reason);
+		renew(r, known, &row);
 		return;
 	}
 	if (r->n == REFUSALS_MAX) {
@@ -105,7 +119,6 @@ on_row(void *owner, const struct journal_record *r)
 	struct reading *x = owner;
 	bool reject = strcmp(r->verdict, "reject") == 0;
 	struct refusal row = {
-		.id = str_of(r->id),
 		.sender = cut(r->sender),
 		.first_ms = r->time_ms,
 		.last_ms = r->time_ms,
@@ -115,6 +128,7 @@ on_row(void *owner, const struct journal_record *r)
 
 	if (!reject && !(x->all && strcmp(r->verdict, "tempfail") == 0))
 		return true;
+	str_copy(str_of(r->id), row.id, sizeof(row.id));
 	row.client = r->client_name.n > 0
 	    ? arena_printf(
 		  x->json, "%.*s %.*s", STR_ARG(cut(r->client_ip)), STR_ARG(cut(r->client_name)))

@@ -11,9 +11,10 @@
 #define REFUSALS_MAX 20000
 
 struct refusal {
-	struct str id; /* of the last one */
+	char id[8]; /* of the last one */
 	struct str recipient, sender, client, reason,
-	    rule; /* as strangers wrote them; recipient empty: none yet */
+	    rule;    /* as strangers wrote them; recipient empty: none yet */
+	size_t room; /* private: octets there are for a reason */
 	int64_t first_ms, last_ms;
 	int64_t times;
 };

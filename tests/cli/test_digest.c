@@ -122,15 +122,17 @@ test_others(void **state)
 	    "digest { recipients in ours; domains \"domains\" }\n");
 	refused(r, "[\"alice@example.org\",\"bob@example.com\"]", 0);
 	refused(r, "[\"carol@example.com\"]", 0);
+	refused(r, "[\"aLICE@Example.org\"]", 0);
 	refused(r, "[\"strange name@example.org\"]", 0);
 	refused(r, "[]", 0);
 	digest(r, SPAN);
 	run_is(r, CLI_FOUND, NULL, "");
 	assert_int_equal(letters_to(r, "postmaster@example.org"), 1);
 	assert_int_equal(letters_to(r, "alice@example.org"), 1);
+	assert_int_equal(letters_to(r, "aLICE@Example.org"), 0);
 	assert_int_equal(letters_to(r, "boss@example.com"), 1);
 	assert_int_equal(letters_to(r, "bob@example.com"), 0);
-	run_has(r, "To: postmaster@example.org\nSubject: 5 refused");
+	run_has(r, "To: postmaster@example.org\nSubject: 6 refused");
 	run_has(r, "To: boss@example.com\nSubject: 2 refused");
 	/* of these only who is named */
 	digest(r, SPAN " --to boss@example.com --to bob@example.com");
@@ -141,6 +143,59 @@ test_others(void **state)
 	run_has(r, "To: bob@example.com\nSubject: 1 refused");
 	run_has(r, "To have something let in, tell the postmaster what stands behind Allow.\n");
 	assert_null(strstr(r->out, "Rule:"));
+}
+
+/* However long strangers make their names, a letter ends between two refusals, and says how many it lacks. */
+static void
+test_long(void **state)
+{
+	static char name[500];
+	struct run *r = *state;
+	struct journal_record long_names = run_record();
+	char last[100];
+	int shown = 0;
+
+	configure(r, "");
+	memset(name, '\xff', sizeof(name));
+	long_names.sender = long_names.client_name = (struct str){ name, sizeof(name) };
+	for (int i = 0; i < 300; i++) {
+		name[0] = (char)('a' + i / 20);
+		name[1] = (char)('a' + i % 20);
+		long_names.serial = 0;
+		long_names.id[0] = '\0';
+		run_append(r, &long_names);
+	}
+	digest(r, SPAN);
+	run_is(r, CLI_FOUND, NULL, "");
+	assert_in_range(strlen(r->out), 1000000, 1100000);
+	for (const char *p = r->out; (p = strstr(p, "\n   Allow:  postern allow ")) != NULL; p++)
+		shown++;
+	assert_in_range(shown, 200, 299);
+	snprintf(last, sizeof(last),
+	    " --until 7d\n\nAnd %d more, which `postern log --verdict reject` lists.\n\n",
+	    300 - shown);
+	assert_string_equal(r->out + strlen(r->out) - strlen(last), last);
+}
+
+/* Of many of one kind the last one's id and reason are told, longer or shorter than those before. */
+static void
+test_renewed(void **state)
+{
+	static const char *const texts[] = { "no", "no, and no again", "not", "no, and no more" };
+	struct run *r = *state;
+	struct journal_record record = run_record();
+
+	configure(r, "");
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(record.id, sizeof(record.id), "aaaaa%zu", i);
+		record.serial = 0;
+		record.text = str_of(texts[i]);
+		run_append(r, &record);
+	}
+	digest(r, SPAN);
+	run_has(r, ", 4 times since ");
+	run_has(r, "   Reason: 550 5.7.23 no, and no more\n");
+	run_has(r, "   Allow:  postern allow aaaaa3 --until 7d\n");
 }
 
 /* What strangers wrote ends no line, obeys no terminal, and is no command. */
@@ -280,6 +335,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_postmaster, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_others, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_long, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_renewed, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_strangers, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_links, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
