@@ -182,7 +182,7 @@ set_option(struct arguments *a, const struct cli_option *option, void *into, con
 	}
 }
 
-/* "-w": of a switch. */
+/* "-w", or "-n value". */
 static bool
 short_option(struct arguments *a, const char *argument)
 {
@@ -191,7 +191,8 @@ short_option(struct arguments *a, const char *argument)
 
 		if (option->letter == '\0' || argument[1] != option->letter || argument[2] != '\0')
 			continue;
-		set_option(a, option, a->into, NULL);
+		set_option(a, option, a->into,
+		    option->kind != OPTION_SWITCH && *a->next ? *a->next++ : NULL);
 		return true;
 	}
 	return false;
@@ -505,16 +506,17 @@ cli_store_close(struct cli_store *store)
 
 /* --- the program -------------------------------------------------------------------------------- */
 
-static void
-look_at_terminal(struct cli *cli)
+void
+cli_look_at_terminal(struct cli *cli)
 {
-	const char *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize size;
 	int fd = fileno(cli->out);
 
 	if (fd < 0 || !isatty(fd))
 		return;
-	cli->color = no_color == NULL || no_color[0] == '\0';
+	cli->dumb = term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0;
+	cli->color = !cli->dumb && (no_color == NULL || no_color[0] == '\0');
 	cli->width = 80;
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
 		cli->width = size.ws_col;
@@ -559,7 +561,7 @@ cli_main(int argc, char **argv, FILE *out, FILE *err)
 	const struct command *command;
 	int at, code;
 
-	look_at_terminal(&cli);
+	cli_look_at_terminal(&cli);
 	if (argc < 2) {
 		print_help(err);
 		return CLI_ERROR;

@@ -28,7 +28,8 @@ struct cli {
 	const char *database; /* the folder; NULL: the configuration's */
 	bool json;
 	bool utc;     /* times are read and shown in UTC, not in the local zone */
-	bool color;   /* out is a terminal, and NO_COLOR is not set */
+	bool dumb;    /* out is a terminal that can only print (TERM=dumb) */
+	bool color;   /* out is another terminal, and NO_COLOR is not set */
 	size_t width; /* of the terminal; 0: out is none, lines are as long as they get */
 	int code;     /* to end with, when cli_options() says so */
 };
@@ -68,6 +69,8 @@ extern const struct command command_allow, command_backends, command_block, comm
     command_log, command_promote, command_demote, command_quota, command_replay, command_stats,
     command_store, command_test, command_why;
 
+/* Whether out is a terminal, of which kind and how wide: it may be another width later. */
+void cli_look_at_terminal(struct cli *cli);
 /* The whole program. out and err are not closed. */
 int cli_main(int argc, char **argv, FILE *out, FILE *err);
 

@@ -7,6 +7,7 @@ libpostern_a_SOURCES += \
 	cli/check_cost.c cli/check_cost.h \
 	cli/check_hits.c cli/check_hits.h \
 	cli/cli.c cli/cli.h \
+	cli/columns.c cli/columns.h \
 	cli/digest.c \
 	cli/entry_id.c cli/entry_id.h \
 	cli/evidence.c cli/evidence.h \
@@ -17,6 +18,7 @@ libpostern_a_SOURCES += \
 	cli/fmt.c \
 	cli/greylisting.c \
 	cli/impact.c cli/impact.h \
+	cli/listing.c cli/listing.h \
 	cli/lists.c \
 	cli/log.c \
 	cli/named.c cli/named.h \

@@ -1,26 +1,23 @@
-#include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/die.h"
 #include "base/escape.h"
 #include "cli/cli.h"
+#include "cli/listing.h"
 #include "cli/pager.h"
 #include "cli/print.h"
 #include "cli/pseudonyms.h"
 #include "cli/verify.h"
-#include "cli/when.h"
 
 /* How often --follow looks whether there is something new: a look costs some microseconds. */
-#define POLL_US 200000
+#define POLL_MS 200
+/* Looks after which a journal that is not there is told of. */
+#define PATIENCE 25
 
 /* Entries that --follow begins with when nothing else is said, as tail(1) does. */
 #define FOLLOW_LAST 10
-
-/* The columns of text are as wide as the first so many entries need, within bounds. */
-#define MEASURED 200
-#define WIDEST 40
 
 struct options {
 	const char *since, *until, *verdict, *from, *to, *account, *subject, *ip, *rule, *text,
@@ -28,295 +25,46 @@ struct options {
 	bool observed, follow, verify, group, csv, no_pager;
 };
 
-/* Entries that --group keeps in memory. */
-#define GROUPED_MOST 100000
-
-static const char *const verdicts[] = { "accept", "tempfail", "reject", "defer", "left", "change" };
-#define N_VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
-
-struct listing {
-	struct cli *cli;
-	struct journal_record *first[MEASURED]; /* waiting until the widths are known */
-	size_t n;
-	bool measured;
-	size_t client, sender, recipients; /* widths */
-	int64_t shown, serial;             /* how many; the newest of them */
-	int64_t verdicts[N_VERDICTS], first_ms, last_ms;
-	bool csv;
-	bool group;
-	struct journal_record **kept; /* group: all, in their order */
-	size_t n_kept, cap;
-};
-
-/* --- one entry a line --------------------------------------------------------------------------- */
-
-static struct str
-sender_of(const struct journal_record *r)
-{
-	if (r->sender.n > 0)
-		return r->sender;
-	if (strcmp(r->step, "connect") == 0 || strcmp(r->step, "helo") == 0)
-		return STR("-");
-	return STR("<>");
-}
-
-static struct str
-recipients_of(const struct journal_record *r, struct buf *b)
-{
-	print_recipients(r, b);
-	return b->n > 0 ? buf_str(b) : STR("-");
-}
-
-static void
-print_entry_on(struct line *on, struct listing *l, const struct journal_record *r)
-{
-	struct line line = *on;
-	char code[16], times[40], time[WHEN_SIZE];
-	struct buf recipients;
-
-	buf_init(&recipients, 1 << 16);
-	snprintf(code, sizeof(code), "%d", r->code);
-	line_cell(&line, str_of(when_local(r->time_ms, time)), 19, COLOR_DIM);
-	line_cell(&line, str_of(r->id), 6, COLOR_NONE);
-	line_cell(&line, str_of(r->verdict), 8, print_verdict_color(r->verdict));
-	line_cell(&line, str_of(code), 3, COLOR_NONE);
-	line_cell(&line, str_of(r->step), 7, COLOR_NONE);
-	line_cell(&line, r->client_ip, l->client, COLOR_NONE);
-	line_cut_cell(&line, sender_of(r), l->sender, COLOR_NONE);
-	line_cut_cell(&line, recipients_of(r, &recipients), l->recipients, COLOR_NONE);
-	if (r->text.n > 0)
-		line_cell(&line, r->text, 0, COLOR_NONE);
-	if (r->times > 1) {
-		snprintf(times, sizeof(times), "(%" PRId64 " times)", r->times);
-		line_cell(&line, str_of(times), 0, COLOR_BOLD);
-	}
-	if (r->rule.n > 0)
-		line_cell(&line, r->rule, 0, COLOR_DIM);
-	if (r->observed.n > 0) {
-		line_add(&line, "observed: ", COLOR_DIM);
-		line_cell(&line, r->observed, 0, COLOR_DIM);
-	}
-	if (r->subject.n > 0) {
-		line_add(&line, "subject: ", COLOR_DIM);
-		line_cell(&line, r->subject, 0, COLOR_DIM);
-	}
-	line_end(&line);
-	*on = line;
-	buf_free(&recipients);
-}
-
-static void
-print_entry(struct listing *l, const struct journal_record *r)
-{
-	struct line line = { l->cli };
-
-	print_entry_on(&line, l, r);
-}
-
-static void
-widen(size_t *width, struct str text, size_t most)
-{
-	size_t n = print_width(text);
-
-	n = n < most ? n : most;
-	*width = n > *width ? n : *width;
-}
-
-static void
-measure(struct listing *l, struct journal_record *const *record, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct buf recipients;
-
-		buf_init(&recipients, 1 << 16);
-		widen(&l->client, record[i]->client_ip, IP_TEXT_SIZE);
-		widen(&l->sender, sender_of(record[i]), WIDEST);
-		widen(&l->recipients, recipients_of(record[i], &recipients), WIDEST);
-		buf_free(&recipients);
-	}
-}
-
-/* Prints what was held back for the widths. */
-static void
-print_first(struct listing *l)
-{
-	measure(l, l->first, l->n);
-	for (size_t i = 0; i < l->n; i++) {
-		print_entry(l, l->first[i]);
-		free(l->first[i]);
-	}
-	l->n = 0;
-	l->measured = true;
-}
-
-static void
-count(struct listing *l, const struct journal_record *r)
-{
-	l->shown++;
-	l->serial = r->serial;
-	l->first_ms = l->first_ms ? l->first_ms : r->time_ms;
-	l->last_ms = r->time_ms;
-	for (size_t i = 0; i < N_VERDICTS; i++)
-		l->verdicts[i] +=
-		    strcmp(r->verdict, verdicts[i]) == 0 ? (r->times > 1 ? r->times : 1) : 0;
-}
-
-static void
-keep(struct listing *l, const struct journal_record *r)
-{
-	if (l->n_kept == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 256;
-		l->kept = xrealloc(l->kept, l->cap * sizeof(*l->kept));
-	}
-	l->kept[l->n_kept++] = journal_record_copy(r);
-}
-
-static bool
-show(void *owner, const struct journal_record *r)
-{
-	struct listing *l = owner;
-
-	if (l->group && l->n_kept == GROUPED_MOST)
-		return false;
-	count(l, r);
-	if (l->group) {
-		keep(l, r);
-	} else if (l->cli->json) {
-		print_record_json(l->cli, r, false);
-	} else if (l->csv) {
-		print_record_csv(l->cli, r);
-	} else if (l->measured) {
-		print_entry(l, r);
-	} else {
-		l->first[l->n++] = journal_record_copy(r);
-		if (l->n == MEASURED)
-			print_first(l);
-	}
-	return !ferror(l->cli->out);
-}
-
-/* --- sessions --------------------------------------------------------------------------------- */
-
-/* Those of one session stand together, where its first stands. */
-static int
-by_session(const void *a, const void *b)
-{
-	const struct journal_record *const *x = a, *const *y = b;
-	int order = str_cmp((*x)->session, (*y)->session);
-
-	return order ? order : ((*x)->serial > (*y)->serial) - ((*x)->serial < (*y)->serial);
-}
-
-struct group {
-	struct journal_record **entry;
-	size_t n;
-};
-
-static int
-by_first(const void *a, const void *b)
-{
-	const struct group *x = a, *y = b;
-
-	return ((*x->entry)->serial > (*y->entry)->serial) -
-	    ((*x->entry)->serial < (*y->entry)->serial);
-}
-
-static void
-print_session(struct listing *l, const struct group *group)
-{
-	const struct journal_record *first = group->entry[0];
-	struct line line = { l->cli };
-	char text[64], time[WHEN_SIZE];
-
-	line_cell(&line, str_of(when_local(first->time_ms, time)), 19, COLOR_BOLD);
-	line_cell(&line, first->client_ip, 0, COLOR_BOLD);
-	if (first->client_name.n > 0)
-		line_cell(&line, first->client_name, 0, COLOR_NONE);
-	if (first->helo.n > 0) {
-		line_add(&line, "helo ", COLOR_DIM);
-		line_cell(&line, first->helo, 0, COLOR_NONE);
-	}
-	snprintf(text, sizeof(text), "%zu entr%s", group->n, group->n == 1 ? "y" : "ies");
-	line_cell(&line, str_of(text), 0, COLOR_DIM);
-	if (first->session.n > 0) {
-		line_add(&line, "session ", COLOR_DIM);
-		line_cell(&line, first->session, 0, COLOR_DIM);
-	}
-	line_end(&line);
-	for (size_t i = 0; i < group->n; i++) {
-		line_add(&line, "  ", COLOR_NONE);
-		print_entry_on(&line, l, group->entry[i]);
-	}
-}
-
-static void
-print_groups(struct listing *l)
-{
-	struct group *group = xcalloc(l->n_kept + 1, sizeof(*group));
-	size_t n = 0;
-
-	if (l->n_kept == 0) {
-		free(group);
-		return;
-	}
-	measure(l, l->kept, l->n_kept);
-	qsort(l->kept, l->n_kept, sizeof(*l->kept), by_session);
-	for (size_t i = 0; i < l->n_kept; i++) {
-		/* Floods that were counted belong to no session. */
-		bool same = n > 0 && l->kept[i]->session.n > 0 &&
-		    str_eq(l->kept[i]->session, group[n - 1].entry[0]->session);
-
-		if (!same)
-			group[n++].entry = &l->kept[i];
-		group[n - 1].n++;
-	}
-	qsort(group, n, sizeof(*group), by_first);
-	for (size_t i = 0; i < n; i++)
-		print_session(l, &group[i]);
-	if (l->n_kept == GROUPED_MOST)
-		cli_fail(l->cli,
-		    "only the first %d entries are shown: narrow it with --since, or --last",
-		    GROUPED_MOST);
-	for (size_t i = 0; i < l->n_kept; i++)
-		free(l->kept[i]);
-	free(l->kept);
-	free(group);
-}
-
-/* One line about all, for a person who looks at it. */
-static void
-print_summary(struct listing *l)
-{
-	struct line line = { l->cli };
-	char text[64], since[WHEN_SIZE], until[WHEN_SIZE];
-
-	snprintf(text, sizeof(text), "%" PRId64 " entr%s:", l->shown, l->shown == 1 ? "y" : "ies");
-	line_cell(&line, str_of(text), 0, COLOR_BOLD);
-	for (size_t i = 0; i < N_VERDICTS; i++) {
-		if (l->verdicts[i] == 0)
-			continue;
-		snprintf(text, sizeof(text), "%" PRId64 " %s", l->verdicts[i], verdicts[i]);
-		line_cell(&line, str_of(text), 0, print_verdict_color(verdicts[i]));
-	}
-	line_add(&line, "from ", COLOR_DIM);
-	line_add(&line, when_local(l->first_ms, since), COLOR_DIM);
-	line_add(&line, " to ", COLOR_DIM);
-	line_add(&line, when_local(l->last_ms, until), COLOR_DIM);
-	line_end(&line);
-}
-
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static bool
 read_once(struct listing *l, struct journal *journal, const struct journal_filter *filter)
 {
 	struct err e;
-	bool ok = journal_read(journal, filter, show, l, &e);
+	bool ok = journal_read(journal, filter, listing_show, l, &e);
 
-	print_first(l);
+	listing_flush(l);
 	if (!ok)
 		cli_fail(l->cli, "%s", e.text);
 	return ok && fflush(l->cli->out) == 0;
+}
+
+/* False: nobody reads any more what we would print. */
+static bool
+wait_a_while(struct cli *cli)
+{
+	struct pollfd out = { .fd = fileno(cli->out) };
+
+	return poll(&out, 1, POLL_MS) == 0;
+}
+
+/* A journal was moved away: another one is made when posternd starts. */
+static bool
+wait_for_another(struct listing *l, struct journal **journal)
+{
+	char *path = cli_database(l->cli, "journal.db");
+	bool waiting = path != NULL;
+	struct err e;
+
+	journal_close(journal);
+	for (int tries = 0; waiting && (*journal = journal_open_read(path, &e)) == NULL; tries++) {
+		if (tries == PATIENCE)
+			cli_fail(l->cli, "%s", e.text);
+		waiting = wait_a_while(l->cli);
+	}
+	free(path);
+	l->serial = 0;
+	return waiting;
 }
 
 /*
@@ -333,22 +81,22 @@ follow(struct listing *l, struct journal **journal, struct journal_filter *filte
 	for (;;) {
 		int64_t version = journal_version(*journal), newest;
 
-		if (version == seen && journal_in_place(*journal)) {
-			usleep(POLL_US);
-			continue;
-		}
 		if (!journal_in_place(*journal)) {
-			/* A journal made anew: all of it is new. */
-			journal_close(journal);
-			*journal = cli_journal(l->cli);
-			if (*journal == NULL)
+			if (!wait_for_another(l, journal))
 				return false;
+			/* All of it is new. */
 			filter->after_serial = 0;
 			seen = -1;
 			continue;
 		}
+		if (version == seen) {
+			if (!wait_a_while(l->cli))
+				return false;
+			continue;
+		}
 		seen = version;
 		newest = journal_newest(*journal);
+		cli_look_at_terminal(l->cli);
 		if (!read_once(l, *journal, filter))
 			return false;
 		filter->after_serial = newest > l->serial ? newest : l->serial;
@@ -377,9 +125,10 @@ static const struct cli_option rows[] = {
 	    "anywhere: addresses, account, subject, text, rule, client's name, helo" },
 	{ "observed", OPTION_SWITCH, offsetof(struct options, observed), NULL,
 	    "only what a rule that is observed would have refused" },
-	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N" },
+	{ "last", OPTION_TEXT, offsetof(struct options, last), "N", "only the newest N (-n N)",
+	    'n' },
 	{ "follow", OPTION_SWITCH, offsetof(struct options, follow), NULL,
-	    "go on with what comes; begins with the last 10 if nothing else is said" },
+	    "go on with what comes (-f); begins with the last 10 if no more is said", 'f' },
 	{ "group", OPTION_SWITCH, offsetof(struct options, group), NULL,
 	    "those of one session together" },
 	{ "csv", OPTION_SWITCH, offsetof(struct options, csv), NULL,
@@ -396,11 +145,8 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	uint64_t last = 0;
 	struct err e;
 	struct cidr network;
-	bool known = o->verdict == NULL;
 
-	for (size_t i = 0; i < N_VERDICTS && !known; i++)
-		known = strcmp(o->verdict, verdicts[i]) == 0;
-	if (!known)
+	if (o->verdict && !listing_knows(o->verdict))
 		return cli_fail(cli,
 			   "--verdict: \"%s\" is none; write accept, tempfail, reject, defer, left or change",
 			   ESC(str_of(o->verdict))) == CLI_FOUND;
@@ -481,34 +227,38 @@ fits_together(struct cli *cli, const struct options *o)
 	return true;
 }
 
+static enum listing_form
+form_of(const struct cli *cli, const struct options *o)
+{
+	return cli->json ? LISTING_JSON
+	    : o->csv     ? LISTING_CSV
+	    : o->group   ? LISTING_GROUPS
+			 : LISTING_LINES;
+}
+
 static int
 list(struct cli *cli, const struct options *o, struct journal **journal,
     struct journal_filter *filter)
 {
-	struct listing *listing = xcalloc(1, sizeof(*listing));
+	struct listing listing = { .cli = cli, .form = form_of(cli, o) };
 	bool people = !cli->json && !o->csv && !o->follow, ok;
 	struct pager pager = { 0 };
-	int code;
 
-	listing->cli = cli;
-	listing->csv = o->csv;
-	listing->group = o->group;
+	listing.summed = people && cli->width > 0;
 	if (people && !o->no_pager)
 		pager_begin(&pager, cli);
 	if (o->csv)
 		print_csv_head(cli);
-	ok = read_once(listing, *journal, filter);
+	ok = read_once(&listing, *journal, filter);
 	if (ok && o->follow) {
-		filter->after_serial = listing->serial;
-		ok = follow(listing, journal, filter);
+		filter->after_serial = listing.serial;
+		ok = follow(&listing, journal, filter);
 	}
-	print_groups(listing);
-	if (people && cli->width > 0 && listing->shown > 0)
-		print_summary(listing);
+	listing_end(&listing);
 	pager_end(&pager, cli);
-	code = listing->shown > 0 ? CLI_FOUND : CLI_NOTHING;
-	free(listing);
-	return ok ? code : CLI_ERROR;
+	if (!ok)
+		return CLI_ERROR;
+	return listing.shown > 0 ? CLI_FOUND : CLI_NOTHING;
 }
 
 /* Nobody wonders for long where the subjects are. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/escape.h"
+#include "cli/columns.h"
 #include "cli/when.h"
 #include "db/json.h"
 
@@ -12,60 +13,10 @@
 
 /* --- lines -------------------------------------------------------------------------------------- */
 
-/* Octets of the first `columns` characters. */
-static size_t
-prefix(const char *text, size_t columns)
-{
-	size_t n = 0;
-
-	while (text[n] && columns > 0) {
-		n++;
-		while (((unsigned char)text[n] & 0xc0) == 0x80)
-			n++;
-		columns--;
-	}
-	return n;
-}
-
-static size_t
-columns(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
-/*
- * Double quotes, which a log line must have escaped, are themselves in a cell. A backslash of the
- * text became \x5c, so that \x22 can only have been a quote.
- */
 static const char *
 escaped(struct str text, char out[CELL_MAX])
 {
-	char *to = out;
-
-	escape_terminal(text, out, CELL_MAX);
-	for (const char *from = out; *from; to++) {
-		bool quote = strncmp(from, "\\x22", 4) == 0;
-
-		*to = quote ? '"' : *from;
-		from += quote ? 4 : 1;
-	}
-	*to = '\0';
-	return out;
-}
-
-/* Of a part of it. */
-static size_t
-print_columns(struct str part)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < part.n; i++)
-		n += ((unsigned char)part.p[i] & 0xc0) != 0x80;
-	return n;
+	return escape_terminal(text, out, CELL_MAX);
 }
 
 size_t
@@ -73,7 +24,7 @@ print_width(struct str text)
 {
 	char cell[CELL_MAX];
 
-	return columns(escaped(text, cell));
+	return columns_of(str_of(escaped(text, cell)));
 }
 
 /* Prints escaped text, as much as the terminal has room for. */
@@ -90,7 +41,7 @@ add(struct line *line, const char *text, enum color color)
 		size_t left = width > line->used ? width - line->used : 0;
 
 		blanks = blanks < left ? blanks : left;
-		n = prefix(text, left - blanks);
+		n = columns_fit(str_of(text), left - blanks);
 	}
 	if (n == 0 && blanks == 0)
 		return;
@@ -99,13 +50,13 @@ add(struct line *line, const char *text, enum color color)
 	fputs(codes[color], out);
 	fwrite(text, 1, n, out);
 	fputs(color == COLOR_NONE ? "" : "\033[0m", out);
-	line->used += blanks + columns(text);
+	line->used += blanks + columns_of(str_of(text));
 }
 
 static void
 cell(struct line *line, const char *text, size_t width, enum color color)
 {
-	size_t used = columns(text);
+	size_t used = columns_of(str_of(text));
 
 	add(line, text, color);
 	line->owed += (used < width ? width - used : 0) + 2;
@@ -125,8 +76,8 @@ line_cut_cell(struct line *line, struct str text, size_t width, enum color color
 	char shown[CELL_MAX];
 
 	escaped(text, shown);
-	if (line->cli->width > 0 && columns(shown) > width) {
-		size_t n = prefix(shown, width > 2 ? width - 2 : 0);
+	if (line->cli->width > 0 && columns_of(str_of(shown)) > width) {
+		size_t n = columns_fit(str_of(shown), width > 2 ? width - 2 : 0);
 
 		memcpy(shown + n, "..", 3);
 	}
@@ -161,7 +112,7 @@ line_prose(struct line *line, size_t indent, enum color color, struct str text)
 	size_t n = 0, used = line->used + line->owed;
 
 	while (str_pop(&rest, ' ', &word)) {
-		size_t more = print_columns(word);
+		size_t more = columns_of(word);
 
 		if (n > 0 && used + 1 + more > width) {
 			run[n] = '\0';
@@ -185,7 +136,7 @@ void
 print_prose(struct cli *cli, const struct prose *how, struct str text)
 {
 	struct line line = { cli };
-	size_t used = how->label ? columns(how->label) : 0;
+	size_t used = columns_of(str_of(how->label));
 
 	add(&line, how->label ? how->label : "", how->label_color);
 	line.owed = how->indent > used ? how->indent - used : 0;

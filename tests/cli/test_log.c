@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "cli/pager.h"
 #include "db/json.h"
 #include "tests/cli/run.h"
 
@@ -72,6 +73,19 @@ test_lines(void **state)
 	run_is(r, 0, all, "");
 }
 
+/* Quotes and backslashes stay what they are. */
+static void
+test_backslashes(void **state)
+{
+	struct run *r = *state;
+	struct journal_record record = run_record();
+
+	record.text = STR("say \\x22no\\x22 \"twice\"");
+	run_append(r, &record);
+	run_cli(r, "log");
+	run_has(r, "  say \\x22no\\x22 \"twice\"  postern.conf:12\n");
+}
+
 /* A flood that is one entry. */
 static void
 test_times(void **state)
@@ -109,6 +123,7 @@ static const struct filtered filters[] = {
 	{ "log --text invoice", "c" },
 	{ "log --subject example.net", "" },
 	{ "log --last 2", "bc" },
+	{ "log -n 2", "bc" },
 	{ "log --last 1 --verdict reject", "a" },
 	{ "log --verdict accept --from nobody", "" },
 };
@@ -282,6 +297,7 @@ test_terminal(void **state)
 
 	fill(r);
 	unsetenv("NO_COLOR");
+	setenv("TERM", "xterm", 1);
 	setenv("PAGER", "cat", 1);
 	on_terminal(r, 200, shown, sizeof(shown));
 	assert_non_null(strstr(shown, "\033[31mreject\033[0m"));
@@ -301,8 +317,112 @@ test_terminal(void **state)
 	assert_non_null(strstr(shown,
 	    "\r\n| 3 entries:  1 accept  1 tempfail  1 reject  from 2026-01-31 12:00:00 to "
 	    "2026-01-31 14:00:00\r\nleft\r\n"));
-	unsetenv("PAGER");
+	/* One that can only print gets neither. */
 	unsetenv("NO_COLOR");
+	setenv("TERM", "dumb", 1);
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_null(strchr(shown, '\033'));
+	assert_memory_equal(shown, "2026-01-31 12:00:00  aaaaaa  ", 29);
+	setenv("TERM", "xterm", 1);
+	unsetenv("PAGER");
+}
+
+/* What less is told: its user's own ways, and that colours are let through. */
+static void
+test_less(void **state)
+{
+	struct run *r = *state;
+	char shown[4000];
+
+	fill(r);
+	setenv("TERM", "xterm", 1);
+	setenv("PAGER", "cat >/dev/null; echo \"$LESS\"", 1);
+	unsetenv("LESS");
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_string_equal(shown, "FRX\r\n");
+	setenv("LESS", "-iM", 1);
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_string_equal(shown, "-R -iM\r\n");
+	unsetenv("LESS");
+	/* Blanks are no pager. */
+	setenv("PAGER", "  ", 1);
+	on_terminal(r, 200, shown, sizeof(shown));
+	assert_non_null(strstr(shown, "aaaaaa"));
+	unsetenv("PAGER");
+}
+
+/* Ctrl-C reaches all that run in a terminal; the pager, which may go on, is waited for. */
+static void
+test_interrupted(void **state)
+{
+	struct run *r = *state;
+	char shown[4000];
+	int status;
+	pid_t pid;
+
+	fill(r);
+	setenv("TERM", "xterm", 1);
+	setenv("PAGER", "kill -INT $PPID; cat", 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		on_terminal(r, 200, shown, sizeof(shown));
+		_exit(strstr(shown, "3 entries:") ? 7 : 8);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+	unsetenv("PAGER");
+}
+
+/* A pager that is left ends a search that has found nothing to print yet. */
+static void
+test_pager_left(void **state)
+{
+	struct cli cli = { .out = stdout, .err = stderr, .width = 80 };
+	struct pager pager;
+	int status;
+	pid_t pid;
+
+	setenv("PAGER", "true", 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pager_begin(&pager, &cli);
+		sleep(60);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGPIPE);
+	unsetenv("PAGER");
+}
+
+/* Ideographs take two columns each, and an accent none that is a character of its own. */
+static void
+test_columns(void **state)
+{
+	static const char ideographs[] = "\xe6\x9d\x8e\xe5\xb0\x8f\xe9\xbe\x99@example.net";
+	struct run *r = *state;
+	struct journal_record record = run_record();
+	char shown[4000];
+
+	record.sender = str_of(ideographs);
+	run_append(r, &record);
+	record.id[0] = '\0';
+	record.sender = STR("e\xcc\x81@example.net");
+	run_append(r, &record);
+	run_cli(r, "log");
+	run_has(r, "\xe9\xbe\x99@example.net  -  SPF");
+	run_has(r, "e\xcc\x81@example.net       -  SPF");
+	setenv("TERM", "xterm", 1);
+	setenv("NO_COLOR", "1", 1);
+	setenv("PAGER", "cat", 1);
+	/* Five columns are left for it: there is no half of one. */
+	on_terminal(r, 69, shown, sizeof(shown));
+	assert_non_null(strstr(shown, "  192.0.2.1  \xe6\x9d\x8e\xe5\xb0\x8f\r\n"));
+	unsetenv("NO_COLOR");
+	unsetenv("PAGER");
 }
 
 /* Those of one session together, where its first stands. */
@@ -511,21 +631,47 @@ next_line(int fd, char *line, size_t size)
 	line[n] = '\0';
 }
 
+/* The journal is moved away, and after a while there is a new one, whose serials begin again. */
+static void
+replaced(struct run *r, int fd)
+{
+	static const char *const files[] = { "journal.db", "journal.db-wal", "journal.db-shm",
+		"journal.db-head" };
+	struct journal_record other = run_record(), b = run_record();
+	char line[1000];
+
+	journal_close(&r->journal);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlink(folder_file(&r->folder, files[i]));
+	usleep(600000);
+	r->journal = journal_open(folder_file(&r->folder, "journal.db"), NULL);
+	assert_non_null(r->journal);
+	other.verdict = "accept";
+	run_append(r, &other);
+	usleep(600000);
+	memcpy(b.id, "gggggg", 7);
+	run_append(r, &b);
+	next_line(fd, line, sizeof(line));
+	assert_non_null(strstr(line, "gggggg"));
+}
+
 static void
 test_follow(void **state)
 {
 	struct run *r = *state;
 	struct journal_record b = run_record(), other = run_record(), c = run_record();
 	char line[1000];
-	int fd[2];
+	int fd[2], status;
 	pid_t pid;
 
 	fill(r);
 	assert_int_equal(pipe(fd), 0);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		close(fd[0]);
 		follower(r, fd[1]);
+	}
 	close(fd[1]);
 	next_line(fd[0], line, sizeof(line));
 	assert_non_null(strstr(line, "aaaaaa"));
@@ -540,9 +686,12 @@ test_follow(void **state)
 	assert_non_null(strstr(line, "eeeeee"));
 	next_line(fd[0], line, sizeof(line));
 	assert_non_null(strstr(line, "ffffff"));
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	replaced(r, fd[0]);
+	/* Nobody reads it any more. */
 	close(fd[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CLI_ERROR);
 }
 
 int
@@ -550,12 +699,17 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_backslashes, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_times, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_verify, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_verify_configuration, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_less, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_interrupted, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_pager_left, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_columns, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_groups, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_csv, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_utc, run_setup, run_teardown),
