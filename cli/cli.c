@@ -300,6 +300,19 @@ cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 	return false;
 }
 
+bool
+cli_span(struct cli *cli, const char *since, const char *until, struct journal_span *span)
+{
+	if (!cli_time(cli, "since", since, &span->since_ms) ||
+	    !cli_time(cli, "until", until, &span->until_ms))
+		return false;
+	if (since == NULL || until == NULL || span->since_ms < span->until_ms)
+		return true;
+	cli_fail(cli, "--since %s: that is not before --until %s", ESC(str_of(since)),
+	    ESC(str_of(until)));
+	return false;
+}
+
 /* --- configuration and databases ---------------------------------------------------------------- */
 
 struct loading {

@@ -90,6 +90,8 @@ int cli_fail(struct cli *cli, const char *format, ...) __attribute__((format(pri
 struct str cli_id(struct str text, char out[CLI_ID]);
 /* The moment that --name says (cli/when.h); NULL text: 0. */
 bool cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms);
+/* Those of --since and --until; it is wrong use if the one is not before the other. */
+bool cli_span(struct cli *cli, const char *since, const char *until, struct journal_span *span);
 
 /* The configuration with all its stages; its complaints are printed. NULL: it cannot be used. */
 struct config *cli_config(struct cli *cli, const char *path);

@@ -463,8 +463,8 @@ run(struct cli *cli, int argc, char **argv)
 		return cli->code;
 	if (n > 0)
 		return cli_fail(cli, "digest takes options only; see `postern digest --help`");
-	if (!cli_time(cli, "since", d.options.since ? d.options.since : "1d", &d.span.since_ms) ||
-	    !cli_time(cli, "until", d.options.until, &d.span.until_ms) || !knows_addresses(&d))
+	if (!cli_span(cli, d.options.since ? d.options.since : "1d", d.options.until, &d.span) ||
+	    !knows_addresses(&d))
 		return CLI_ERROR;
 	/* Keys and passwords are read by who sends, or signs. */
 	d.config = cli_config_whole(cli, cli->config);

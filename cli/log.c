@@ -142,6 +142,7 @@ static const struct cli_option rows[] = {
 static bool
 fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 {
+	struct journal_span span;
 	uint64_t last = 0;
 	struct err e;
 	struct cidr network;
@@ -169,8 +170,11 @@ fill_filter(struct cli *cli, const struct options *o, struct journal_filter *f)
 	};
 	if (o->follow && o->last == NULL && o->since == NULL)
 		f->last = FOLLOW_LAST;
-	return cli_time(cli, "since", o->since, &f->since_ms) &&
-	    cli_time(cli, "until", o->until, &f->until_ms);
+	if (!cli_span(cli, o->since, o->until, &span))
+		return false;
+	f->since_ms = span.since_ms;
+	f->until_ms = span.until_ms;
+	return true;
 }
 
 /* Where addresses are hashed, a part of one finds nothing, and without the key nor does the whole. */

@@ -14,6 +14,8 @@
 
 #define DAY_MS (24 * 3600 * 1000LL)
 #define BAR 40
+/* More hours than these are shown as days. */
+#define HOURS_SHOWN 72
 #define TOP 10
 /* Of a row in a list; a letter each. */
 #define PART 20
@@ -56,7 +58,6 @@ static void
 add_hour(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS])
 {
 	struct summary *s = owner;
-	int64_t sum = 0;
 
 	if (s->n_hours == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
@@ -66,10 +67,8 @@ add_hour(void *owner, int64_t hour_ms, const int64_t counts[JOURNAL_VERDICTS])
 	for (int i = 0; i < JOURNAL_VERDICTS; i++) {
 		s->hours[s->n_hours].counts[i] = counts[i];
 		s->total[i] += counts[i];
-		sum += i < REFUSALS ? counts[i] : 0;
 	}
 	s->n_hours++;
-	s->busiest = sum > s->busiest ? sum : s->busiest;
 }
 
 /* --- for a person ------------------------------------------------------------------------------- */
@@ -111,21 +110,60 @@ print_others(struct summary *s)
 	}
 }
 
+#define DATE 10 /* letters of a moment */
+
+/* Hours of one day, as it is here, become one row. */
+static void
+merge_days(struct summary *s)
+{
+	char day[WHEN_SIZE], before[WHEN_SIZE] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_hours; i++) {
+		when_local(s->hours[i].ms, day);
+		if (strncmp(day, before, DATE) != 0) {
+			s->hours[n++] = s->hours[i];
+			memcpy(before, day, sizeof(before));
+			continue;
+		}
+		for (int k = 0; k < JOURNAL_VERDICTS; k++)
+			s->hours[n - 1].counts[k] += s->hours[i].counts[k];
+	}
+	s->n_hours = n;
+}
+
+static void
+find_busiest(struct summary *s)
+{
+	for (size_t i = 0; i < s->n_hours; i++) {
+		int64_t sum = 0;
+
+		for (int k = 0; k < REFUSALS; k++)
+			sum += s->hours[i].counts[k];
+		s->busiest = sum > s->busiest ? sum : s->busiest;
+	}
+}
+
 static void
 print_hours(struct summary *s)
 {
+	bool days = s->n_hours > HOURS_SHOWN;
 	struct line line = { s->cli };
 	char text[100], when[WHEN_SIZE];
 
-	snprintf(
-	    text, sizeof(text), "%-16s  %8s  %8s  %8s", "hour", "accept", "tempfail", "reject");
+	if (days)
+		merge_days(s);
+	find_busiest(s);
+	snprintf(text, sizeof(text), "%-16s  %8s  %8s  %8s", days ? "day" : "hour", "accept",
+	    "tempfail", "reject");
 	line_add(&line, text, COLOR_BOLD);
 	line_end(&line);
 	for (size_t i = 0; i < s->n_hours; i++) {
 		const struct hour *h = &s->hours[i];
 
-		snprintf(text, sizeof(text), "%-16.16s  %8" PRId64 "  %8" PRId64 "  %8" PRId64 "  ",
-		    when_local(h->ms, when), h->counts[0], h->counts[1], h->counts[2]);
+		snprintf(text, sizeof(text), "%-16.*s  %8" PRId64 "  %8" PRId64 "  %8" PRId64 "  ",
+		    days ? DATE : 16, when_local(h->ms, when), h->counts[0], h->counts[1],
+		    h->counts[2]);
 		line_add(&line, text, COLOR_NONE);
 		bar(&line, s, h->counts);
 		line_end(&line);
@@ -324,8 +362,7 @@ run(struct cli *cli, int argc, char **argv)
 		    cli, "stats takes no \"%s\"; see `postern stats --help`", ESC(str_of(argv[0])));
 	if (o.top && (!str_to_u64(str_of(o.top), 100000, &most) || most == 0))
 		return cli_fail(cli, "--top: \"%s\" is no number of rows", ESC(str_of(o.top)));
-	if (!cli_time(cli, "since", o.since, &s.span.since_ms) ||
-	    !cli_time(cli, "until", o.until, &s.span.until_ms))
+	if (!cli_span(cli, o.since, o.until, &s.span))
 		return CLI_ERROR;
 	if (s.span.until_ms == 0)
 		s.span.until_ms = clock_wall_ms() + 1;
@@ -353,10 +390,10 @@ const struct command command_stats = {
 	.summary = "verdicts per hour, and who and what is refused most",
 	.help =
 	    "Sums up the journal: how many entries each hour had of each verdict, and the most frequent\n"
-	    "senders, clients, rules and texts of refusals (tempfail and reject). Hours are local;\n"
-	    "hours without entries are left out. If posternd is running, its DNS questions and the share that\n"
-	    "its cache answered follow. Of what greylisting delayed and was then accepted: how many, and how\n"
-	    "long half, 95 and 99 of a hundred, and all of them, had waited at most.\n",
+	    "senders, clients, rules and texts of refusals (tempfail and reject). Hours are local; more than\n"
+	    "72 are shown as days; those without entries are left out. If posternd is running, its DNS\n"
+	    "questions and the share that its cache answered follow. Of what greylisting delayed and was then\n"
+	    "accepted: how many, and how long half, 95 and 99 of a hundred, and all of them, had waited at most.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run,

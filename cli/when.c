@@ -61,39 +61,96 @@ digits(struct str *rest, char sep, size_t n, int *out)
 	return true;
 }
 
+/* Hours, minutes and seconds, of which the latter may be missing; *ms: a fraction behind the seconds. */
+static bool
+time_of_day(struct str *rest, struct tm *tm, int64_t *ms)
+{
+	*ms = 0;
+	if (rest->n > 0 && !digits(rest, ':', 2, &tm->tm_min))
+		return false;
+	if (rest->n > 0 && !digits(rest, ':', 2, &tm->tm_sec))
+		return false;
+	if (rest->n > 1 && rest->p[0] == '.') {
+		size_t n = 1;
+
+		for (int unit = 100; n < rest->n && ascii_isdigit(rest->p[n]); n++, unit /= 10)
+			*ms += unit * (rest->p[n] - '0');
+		*rest = str_sub(*rest, n, rest->n);
+	}
+	return rest->n == 0 && tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 60;
+}
+
+/* 14:30, of today. */
+static bool
+today_at(struct str text, int64_t now_ms, int64_t *ms)
+{
+	time_t now = (time_t)(now_ms / 1000);
+	int64_t fraction;
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	tm.tm_min = tm.tm_sec = 0;
+	tm.tm_isdst = -1;
+	if (!digits(&text, 0, 2, &tm.tm_hour) || text.n == 0 || !time_of_day(&text, &tm, &fraction))
+		return false;
+	*ms = (int64_t)mktime(&tm) * 1000 + fraction;
+	return true;
+}
+
+/* "Z", or how far a zone is to the east: "+01:00"; it is taken off. False: there is none. */
+static bool
+zone(struct str *text, int *east_s)
+{
+	size_t at = text->n - 6;
+	int hours, minutes;
+	struct str rest;
+
+	*east_s = 0;
+	if (str_ends(*text, STR("Z"))) {
+		*text = str_sub(*text, 0, text->n - 1);
+		return true;
+	}
+	if (text->n < 6 || (text->p[at] != '+' && text->p[at] != '-'))
+		return false;
+	rest = str_sub(*text, at, text->n);
+	if (!digits(&rest, rest.p[0], 2, &hours) || !digits(&rest, ':', 2, &minutes) ||
+	    hours > 15 || minutes > 59)
+		return false;
+	*east_s = (hours * 60 + minutes) * (text->p[at] == '-' ? -60 : 60);
+	*text = str_sub(*text, 0, at);
+	return true;
+}
+
 static bool
 date(struct str text, int64_t *ms)
 {
 	struct tm tm = { .tm_isdst = -1 }, given;
-	bool utc = str_ends(text, STR("Z"));
-	struct str rest = utc ? str_sub(text, 0, text.n - 1) : text;
+	int64_t fraction;
+	int east_s;
+	bool zoned = zone(&text, &east_s);
 	time_t t;
 
-	if (!digits(&rest, 0, 4, &tm.tm_year) || !digits(&rest, '-', 2, &tm.tm_mon) ||
-	    !digits(&rest, '-', 2, &tm.tm_mday))
+	if (!digits(&text, 0, 4, &tm.tm_year) || !digits(&text, '-', 2, &tm.tm_mon) ||
+	    !digits(&text, '-', 2, &tm.tm_mday))
 		return false;
-	if (rest.n > 0 && !digits(&rest, rest.p[0] == 'T' ? 'T' : ' ', 2, &tm.tm_hour))
+	if (text.n > 0 && !digits(&text, text.p[0] == 'T' ? 'T' : ' ', 2, &tm.tm_hour))
 		return false;
-	if (rest.n > 0 && !digits(&rest, ':', 2, &tm.tm_min))
-		return false;
-	if (rest.n > 0 && !digits(&rest, ':', 2, &tm.tm_sec))
-		return false;
-	if (rest.n > 0)
+	if (!time_of_day(&text, &tm, &fraction))
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	given = tm;
-	t = utc ? timegm(&tm) : mktime(&tm);
-	*ms = (int64_t)t * 1000;
+	t = zoned ? timegm(&tm) - east_s : mktime(&tm);
+	*ms = (int64_t)t * 1000 + fraction;
 	/* The 31st of April would have become the first of May. */
-	return t > 0 && tm.tm_mon == given.tm_mon && tm.tm_mday == given.tm_mday &&
-	    given.tm_hour < 24 && given.tm_min < 60 && given.tm_sec < 60;
+	return t > 0 && tm.tm_mon == given.tm_mon && tm.tm_mday == given.tm_mday;
 }
 
 bool
 when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e)
 {
-	if (ago(text, now_ms, ms) || day(text, now_ms, ms) || date(text, ms))
+	if (ago(text, now_ms, ms) || day(text, now_ms, ms) || today_at(text, now_ms, ms) ||
+	    date(text, ms))
 		return true;
 	return err_set(e, ERR_SYNTAX,
 	    "\"%s\" is no time; write 30m, 2h, 7d, today, 2026-01-31 or \"2026-01-31 12:00\"",

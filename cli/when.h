@@ -10,7 +10,8 @@
 
 /*
  * "90s", "30m", "1h", "2d", "1w": so long before now. "2026-01-31", "2026-01-31 12:00",
- * "2026-01-31T12:00:59", with "Z" behind it in UTC. "today", "yesterday": where that day began.
+ * "2026-01-31T12:00:59.123", with "Z" behind it in UTC, with "+01:00" in another zone. "today", "yesterday": where that day began.
+ * "14:30": of today.
  */
 bool when_parse(struct str text, int64_t now_ms, int64_t *ms, struct err *e);
 

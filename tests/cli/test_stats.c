@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -64,6 +65,40 @@ test_text(void **state)
 	    "");
 	run_cli(r, "stats --since 2026-01-31 --until '2026-01-31 14:00' --top 1");
 	run_has(r, "refused senders\n         3  ####################  a@example.net\n\n");
+}
+
+/* More hours than fit on a screen are shown as days, as they are here: one of these has 25 hours. */
+static void
+test_days(void **state)
+{
+	struct run *r = *state;
+
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	tzset();
+	for (int i = 0; i < 73; i++) {
+		struct journal_record record = run_record();
+
+		/* from 2026-10-24 00:30 on */
+		record.time_ms = 1792794600000 + i * 3600000LL;
+		record.verdict = i < 24 ? "accept" : "reject";
+		run_append(r, &record);
+	}
+	run_cli(r, "stats --since 2026-10-01 --until 2026-11-01");
+	run_is(r, 0, NULL, "");
+	assert_memory_equal(r->out,
+	    "day                 accept  tempfail    reject\n"
+	    "2026-10-24              24         0         0  ======================================\n"
+	    "2026-10-25               0         0        25  ########################################\n"
+	    "2026-10-26               0         0        24  ######################################\n"
+	    "all                     24         0        49  = accept  - tempfail  # reject\n",
+	    313);
+	/* An hour less is hours; one has the name of another. */
+	run_cli(r, "stats --since '2026-10-24 01:00' --until 2026-11-01");
+	run_has(r,
+	    "2026-10-25 02:00         0         0         1  ########################################\n"
+	    "2026-10-25 02:00 ");
+	run_cli(r, "stats --since 2026-10-24 --until 2026-10-23");
+	run_is(r, 2, "", "postern: --since 2026-10-24: that is not before --until 2026-10-23\n");
 }
 
 #define SEEN(key, flag, state, first) \
@@ -195,6 +230,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_days, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_delays, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_dns, run_setup, run_teardown),

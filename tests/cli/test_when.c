@@ -33,12 +33,21 @@ static const struct good goods[] = {
 	{ "2026-01-31 12:30", MIDNIGHT + DAY / 2 + 1800000 },
 	{ "2026-01-31T12:30:59Z", MIDNIGHT + DAY / 2 + 1859000 },
 	{ "2024-02-29", 1709164800000 },
+	/* as --json and `date -Is` write it */
+	{ "2026-01-31T12:30:59.123Z", MIDNIGHT + DAY / 2 + 1859123 },
+	{ "2026-01-31 12:00:00.5", MIDNIGHT + DAY / 2 + 500 },
+	{ "2026-01-31T12:30:59+02:00", MIDNIGHT + DAY / 2 + 1859000 - 7200000 },
+	{ "2026-01-31T12:30-03:30", MIDNIGHT + DAY / 2 + 1800000 + 12600000 },
+	{ "12:30", MIDNIGHT + DAY / 2 + 1800000 },
+	{ "00:00:01", MIDNIGHT + 1000 },
 };
 
 static const char *const bads[] = { "", "h", "1", "1y", "-1h", "1h30m", "1 h", "20260131",
 	"2026-1-31", "2026-02-30", "2026-13-01", "2026-00-10", "2026-01-31 24:00",
 	"2026-01-31 12:60", "2026-01-31 12:00:60", "2026-01-31x", "2026-01-31 12:00:00 ",
-	"2026-01-31 12:00:00.5", "9999999h", "Today", "1970-01-01" };
+	"2026-01-31 12:00:00.", "2026-01-31 12:00.5", "2026-01-31T12:00+1:00",
+	"2026-01-31T12:00+99:00", "2026-01-31T12:00*01:00", "24:00", "12", "12:", "12:60",
+	"9999999h", "Today", "1970-01-01" };
 
 static int
 setup(void **state)
@@ -92,6 +101,34 @@ test_zone(void **state)
 	setup(state);
 }
 
+/* A day of 25 hours, one of 23, and a zone that is half an hour off. */
+static void
+test_odd_hours(void **state)
+{
+	char text[WHEN_SIZE];
+	int64_t ms, next;
+
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	tzset();
+	assert_true(when_parse(STR("2026-10-25"), NOW, &ms, NULL));
+	assert_true(when_parse(STR("2026-10-26"), NOW, &next, NULL));
+	assert_int_equal(next - ms, 25 * 3600000);
+	assert_true(when_parse(STR("yesterday"), next, &ms, NULL));
+	assert_int_equal(next - ms, 25 * 3600000);
+	assert_true(when_parse(STR("2026-03-29"), NOW, &ms, NULL));
+	assert_true(when_parse(STR("2026-03-30"), NOW, &next, NULL));
+	assert_int_equal(next - ms, 23 * 3600000);
+	/* There is no such moment that day; the one meant is an hour away at most. */
+	assert_true(when_parse(STR("2026-03-29 02:30"), NOW, &next, NULL));
+	assert_in_range(next - ms, 5400000, 9000000);
+	setenv("TZ", "IST-5:30", 1);
+	tzset();
+	assert_true(when_parse(STR("18:32"), NOW, &ms, NULL));
+	assert_int_equal(ms, NOW / 60000 * 60000);
+	assert_string_equal(when_local(NOW, text), "2026-01-31 18:32:03");
+	setup(state);
+}
+
 static void
 test_took(void **state)
 {
@@ -136,6 +173,7 @@ main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_zone),
+		cmocka_unit_test(test_odd_hours),
 		cmocka_unit_test(test_took),
 	};
 
