@@ -119,7 +119,7 @@ journal_open(const char *path, struct err *e)
 	if (!dbfile_open(&j->file, path, &journal_kind, e) || !journal_read_key(j, e) ||
 	    !dbfile_prepare(&j->file, append, &j->append, e) ||
 	    !dbfile_prepare(&j->file, newest, &j->newest, e) || !journal_sums_prepare(j, e) ||
-	    !journal_mend(j, e))
+	    !journal_clock_prepare(j, e) || !journal_mend(j, e))
 		journal_close(&j);
 	return j;
 }
@@ -134,6 +134,8 @@ journal_close(struct journal **journal)
 	sqlite3_finalize(j->append);
 	sqlite3_finalize(j->newest);
 	sqlite3_finalize(j->add_hour);
+	sqlite3_finalize(j->latest);
+	sqlite3_finalize(j->clock_back);
 	dbfile_close(&j->file);
 	journal_text_close(j);
 	if (j->head >= 0)
@@ -348,7 +350,8 @@ journal_append_and(struct journal *j, struct journal_record *const *records, siz
 	if (ok && j->known.serial > 0 && !goes_on(j, &newest))
 		return mend_end(j, &newest, e) && journal_append_and(j, records, n, also, e);
 	ok = ok &&
-	    (also == NULL || also->call == NULL || also->call(also->owner, newest.serial + 1, e));
+	    (also == NULL || also->call == NULL || also->call(also->owner, newest.serial + 1, e)) &&
+	    journal_clock_note(j, records, n, e);
 	for (; ok && done < n; done++)
 		ok = append_one(j, records[done], &newest, e) &&
 		    journal_sums_add(j, &sums, records[done], e);

@@ -48,7 +48,7 @@ struct journal {
 	int64_t text_joined;    /* numbers before it are one piece each */
 	int64_t text_whole;     /* numbers before it are whole */
 	/* Writing; NULL in a journal opened for reading. */
-	sqlite3_stmt *append, *newest, *add_hour;
+	sqlite3_stmt *append, *newest, *add_hour, *latest, *clock_back;
 };
 
 /* The columns of a record, in the order of JOURNAL_COLUMNS. The chain knows them by these numbers: add at the end. */
@@ -134,6 +134,11 @@ struct config_row *config_rows_find(struct config_rows *rows, struct str revisio
 /* Reads it in the place of the one that was filled longest ago; NULL: failed. */
 struct config_row *config_rows_read(
     struct journal *j, struct config_rows *rows, struct str revision, struct err *e);
+
+/* journal_clock.c: at the start of writing, and with each append, before it. */
+bool journal_clock_prepare(struct journal *j, struct err *e);
+bool journal_clock_note(
+    struct journal *j, struct journal_record *const *records, size_t n, struct err *e);
 
 /* journal_torn.c: at the start of writing: says what is missing at the end, so that it is never numbered again. */
 bool journal_mend(struct journal *j, struct err *e);

@@ -1,9 +1,11 @@
 /*
- * journal_span: the serials among which a search (journal_search.h) has to look: by time, by id, by how many are wanted.
+ * journal_span: the serials among which a search (journal_search.h) has to
+ * look: by time, by id, by how many are wanted.
  */
 #include "db/journal_search.h"
 
-/* Ends a statement of one row: its number to *out, or `none` when it is NULL or there is no row. */
+/* Ends a statement of one row: its number to *out, or `none` when it is NULL or
+ * there is no row. */
 static bool
 one_number(struct journal *j, sqlite3_stmt *stmt, int64_t none, int64_t *out, struct err *e)
 {
@@ -19,51 +21,96 @@ one_number(struct journal *j, sqlite3_stmt *stmt, int64_t none, int64_t *out, st
 }
 
 /*
- * Asked for the lowest serial since then, SQLite would read all entries from the first on; the index of times has only those that are asked for. Clocks
- * go back, so serials are not in its order. Where nearly all are asked for, one of the first entries is it.
+ * Asked for the lowest serial since then, SQLite would read all entries from
+ * the first on; the index of times has only those that are asked for. Clocks go
+ * back, so serials are not in its order. Where nearly all are asked for, one of
+ * the first entries is it, or a lower one than need be.
  */
+static const char lowest[] =
+    "SELECT ifnull((SELECT min(serial) FROM (SELECT serial, time_ms FROM entry "
+    "ORDER BY serial LIMIT 1000) "
+    "WHERE time_ms >= ?1 AND time_ms < ?2), (SELECT min(serial) FROM entry INDEXED BY "
+    "entry_time WHERE time_ms >= ?1 "
+    "AND time_ms < ?2))";
+
+/* The highest one; as above. */
+static const char highest[] =
+    "SELECT ifnull((SELECT max(serial) FROM (SELECT serial, time_ms FROM entry "
+    "ORDER BY serial DESC LIMIT 1000) "
+    "WHERE time_ms >= ?1 AND time_ms < ?2), (SELECT max(serial) FROM entry INDEXED BY entry_time "
+    "WHERE time_ms >= ?1 "
+    "AND time_ms < ?2))";
+
+/* An end of the serials of a time; when there are none the last is before the
+ * first. */
+static bool
+end_of(struct journal *j, const char *sql, const struct journal_span *time, int64_t *out,
+    struct err *e)
+{
+	int64_t none = sql == lowest ? INT64_MAX : 0;
+	sqlite3_stmt *stmt;
+
+	if (!dbfile_prepare(&j->file, sql, &stmt, e))
+		return false;
+	sqlite3_bind_int64(stmt, 1, time->since_ms);
+	sqlite3_bind_int64(stmt, 2, time->until_ms > 0 ? time->until_ms : INT64_MAX);
+	return one_number(j, stmt, none, out, e);
+}
+
 bool
 journal_since(struct journal *j, int64_t since_ms, int64_t *first, struct err *e)
 {
-	static const char sql[] =
-	    "SELECT ifnull((SELECT min(serial) FROM (SELECT serial, time_ms FROM entry ORDER BY serial LIMIT 1000) "
-	    "WHERE time_ms >= ?1), (SELECT min(serial) FROM entry INDEXED BY entry_time WHERE time_ms >= ?1))";
-	sqlite3_stmt *stmt;
-
-	if (!dbfile_prepare(&j->file, sql, &stmt, e))
-		return false;
-	sqlite3_bind_int64(stmt, 1, since_ms);
-	return one_number(j, stmt, INT64_MAX, first, e);
+	return end_of(j, lowest, &(struct journal_span){ .since_ms = since_ms }, first, e);
 }
 
-/* The highest serial before then; as above. */
+/* All that is told by the index alone, unless a clock went back by more than that. */
+#define CLOCK_BACK_MOST (3600 * 1000LL)
+
 static bool
-until(struct journal *j, int64_t until_ms, int64_t *last, struct err *e)
+place_of(struct journal *j, const char *sql, int64_t time_ms, int64_t *serial, struct err *e)
 {
-	static const char sql[] =
-	    "SELECT ifnull((SELECT max(serial) FROM (SELECT serial, time_ms FROM entry ORDER BY serial DESC LIMIT 1000) "
-	    "WHERE time_ms < ?1), (SELECT max(serial) FROM entry INDEXED BY entry_time WHERE time_ms < ?1))";
 	sqlite3_stmt *stmt;
 
 	if (!dbfile_prepare(&j->file, sql, &stmt, e))
 		return false;
-	sqlite3_bind_int64(stmt, 1, until_ms);
-	return one_number(j, stmt, 0, last, e);
+	sqlite3_bind_int64(stmt, 1, time_ms);
+	return one_number(j, stmt, *serial, serial, e);
+}
+
+/* What lies before an entry is no more than `back` later than it. */
+static bool
+ends_near(struct journal *j, const struct journal_span *time, int64_t back, int64_t ends[2],
+    struct err *e)
+{
+	static const char before[] = "SELECT serial + 1 FROM entry INDEXED BY entry_time "
+				     "WHERE time_ms < ?1 ORDER BY time_ms DESC LIMIT 1";
+	static const char behind[] = "SELECT serial - 1 FROM entry INDEXED BY entry_time "
+				     "WHERE time_ms >= ?1 ORDER BY time_ms LIMIT 1";
+
+	return (time->since_ms <= back ||
+		   place_of(j, before, time->since_ms - back, &ends[0], e)) &&
+	    (time->until_ms <= 0 || time->until_ms > INT64_MAX - back ||
+		place_of(j, behind, time->until_ms + back, &ends[1], e));
 }
 
 static bool
 span_times(struct search *s, struct err *e)
 {
-	const struct journal_filter *f = s->filter;
-	int64_t first = s->first, last = s->last;
+	const struct journal_span time = { s->filter->since_ms, s->filter->until_ms };
+	int64_t ends[2] = { s->first, s->last }, back = -1;
+	bool ok =
+	    place_of(s->journal, "SELECT value FROM meta WHERE name = 'clock_back' AND value <= ?1",
+		CLOCK_BACK_MOST, &back, e);
 
-	if (f->since_ms > 0 && !journal_since(s->journal, f->since_ms, &first, e))
-		return false;
-	if (f->until_ms > 0 && !until(s->journal, f->until_ms, &last, e))
-		return false;
-	s->first = first > s->first ? first : s->first;
-	s->last = last < s->last ? last : s->last;
-	return true;
+	if (ok && back >= 0) {
+		ok = ends_near(s->journal, &time, back, ends, e);
+	} else {
+		ok = ok && (time.since_ms <= 0 || end_of(s->journal, lowest, &time, &ends[0], e)) &&
+		    (time.until_ms <= 0 || end_of(s->journal, highest, &time, &ends[1], e));
+	}
+	s->first = ends[0] > s->first ? ends[0] : s->first;
+	s->last = ends[1] < s->last ? ends[1] : s->last;
+	return ok;
 }
 
 static bool
@@ -79,7 +126,8 @@ serial_of(struct search *s, const char *sql, int64_t serial, int64_t *out, struc
 	return one_number(s->journal, stmt, 0, out, e);
 }
 
-/* By the serial that it stands for; entries of before there was a key are searched for. */
+/* By the serial that it stands for; entries of before there was a key are
+ * searched for. */
 static bool
 span_id(struct search *s, struct err *e)
 {
@@ -101,7 +149,8 @@ span_id(struct search *s, struct err *e)
 	return true;
 }
 
-/* The newest of a piece: how many match, up to *left, which is counted down, and the first of them. */
+/* The newest of a piece: how many match, up to *left, which is counted down,
+ * and the first of them. */
 static bool
 newest_of(struct search *s, const struct piece *p, int64_t *left, int64_t *serial, struct err *e)
 {
@@ -126,7 +175,8 @@ newest_of(struct search *s, const struct piece *p, int64_t *left, int64_t *seria
 	return rc == SQLITE_ROW;
 }
 
-/* Moves the beginning on, so that only the newest are left: looks from the end, a file of the index at a time. */
+/* Moves the beginning on, so that only the newest are left: looks from the end,
+ * a file of the index at a time. */
 static bool
 span_newest(struct search *s, struct err *e)
 {
@@ -175,7 +225,8 @@ journal_oldest(struct journal *j)
 	return serial(j, "SELECT min(serial) FROM entry");
 }
 
-/* Entries that come while we read are left to the next reading: this one ends. */
+/* Entries that come while we read are left to the next reading: this one ends.
+ */
 bool
 search_span(struct search *s, struct err *e)
 {
@@ -186,7 +237,7 @@ search_span(struct search *s, struct err *e)
 	if (!dbfile_prepare(&s->journal->file, "SELECT max(serial) FROM entry", &stmt, e) ||
 	    !one_number(s->journal, stmt, 0, &s->last, e))
 		return false;
-	if (!span_times(s, e))
+	if ((f->since_ms > 0 || f->until_ms > 0) && !span_times(s, e))
 		return false;
 	if (f->id.n > 0 && !span_id(s, e))
 		return false;

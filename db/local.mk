@@ -17,6 +17,7 @@ libpostern_a_SOURCES += \
 	db/journal.c db/journal.h \
 	db/journal_chain.c db/journal_chain.h \
 	db/journal_clean.c \
+	db/journal_clock.c \
 	db/journal_config.c db/journal_config.h \
 	db/journal_file.h \
 	db/journal_forget.c \

@@ -2,6 +2,7 @@
 #include "db/journal.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -148,13 +149,21 @@ test_clock_goes_back(void **state)
 	}
 }
 
-/* An entry of each minute, but for a day at which the clock was ahead or behind: more than are looked at first. */
-static int64_t
-minute_of(int64_t serial)
-{
-	int64_t wrong = serial == 1300 || serial == 1301 ? 2900 : serial == 1700 ? 20 : serial;
+/* An entry of each minute, but for moments at which the clock was ahead or behind: more than are looked at first. */
+struct minutes {
+	int64_t ahead, behind; /* minutes that the wrong ones tell */
+	int64_t back;          /* and how far it went back then */
+	size_t n;
+};
 
-	return T0 + wrong * MINUTE;
+static int64_t
+minute_of(const struct minutes *m, int64_t serial)
+{
+	int64_t told = serial == 1300 || serial == 1301 ? m->ahead
+	    : serial == 1700                            ? m->behind
+							: serial;
+
+	return T0 + told * MINUTE;
 }
 
 #define MINUTES 3000
@@ -162,37 +171,95 @@ minute_of(int64_t serial)
 static bool
 count_right(void *owner, const struct journal_record *r)
 {
-	assert_int_equal(r->time_ms, minute_of(r->serial));
-	++*(size_t *)owner;
+	struct minutes *m = owner;
+
+	assert_int_equal(r->time_ms, minute_of(m, r->serial));
+	m->n++;
 	return true;
+}
+
+static void
+check_spans(struct world *w, struct minutes *m)
+{
+	static const int64_t edges[] = { 0, 20, 1001, 1270, 1300, 1302, 1341, 1660, 1700, 2001,
+		2900, 2901, 3000, 5000 };
+	size_t n_edges = sizeof(edges) / sizeof(edges[0]);
+
+	for (size_t i = 0; i < n_edges * n_edges; i++) {
+		const struct journal_filter filter = { .since_ms = T0 + edges[i / n_edges] * MINUTE,
+			.until_ms = T0 + edges[i % n_edges] * MINUTE };
+		size_t want = 0;
+
+		for (int64_t serial = 1; serial <= MINUTES; serial++)
+			want += minute_of(m, serial) >= filter.since_ms &&
+			    minute_of(m, serial) < filter.until_ms;
+		m->n = 0;
+		assert_true(journal_read(w->reader, &filter, count_right, m, NULL));
+		assert_int_equal(m->n, want);
+	}
+}
+
+static void
+change(struct world *w, const char *sql)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+}
+
+static int64_t
+clock_back(struct world *w)
+{
+	sqlite3 *handle;
+	sqlite3_stmt *stmt;
+	int64_t value;
+
+	assert_int_equal(sqlite3_open(folder_file(&w->folder, "journal.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle,
+			     "SELECT value FROM meta WHERE name = 'clock_back'", -1, &stmt, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return value;
+}
+
+static void
+spans_of_time(struct world *w, struct minutes *m)
+{
+	static struct journal_record record[MINUTES], *p[MINUTES];
+
+	for (size_t i = 0; i < MINUTES; i++) {
+		record[i] = (struct journal_record){ .time_ms = minute_of(m, (int64_t)i + 1),
+			.verdict = "accept" };
+		p[i] = &record[i];
+	}
+	/* It goes back between two lots, and within one. */
+	assert_true(journal_append(w->journal, p, 1301, NULL));
+	assert_true(journal_append(w->journal, p + 1301, MINUTES - 1301, NULL));
+	assert_int_equal(clock_back(w), m->back * MINUTE);
+	check_spans(w, m);
+	/* A journal that does not know is searched all the same, and does not come to believe that it does. */
+	change(w, "DELETE FROM meta WHERE name = 'clock_back'");
+	journal_close(&w->journal);
+	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
+	assert_non_null(w->journal);
+	check_spans(w, m);
 }
 
 static void
 test_spans_of_time(void **state)
 {
-	static const int64_t edges[] = { 0, 1, 20, 21, 999, 1001, 1300, 1301, 1700, 1999, 2001,
-		2899, 2900, 2901, 2999, 3000, 3001, 5000 };
-	static struct journal_record record[MINUTES], *p[MINUTES];
-	struct world *w = *state;
-	size_t n_edges = sizeof(edges) / sizeof(edges[0]);
+	spans_of_time(*state, &(struct minutes){ .ahead = 1340, .behind = 1660, .back = 39 });
+}
 
-	for (size_t i = 0; i < MINUTES; i++) {
-		record[i].time_ms = minute_of((int64_t)i + 1);
-		record[i].verdict = "accept";
-		p[i] = &record[i];
-	}
-	assert_true(journal_append(w->journal, p, MINUTES, NULL));
-	for (size_t i = 0; i < n_edges * n_edges; i++) {
-		const struct journal_filter filter = { .since_ms = T0 + edges[i / n_edges] * MINUTE,
-			.until_ms = T0 + edges[i % n_edges] * MINUTE };
-		size_t want = 0, got = 0;
-
-		for (int64_t serial = 1; serial <= MINUTES; serial++)
-			want += minute_of(serial) >= filter.since_ms &&
-			    minute_of(serial) < filter.until_ms;
-		assert_true(journal_read(w->reader, &filter, count_right, &got, NULL));
-		assert_int_equal(got, want);
-	}
+static void
+test_spans_of_wrong_time(void **state)
+{
+	spans_of_time(*state, &(struct minutes){ .ahead = 2900, .behind = 20, .back = 2880 });
 }
 
 /* Words that this version does not write come out as such, and harm nobody. */
@@ -233,6 +300,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_entries_that_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clock_goes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spans_of_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spans_of_wrong_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files_that_are_none, setup, teardown),
 	};
