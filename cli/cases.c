@@ -30,6 +30,8 @@ print_json(struct cli *cli, const char *file, const struct case_result *result)
 	escape_json(&b, result->name);
 	buf_printf(&b, ",\"passed\":%s,\"why\":", result->passed ? "true" : "false");
 	escape_json(&b, result->why);
+	if (!result->passed)
+		buf_printf(&b, ",\"why_line\":%u", result->why_line);
 	buf_printf(&b, ",\"verdict\":\"%s\",\"code\":%d,\"step\":\"%s\",\"rule\":",
 	    verdict_name(result->verdict.kind), result->verdict.code, step_name(result->step));
 	escape_json(&b, result->verdict.rule);
@@ -54,7 +56,7 @@ print(struct cli *cli, const char *file, const struct case_result *result)
 	if (result->passed)
 		return;
 	line = (struct line){ cli };
-	snprintf(place, sizeof(place), "      %s:%u: ", ESC(str_of(file)), result->line);
+	snprintf(place, sizeof(place), "      %s:%u: ", ESC(str_of(file)), result->why_line);
 	line_add(&line, place, COLOR_DIM);
 	line_cell(&line, result->why, 0, COLOR_NONE);
 	line_end(&line);

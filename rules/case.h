@@ -11,6 +11,7 @@
 
 /* A fact, and what it is. */
 struct given_fact {
+	struct token at;
 	struct fact_call call;
 	struct value value;
 	struct given_fact *next;
@@ -29,6 +30,7 @@ enum expectation {
 struct expected {
 	enum expectation what;
 	struct token at;
+	struct str shown;       /* as it is written */
 	bool negated;           /* MARKED */
 	enum verdict_kind kind; /* VERDICT, OBSERVED */
 	int64_t code;           /* 0: any */
@@ -50,6 +52,7 @@ struct rule_case {
 	struct str helo, account;
 	struct mailbox sender, recipient[CASE_RECIPIENTS];
 	size_t n_recipients;
+	unsigned given; /* bits: which of the items of the session */
 	struct given_fact *facts;
 	struct expected *expected;
 	struct rule_case *next;

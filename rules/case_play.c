@@ -284,8 +284,9 @@ compare(struct play *p)
 
 		if (came.n == 0)
 			continue;
-		p->out->why = arena_printf(p->arena, "line %u expects otherwise: it came to %.*s",
-		    e->at.line, STR_ARG(came));
+		p->out->why = arena_printf(p->arena, "expected `%.*s`, and it came to %.*s",
+		    STR_ARG(e->shown), STR_ARG(came));
+		p->out->why_line = e->at.line;
 		return;
 	}
 	p->out->passed = true;
@@ -302,7 +303,9 @@ case_play(const struct cases *cases, size_t i, struct arena *arena, struct case_
 	require(i < cases->n);
 	while (i-- > 0)
 		p.c = p.c->next;
-	*out = (struct case_result){ .name = p.c->name, .line = p.c->at.line, .why = STR("") };
+	*out = (struct case_result){
+		.name = p.c->name, .line = p.c->at.line, .why = STR(""), .why_line = p.c->at.line
+	};
 	session_init(s, p.c->front, &config->facts, config->n_parts);
 	s->began_ms = NOW * INT64_C(1000);
 	s->hostname = str_of(config->core.hostname);

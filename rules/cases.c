@@ -165,6 +165,29 @@ take_value(struct reading *r, struct expr *test, struct value *out)
 	return false;
 }
 
+/* What is given twice would be one of the two, and nobody could see which. */
+static bool
+is_new(struct reading *r, const struct given_fact *given)
+{
+	for (const struct given_fact *old = r->into->facts; old; old = old->next)
+		if (fact_call_eq(&old->call, &given->call)) {
+			COMPLAIN(&r->load, &given->at, "`%.*s` is given already, on line %u",
+			    STR_ARG(given->at.text), old->at.line);
+			return false;
+		}
+	return true;
+}
+
+/* As it would be said in a rule: `spf is fail`. */
+static bool
+says_is(struct reading *r, const struct token *fact)
+{
+	if (!token_is(AT(r), "is") && AT(r)->kind != TOKEN_EQ)
+		return false;
+	SAY(r, "what is given has no %s: write `%.*s VALUE`", SHOW(AT(r)), STR_ARG(fact->text));
+	return true;
+}
+
 static bool
 given_fact(struct reading *r)
 {
@@ -174,7 +197,7 @@ given_fact(struct reading *r)
 	bool ok;
 
 	test.negated = cursor_word(&r->cursor, "not");
-	if (!operand_parse(&r->cursor, &test.left))
+	if (!operand_parse(&r->cursor, &test.left) || says_is(r, &test.left.at))
 		return false;
 	entry = fact_find(&r->cases->config->facts, test.left.at.text);
 	/* Where it is first known: a case gives it for the whole session. */
@@ -191,30 +214,61 @@ given_fact(struct reading *r)
 	}
 	if (!ok)
 		return false;
+	given->at = test.left.at;
 	given->call = r->check.call[test.left.slot];
+	if (!is_new(r, given))
+		return false;
 	given->next = r->into->facts;
 	r->into->facts = given;
 	return true;
 }
 
+static bool
+given_helo(struct reading *r)
+{
+	return take_text(r, "helo", &r->into->helo);
+}
+
+static bool
+given_account(struct reading *r)
+{
+	return take_text(r, "account", &r->into->account);
+}
+
+static bool
+given_sender(struct reading *r)
+{
+	return take_mailbox(r, true, &r->into->sender);
+}
+
 /* What the session itself is made of; everything else is a fact. */
+static const struct {
+	const char *word;
+	bool (*read)(struct reading *r);
+	bool often;
+} items[] = {
+	{ "client", given_client, false },
+	{ "helo", given_helo, false },
+	{ "account", given_account, false },
+	{ "sender", given_sender, false },
+	{ "recipient", given_recipient, true },
+	{ "front", given_front, false },
+};
+
 static bool
 given_item(struct reading *r)
 {
-	struct cursor *c = &r->cursor;
-
-	if (cursor_word(c, "client"))
-		return given_client(r);
-	if (cursor_word(c, "helo"))
-		return take_text(r, "helo", &r->into->helo);
-	if (cursor_word(c, "account"))
-		return take_text(r, "account", &r->into->account);
-	if (cursor_word(c, "sender"))
-		return take_mailbox(r, true, &r->into->sender);
-	if (cursor_word(c, "recipient"))
-		return given_recipient(r);
-	if (cursor_word(c, "front"))
-		return given_front(r);
+	for (unsigned i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+		if (!token_is(AT(r), items[i].word))
+			continue;
+		if (!items[i].often && (r->into->given & 1U << i)) {
+			SAY(r, "%s is given already in this case", SHOW(AT(r)));
+			return false;
+		}
+		r->into->given |= 1U << i;
+		r->cursor.t++;
+		return items[i].read(r);
+	}
 	return given_fact(r);
 }
 
@@ -243,6 +297,40 @@ expect_step(struct reading *r, struct expected *e)
 	return false;
 }
 
+/* A code that the verdict cannot have would never come. */
+static bool
+expect_codes(struct reading *r, struct expected *e)
+{
+	char class = e->kind == VERDICT_TEMPFAIL ? '4' : '5';
+
+	if (AT(r)->kind != TOKEN_WORD || !literal_number(AT(r)->text, &e->code))
+		return true;
+	if (AT(r)->text.n != 3 || AT(r)->text.p[0] != class) {
+		SAY(r, "the code of `%s` is %cyz, never %s", verdict_name(e->kind), class,
+		    SHOW(AT(r)));
+		return false;
+	}
+	r->cursor.t++;
+	if (AT(r)->kind == TOKEN_WORD && literal_enhanced(AT(r)->text))
+		e->enhanced = (r->cursor.t++)->text;
+	return true;
+}
+
+static bool
+no_expectation(struct reading *r)
+{
+	static const char *const words[] = { "accept", "tempfail", "reject", "observed", "score",
+		"marked", "text", "header", "delay" };
+	struct suggestion near;
+
+	suggest_begin(&near, AT(r)->text);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		suggest(&near, str_of(words[i]));
+	SAY(r, "accept, tempfail or reject belongs here, not %s%s", SHOW(AT(r)),
+	    suggest_end(&near));
+	return false;
+}
+
 static bool
 expect_verdict(struct reading *r, struct expected *e)
 {
@@ -254,15 +342,10 @@ expect_verdict(struct reading *r, struct expected *e)
 		e->kind = VERDICT_TEMPFAIL;
 	else if (cursor_word(c, "reject"))
 		e->kind = VERDICT_REJECT;
-	else {
-		SAY(r, "accept, tempfail or reject belongs here, not %s", SHOW(AT(r)));
+	else
+		return no_expectation(r);
+	if (e->kind != VERDICT_ACCEPT && !expect_codes(r, e))
 		return false;
-	}
-	if (e->kind != VERDICT_ACCEPT && AT(r)->kind == TOKEN_WORD &&
-	    literal_number(AT(r)->text, &e->code))
-		c->t++;
-	if (e->code && AT(r)->kind == TOKEN_WORD && literal_enhanced(AT(r)->text))
-		e->enhanced = (c->t++)->text;
 	if (cursor_word(c, "at") && !expect_step(r, e))
 		return false;
 	return !cursor_word(c, "by") || take_text(r, "by", &e->rule);
@@ -279,14 +362,32 @@ expect_score(struct reading *r, struct expected *e)
 	return false;
 }
 
+/* Of a mark that no rule sets, `not marked` would hold for ever. */
 static bool
 expect_marked(struct reading *r, struct expected *e)
 {
-	if (AT(r)->kind == TOKEN_WORD) {
-		e->name = (r->cursor.t++)->text;
-		return true;
+	const struct ruleset *rules = r->cases->config->ruleset;
+	struct suggestion near;
+
+	if (AT(r)->kind != TOKEN_WORD) {
+		SAY(r, "`marked` wants the name of a mark behind it, not %s", SHOW(AT(r)));
+		return false;
 	}
-	SAY(r, "`marked` wants the name of a mark behind it, not %s", SHOW(AT(r)));
+	e->name = AT(r)->text;
+	suggest_begin(&near, e->name);
+	for (size_t step = 0; step < STEP_COUNT; step++)
+		for (size_t i = 0; i < rules->n[step]; i++) {
+			const struct rule *rule = rules->rule[step][i];
+
+			if (rule->action != ACTION_MARK)
+				continue;
+			if (str_eq(rule->name, e->name)) {
+				r->cursor.t++;
+				return true;
+			}
+			suggest(&near, rule->name);
+		}
+	SAY(r, "no rule sets the mark %s%s", SHOW(AT(r)), suggest_end(&near));
 	return false;
 }
 
@@ -331,6 +432,7 @@ static void
 read_expected(struct reading *r)
 {
 	struct expected *e = ARENA_NEW(r->cases->arena, struct expected), **end;
+	const struct token *first = AT(r);
 	bool (*read)(struct reading *, struct expected *) = expect_verdict;
 	bool no;
 
@@ -345,6 +447,12 @@ read_expected(struct reading *r)
 		}
 	if (!read(r, e) || !cursor_end(&r->cursor))
 		return;
+	if (AT(r) > first) {
+		struct str last = token_raw(AT(r) - 1), begin = token_raw(first);
+
+		e->shown = arena_dup(
+		    r->cases->arena, (struct str){ begin.p, (size_t)(last.p + last.n - begin.p) });
+	}
 	for (end = &r->into->expected; *end; end = &(*end)->next)
 		;
 	*end = e;

@@ -27,7 +27,8 @@ struct case_result {
 	struct str name;
 	unsigned line;
 	bool passed;
-	struct str why; /* what was expected and what came, or which fact is not given; "" */
+	struct str why;    /* what was expected and what came, or which fact is not given; "" */
+	unsigned why_line; /* of what is expected, or of the case */
 	/* what came of it */
 	enum step step; /* at which it ended */
 	struct verdict verdict;

@@ -20,8 +20,8 @@
 #define NEEDS(step, fact) \
 	"FAIL  x\n      t.test:1: the rules of " step " need the fact `" fact \
 	"`, which the case does not give\n0 passed, 1 failed\n"
-#define CAME(line, what) \
-	"FAIL  x\n      t.test:1: line " line " expects otherwise: it came to " what \
+#define CAME(expected, what) \
+	"FAIL  x\n      t.test:3: expected `" expected "`, and it came to " what \
 	"\n0 passed, 1 failed\n"
 #define OK "ok    x\n1 passed, 0 failed\n"
 
@@ -65,7 +65,7 @@ static const struct {
 	    "given client 127.0.0.1\nexpect accept\n", OK },
 	{ "at connect { accept session if client in trusted }\nat mail { reject 550 5.7.1 \"x\" }",
 	    "given client 192.0.2.1\nexpect accept\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:7") },
+	    CAME("accept", "reject 550 5.7.1 at mail by postern.conf:7") },
 	{ "at mail { reject 550 5.7.1 \"x\" if sender.null and helo is \"h\" and account is \"a\" }",
 	    "given sender \"\", helo \"h\", account \"a\"\nexpect reject\n", OK },
 	{ "at rcpt { reject 550 5.7.1 \"x\" if recipient.domain is \"b.example\" }",
@@ -142,34 +142,37 @@ static const struct {
 	    "given helo \"h\"\nexpect reject\n", OK },
 	/* what comes of it beside a verdict */
 	{ "at mail { score 2 if spf is fail }\nat message { score 1; mark m; add header \"X-A\" \"b\" }",
-	    "given spf fail\nexpect score 3\nexpect marked m\nexpect not marked n\n"
+	    "given spf fail\nexpect score 3\nexpect marked m\n"
 	    "expect header \"x-a\" \"b\"\nexpect header \"X-A\"\nexpect accept\n",
 	    OK },
-	{ "at message { score 1; mark m }", "expect score 2\n", CAME("3", "score 1") },
-	{ "at message { score 1; mark m }", "expect not marked m\n", CAME("3", "marked") },
-	{ "at message { score 1; mark m }", "expect marked n\n", CAME("3", "not marked") },
+	{ "at message { score 1; mark m }", "expect score 2\n", CAME("score 2", "score 1") },
+	{ "at message { score 1; mark m }", "expect not marked m\n",
+	    CAME("not marked m", "marked") },
+	{ "at message { score 1; mark m if score > 5 }", "expect not marked m\n", OK },
+	{ "at message { score 1; mark m if score > 5 }", "expect marked m\n",
+	    CAME("marked m", "not marked") },
 	{ "at message { add header \"X-A\" \"b\" }", "expect header \"X-A\" \"c\"\n",
-	    CAME("3", "no such header field") },
+	    CAME("header \"X-A\" \"c\"", "no such header field") },
 	{ "at connect { delay 2s }\nat mail { delay 500ms }", "expect delay 2500ms\n", OK },
-	{ "at connect { delay 2s }", "expect delay 1s\n", CAME("3", "delay 2000ms") },
+	{ "at connect { delay 2s }", "expect delay 1s\n", CAME("delay 1s", "delay 2000ms") },
 	{ "at mail { observe reject 550 5.7.1 \"x\" }",
 	    "expect accept\nexpect observed reject 550 at mail\n", OK },
 	{ "at mail { observe reject 550 5.7.1 \"x\" }", "expect observed accept\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
+	    CAME("observed accept", "reject 550 5.7.1 at mail by postern.conf:6") },
 	{ "at mail { reject 550 5.7.1 \"abc\" }", "expect text \"d\"\n",
-	    CAME("3", "text \"abc\"") },
+	    CAME("text \"d\"", "text \"abc\"") },
 	/* verdicts that are nearly right */
 	{ "at mail { reject 550 5.7.1 \"x\" }", "expect reject 551\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
+	    CAME("reject 551", "reject 550 5.7.1 at mail by postern.conf:6") },
 	{ "at mail { reject 550 5.7.1 \"x\" }", "expect reject 550 5.7.2\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
+	    CAME("reject 550 5.7.2", "reject 550 5.7.1 at mail by postern.conf:6") },
 	{ "at mail { reject 550 5.7.1 \"x\" }", "expect reject at rcpt\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
+	    CAME("reject at rcpt", "reject 550 5.7.1 at mail by postern.conf:6") },
 	{ "at mail { reject 550 5.7.1 \"x\" }", "expect reject by \":7\"\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
+	    CAME("reject by \":7\"", "reject 550 5.7.1 at mail by postern.conf:6") },
 	{ "at mail { reject 550 5.7.1 \"x\" }", "expect tempfail\n",
-	    CAME("3", "reject 550 5.7.1 at mail by postern.conf:6") },
-	{ "at mail { }", "expect reject\n", CAME("3", "accept") },
+	    CAME("tempfail", "reject 550 5.7.1 at mail by postern.conf:6") },
+	{ "at mail { }", "expect reject\n", CAME("reject", "accept") },
 	/* whom the rules of message tell apart */
 	{ "list strict { \"a@x.example\" }\nat message { reject 550 5.7.1 \"x\" if recipient in strict }",
 	    "given recipient \"a@x.example\", recipient \"b@x.example\"\n"
@@ -201,7 +204,21 @@ static const struct {
 	{ "case \"x\" { }",
 	    "t.test:1:1: error: this case expects nothing: add a line `expect ...`" },
 	{ "case \"x\" { expect acept }",
-	    "t.test:1:19: error: accept, tempfail or reject belongs here, not `acept`" },
+	    "t.test:1:19: error: accept, tempfail or reject belongs here, not `acept`; did you mean `accept`?" },
+	{ "case \"x\" { expect reject 450 }",
+	    "t.test:1:26: error: the code of `reject` is 5yz, never `450`" },
+	{ "case \"x\" { expect tempfail 550 }",
+	    "t.test:1:28: error: the code of `tempfail` is 4yz, never `550`" },
+	{ "case \"x\" { expect not marked traped }",
+	    "t.test:1:30: error: no rule sets the mark `traped`; did you mean `trapped`?" },
+	{ "case \"x\" { given spf is fail; expect accept }",
+	    "t.test:1:22: error: what is given has no `is`: write `spf VALUE`" },
+	{ "case \"x\" { given message.size = 5; expect accept }",
+	    "t.test:1:31: error: what is given has no `=`: write `message.size VALUE`" },
+	{ "case \"x\" {\ngiven spf fail\ngiven spf pass\nexpect accept }",
+	    "t.test:3:7: error: `spf` is given already, on line 2" },
+	{ "case \"x\" { given helo \"a\", helo \"b\"; expect accept }",
+	    "t.test:1:28: error: `helo` is given already in this case" },
 	{ "case { expect accept }",
 	    "t.test:1:6: error: a case is written `case \"WHAT IT SHOWS\" { ... }`, not with braces here" },
 	{ "given spf fail",
@@ -245,7 +262,7 @@ test_complaints(void **state)
 	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++) {
 		struct run *r = *state;
 
-		play(r, "at connect { }", complaints[i].text);
+		play(r, "at mail { mark trapped if helo is \"t\" }", complaints[i].text);
 		if (strncmp(plain(r, r->err), complaints[i].err, strlen(complaints[i].err)) != 0)
 			fail_msg("%s\n%s\nnot: %s", complaints[i].text, r->err, complaints[i].err);
 		assert_string_equal(r->out, "");
@@ -265,7 +282,7 @@ test_use(void **state)
 	run_is(r, 2, "", "postern: \"b.eml\" is no file of cases: they end in .test\n");
 	play(r, "at connect { }", "case \"a\" { expect accept }\ncase \"b\" { expect reject }\n");
 	assert_string_equal(plain(r, r->out),
-	    "ok    a\nFAIL  b\n      t.test:2: line 2 expects otherwise: it came to accept\n"
+	    "ok    a\nFAIL  b\n      t.test:2: expected `reject`, and it came to accept\n"
 	    "1 passed, 1 failed\n");
 	assert_int_equal(r->code, 1);
 	/* several files, a line for each case, for a program */
@@ -277,8 +294,8 @@ test_use(void **state)
 	assert_string_equal(plain(r, r->out),
 	    "{\"file\":\"t.test\",\"line\":1,\"case\":\"a\",\"passed\":true,\"why\":\"\",\"verdict\":\"accept\","
 	    "\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n"
-	    "{\"file\":\"t.test\",\"line\":2,\"case\":\"b\",\"passed\":false,\"why\":\"line 2 expects otherwise: it "
-	    "came to accept\",\"verdict\":\"accept\",\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n"
+	    "{\"file\":\"t.test\",\"line\":2,\"case\":\"b\",\"passed\":false,\"why\":\"expected `reject`, and it "
+	    "came to accept\",\"why_line\":2,\"verdict\":\"accept\",\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n"
 	    "{\"file\":\"u.test\",\"line\":1,\"case\":\"c\",\"passed\":true,\"why\":\"\",\"verdict\":\"accept\","
 	    "\"code\":0,\"step\":\"message\",\"rule\":\"\"}\n");
 	snprintf(words, sizeof(words), "-c %s/postern.conf test %s/none.test", r->folder.path,
