@@ -39,23 +39,35 @@ give_facts(struct play *p, struct ask *ask)
 			fact_give(ask, &g->call, &g->value);
 }
 
+static bool
+in_test(const struct ruleset *rules, const struct node *node, const struct fact_call *call)
+{
+	const struct operand *fact[TEST_FACTS_MAX];
+
+	for (size_t i = 0, n = test_facts(node->expr, fact); i < n; i++)
+		if (rules->call[fact[i]->slot] == call)
+			return true;
+	return false;
+}
+
 /* Does a condition of the step rest on this call? Else it stands in a text only. */
 static bool
 in_condition(const struct ruleset *rules, enum step step, const struct fact_call *call)
 {
+	size_t slot[TEST_FACTS_MAX];
+
 	for (size_t i = 0; i < rules->n[step]; i++) {
 		const struct node *node = rules->rule[step][i]->node;
 
-		for (size_t k = 0; node && k < node->size; k++) {
-			const struct node *n = &node[k];
-
-			if (n->kind != EXPR_TEST)
-				continue;
-			if ((n->left_kind == OPERAND_FACT && rules->call[n->left] == call) ||
-			    (n->right_kind == OPERAND_FACT && rules->call[n->right] == call))
+		for (size_t k = 0; node && k < node->size; k++)
+			if (node[k].kind == EXPR_TEST && in_test(rules, &node[k], call))
 				return true;
-		}
 	}
+	/* those of message that tell recipients apart are put at rcpt */
+	for (size_t i = 0; step == STEP_RCPT && i < rules->n_policy; i++)
+		for (size_t k = 0, n = policy_slots(rules, i, slot); k < n; k++)
+			if (rules->call[slot[k]] == call)
+				return true;
 	return false;
 }
 

@@ -134,6 +134,11 @@ static const struct {
 	    NEEDS("rcpt", "rate(client, messages, 1h)") },
 	{ "at message { reject 550 5.7.1 \"x\" if dkim is not pass }", "expect accept\n",
 	    NEEDS("message", "dkim") },
+	/* in a sum it is needed as well, and where recipients are told apart */
+	{ "at mail { reject 550 5.7.1 \"x\" if rate(client, messages, 1h) > 2 * quota.limit }",
+	    "given rate(client, messages, 1h) 9\nexpect accept\n", NEEDS("mail", "quota.limit") },
+	{ "at message { reject 550 5.7.1 \"x\" if recipient.domain is spf.explanation }",
+	    "expect accept\n", NEEDS("rcpt", "spf.explanation") },
 	/* in a text it is not needed */
 	{ "at mail { reject 550 5.7.1 \"SPF: ${spf.explanation}\" if spf is fail }",
 	    "given spf fail\nexpect text \"SPF: \"\n", OK },
