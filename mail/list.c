@@ -139,7 +139,8 @@ looks_like_address(struct str domain)
 static struct str
 in_ascii(struct str text, char out[ASCII_MAX])
 {
-	size_t at = str_rfind(text, '@'), from = at == STR_NPOS ? 0 : at + 1;
+	size_t at = str_rfind(text, '@'),
+	       from = at == STR_NPOS ? str_starts(text, STR(".")) : at + 1;
 	struct str domain = str_sub(text, from, text.n), ascii;
 	struct arena *scratch;
 
@@ -164,6 +165,9 @@ plain_word(struct str text)
 	return text.n > 0 && text.n <= LIST_TEXT_MAX;
 }
 
+/* What is to be compared as it is. */
+#define OTHERS "; write other texts as regular expressions, such as /^TLSv1\\.[23]$/"
+
 static bool
 add_domain(struct list *list, struct str domain, unsigned is, struct err *e)
 {
@@ -174,8 +178,8 @@ add_domain(struct list *list, struct str domain, unsigned is, struct err *e)
 		    "no * is needed: \"example.net\" stands for it and all below, "
 		    "\".example.net\" for what is below only");
 	if (!mail_domain_ok(domain) || domain.p[0] == '[' || looks_like_address(domain))
-		return err_set(
-		    e, ERR_SYNTAX, "neither an address, a network, a domain, a mailbox nor a word");
+		return err_set(e, ERR_SYNTAX,
+		    "neither an address, a network, a domain, a mailbox nor a word" OTHERS);
 	list_add_item(list, domain, is);
 	return true;
 }
@@ -185,9 +189,9 @@ add_mailbox(struct list *list, struct str text, size_t at, struct err *e)
 {
 	struct str domain = str_sub(text, at + 1, text.n);
 
-	if (at == 0)
+	if (at == 0 || (at == 1 && text.p[0] == '*'))
 		return err_set(e, ERR_SYNTAX,
-		    "nothing before the @: a domain is written without it, \"example.net\"");
+		    "nothing is needed before the @: a domain is written without it, \"example.net\"");
 	if (!mail_domain_ok(domain))
 		return err_set(e, ERR_SYNTAX, "what follows the @ is not a domain");
 	list_add_item(list, text, ITEM_ITSELF);
@@ -203,8 +207,8 @@ list_add_text(struct list *list, struct str text, struct err *e)
 
 	require(!list->finished);
 	if (!plain_word(text))
-		return err_set(e, ERR_SYNTAX, "an item of a list is 1 to %d octets without blanks",
-		    LIST_TEXT_MAX);
+		return err_set(e, ERR_SYNTAX,
+		    "an item of a list is 1 to %d octets without blanks" OTHERS, LIST_TEXT_MAX);
 	text = in_ascii(text, ascii);
 	at = str_rfind(text, '@');
 	if (cidr_parse(text, &cidr, e)) {

@@ -73,6 +73,11 @@ test_texts(void **state)
 		{ "anna@kaf\xc3\xa9.example", true },
 		{ "anna@xn--kaf-dma.example", true },
 		{ "otto@kaf\xc3\xa9.example", false },
+		{ "mx.xn--bcher-kva.test", true },
+		{ "mx.b\xc3\xbc"
+		  "cher.test",
+		    true },
+		{ "xn--bcher-kva.test", false },
 		{ "b\xfc"
 		  "cher.example",
 		    false },
@@ -85,14 +90,16 @@ test_texts(void **state)
 		"Account", "example.net.",
 		"b\xc3\xbc"
 		"cher.example",
-		"anna@kaf\xc3\xa9.example" };
+		"anna@kaf\xc3\xa9.example",
+		".b\xc3\xbc"
+		"cher.test" };
 	struct list *list = list_new(*state, STR("partners"));
 
 	for (size_t i = 0; i < COUNT(items); i++)
 		assert_true(list_add_text(list, str_of(items[i]), NULL));
 	list_finish(list);
 	assert_true(str_eq(list_name(list), STR("partners")));
-	assert_int_equal(list_length(list), 6);
+	assert_int_equal(list_length(list), 7);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct value v = value_text(str_of(cases[i].text));
 
@@ -206,8 +213,12 @@ test_values(void **state)
 static void
 test_refuses(void **state)
 {
-	static const char none[] = "neither an address, a network, a domain, a mailbox nor a word";
-	static const char blanks[] = "an item of a list is 1 to 320 octets without blanks";
+#define OTHERS "; write other texts as regular expressions, such as /^TLSv1\\.[23]$/"
+	static const char none[] =
+	    "neither an address, a network, a domain, a mailbox nor a word" OTHERS;
+	static const char blanks[] = "an item of a list is 1 to 320 octets without blanks" OTHERS;
+	static const char before[] =
+	    "nothing is needed before the @: a domain is written without it, \"example.net\"";
 	static const struct {
 		const char *text, *error; /* NULL: addr.c's own words */
 	} cases[] = {
@@ -225,8 +236,8 @@ test_refuses(void **state)
 		{ "192.0.2.1/24", NULL },
 		{ "2001:db8::g/32", "an" },
 		{ "2001:db8:::1", NULL },
-		{ "@example.net",
-		    "nothing before the @: a domain is written without it, \"example.net\"" },
+		{ "@example.net", before },
+		{ "*@example.net", before },
 		{ "user@", "what follows the @ is not a domain" },
 		{ "user@exam$ple", "what follows the @ is not a domain" },
 		{ "*.example.net",
