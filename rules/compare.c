@@ -101,7 +101,9 @@ ip_on_right(struct check *check, struct expr *test)
 		return take_value(right, v);
 	if (str_find(right->at.text, '/') != STR_NPOS)
 		return wrong(check, test, "one address, or write `in { NETWORK }`");
-	return fact_on_right(check, test, "an address such as 192.0.2.1");
+	return fact_on_right(check, test,
+	    right->at.kind == TOKEN_TEXT ? "an address without quotes, such as 192.0.2.1"
+					 : "an address such as 192.0.2.1");
 }
 
 static const struct fact_def *
@@ -125,6 +127,8 @@ symbol_find(
 			*out = value_symbol(def->symbols[i]);
 			return true;
 		}
+		if (t->kind == TOKEN_TEXT && str_eq(t->text, str_of(def->symbols[i])))
+			near.best = t->text;
 		suggest(&near, str_of(def->symbols[i]));
 	}
 	if (t->kind == TOKEN_TEXT && near.best.n > 0)
@@ -230,8 +234,9 @@ part_check(struct check *check, struct expr *test)
 		    type_shown(test->right.type));
 		return false;
 	}
-	COMPLAIN(check->load, &test->relation_at, "%s looks into texts; `%.*s` is %s",
-	    SHOW(&test->relation_at), STR_ARG(test->left.at.text), type_shown(type));
+	COMPLAIN(check->load, &test->relation_at, "%s looks into texts; `%.*s` is %s%s",
+	    SHOW(&test->relation_at), STR_ARG(test->left.at.text), type_shown(type),
+	    type == VALUE_LIST ? ": write `contains \"...\"` or `matches /.../`" : "");
 	return false;
 }
 
@@ -282,8 +287,9 @@ in_check(struct check *check, struct expr *test)
 		return test->list != NULL;
 	default:
 		COMPLAIN(check->load, &test->relation_at,
-		    "`in` looks up addresses and texts; `%.*s` is %s", STR_ARG(test->left.at.text),
-		    type_shown(test->left.type));
+		    "`in` looks up addresses and texts; `%.*s` is %s%s",
+		    STR_ARG(test->left.at.text), type_shown(test->left.type),
+		    test->left.type == VALUE_BOOL ? "" : ": compare it by `is`, `<` or `>`");
 		return false;
 	}
 }

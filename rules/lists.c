@@ -171,8 +171,8 @@ list_item(struct cursor *c, struct list *list)
 	else
 		COMPLAIN(c->load, t,
 		    "an item of a list is a text in quotes, an address, a network, a regular "
-		    "expression or `file`, not %s",
-		    SHOW(t));
+		    "expression or `file`, not %s%s",
+		    SHOW(t), t->kind == TOKEN_WORD ? ": put it into quotes" : "");
 	return false;
 }
 
@@ -200,7 +200,7 @@ list_read(struct load *load, const struct statement *s)
 
 	if (name->kind != TOKEN_WORD || name[1].kind != TOKEN_END || !s->block) {
 		COMPLAIN(load, s->n > 2 ? &s->token[2] : name,
-		    "a list is written `list NAME { item, item }`");
+		    "a list is written `list NAME { item, item }`, or `list NAME { file \"PATH\" }`");
 		return;
 	}
 	old = list_find(load, name->text);
@@ -258,10 +258,17 @@ list_named(struct cursor *c)
 	const struct token *t = c->t++;
 	struct named_list *l = list_find(c->load, t->text);
 	struct suggestion near;
+	struct cidr cidr;
+	struct err e;
 
 	if (l != NULL) {
 		l->used = true;
 		return l->list;
+	}
+	if (cidr_parse(t->text, &cidr, &e)) {
+		COMPLAIN(c->load, t, "%s is no name of a list: write `{ %.*s }`", SHOW(t),
+		    STR_ARG(t->text));
+		return NULL;
 	}
 	suggest_begin(&near, t->text);
 	for (l = c->load->lists; l != NULL; l = l->next)

@@ -163,6 +163,49 @@ step_check(struct check *check, const struct operand *o, const struct fact_def *
 	return false;
 }
 
+/* Another fact's word, as in `spf is fail or softfail`; NULL: of none. */
+static const struct fact_def *
+fact_of_word(const struct fact_table *table, const struct token *t)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct fact_def *def = table->entry[i].def;
+
+		for (size_t k = 0; def->symbols != NULL && def->symbols[k] != NULL; k++)
+			if (token_is(t, def->symbols[k]))
+				return def;
+	}
+	return NULL;
+}
+
+/* `country` for `client.country`. */
+static void
+suggest_tail(struct suggestion *near, const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (near->best.n == 0 && dot != NULL && str_eq(near->word, str_of(dot + 1)))
+		near->best = str_of(name);
+}
+
+/* Whether it is what is written otherwise, which is said. */
+static bool
+unknown_known(struct check *check, const struct token *t)
+{
+	const struct fact_def *def = fact_of_word(&check->load->config->facts, t);
+
+	if (def != NULL)
+		COMPLAIN(check->load, t,
+		    "%s is no fact, but what one can be: write it behind one, such as "
+		    "`%s is %.*s`",
+		    SHOW(t), def->name, STR_ARG(t->text));
+	else if (str_starts(t->text, STR("header.")) || token_is(t, "subject"))
+		COMPLAIN(check->load, t,
+		    "unknown fact %s; write a header field as header(\"Subject\")", SHOW(t));
+	else
+		return false;
+	return true;
+}
+
 static void
 unknown_fact(struct check *check, const struct token *t)
 {
@@ -187,6 +230,10 @@ unknown_fact(struct check *check, const struct token *t)
 		    SHOW(t));
 		return;
 	}
+	for (size_t i = 0; i < table->n; i++)
+		suggest_tail(&near, table->entry[i].def->name);
+	if (near.best.n == 0 && unknown_known(check, t))
+		return;
 	COMPLAIN(check->load, t, "unknown fact %s%s", SHOW(t), suggest_end(&near));
 }
 

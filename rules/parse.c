@@ -121,7 +121,8 @@ parse_set(struct cursor *c, struct expr *test)
 	if (cursor_kind(c, TOKEN_WORD))
 		return true;
 	if (!cursor_kind(c, TOKEN_OPEN)) {
-		COMPLAIN(c->load, c->t, "`in` wants the name of a list or a list in braces, not %s",
+		COMPLAIN(c->load, c->t,
+		    "`in` wants the name of a list or a list in braces, such as { \"example.net\" }, not %s",
 		    SHOW(c->t));
 		return false;
 	}
@@ -455,6 +456,13 @@ parse_action(struct cursor *c, struct rule *rule)
 {
 	static const char *const words[] = { "observe", "accept", "tempfail", "reject", "score",
 		"mark", "add", "delay" };
+	/* as it is called elsewhere */
+	static const struct {
+		const char *word, *ours;
+	} elsewhere[] = { { "allow", "accept" }, { "block", "reject" }, { "defer", "tempfail" },
+		{ "deny", "reject" }, { "elif", "else if" }, { "elseif", "else if" },
+		{ "elsif", "else if" }, { "header", "add header" }, { "pass", "accept" },
+		{ "permit", "accept" }, { "refuse", "reject" }, { "set", "mark" } };
 	struct suggestion near;
 
 	if (cursor_word(c, "accept")) {
@@ -489,6 +497,9 @@ parse_action(struct cursor *c, struct rule *rule)
 	suggest_begin(&near, c->t->text);
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		suggest(&near, str_of(words[i]));
+	for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+		if (token_is(c->t, elsewhere[i].word))
+			near.best = str_of(elsewhere[i].ours);
 	COMPLAIN(c->load, c->t,
 	    "a rule begins with accept, tempfail, reject, score, mark, delay or add header, not "
 	    "%s%s",
@@ -526,8 +537,11 @@ rule_goes_on(struct cursor *c, const struct rule *rule)
 
 	suggest_begin(&near, c->t->text);
 	if (rule->condition != NULL) {
-		COMPLAIN(c->load, c->t, "`and`, `or` or the end of the rule belongs here, not %s",
-		    SHOW(c->t));
+		COMPLAIN(c->load, c->t, "`and`, `or` or the end of the rule belongs here, not %s%s",
+		    SHOW(c->t),
+		    c->t->kind == TOKEN_WORD && strchr("+-*/", c->t->text.p[0])
+			? ": to compute, write blanks around `+`, `-`, `*` and `/`"
+			: "");
 		return;
 	}
 	if (rule->action == ACTION_ACCEPT)

@@ -225,6 +225,23 @@ suggest_setting(struct suggestion *near, struct str written, struct str name)
 		suggest(near, name);
 }
 
+/* Of a block with more of them the manual tells. */
+#define NAMED_MAX 8
+
+static struct str
+settings_shown(struct arena *arena, const struct config_part *block)
+{
+	struct str all = STR("");
+
+	for (size_t i = 0; i < block->n_settings; i++)
+		all = arena_printf(arena, "%.*s%s`%s`", STR_ARG(all),
+		    i == 0                           ? ""
+			: i + 1 == block->n_settings ? " and "
+						     : ", ",
+		    block->settings[i].name);
+	return all;
+}
+
 /* The name may be of several words: as many are looked at as stand before the first value. */
 static void
 unknown_setting(struct load *load, const struct config_part *block, const struct token *t)
@@ -252,9 +269,12 @@ unknown_setting(struct load *load, const struct config_part *block, const struct
 	}
 	if (block->name[0] == '\0')
 		COMPLAIN(load, t, "unknown setting %s%s", SHOW(t), suggest_end(&near));
-	else
+	else if (near.best.n > 0 || block->n_settings == 0 || block->n_settings > NAMED_MAX)
 		COMPLAIN(
 		    load, t, "`%s` has no setting %s%s", block->name, SHOW(t), suggest_end(&near));
+	else
+		COMPLAIN(load, t, "`%s` has no setting %s; it has %.*s", block->name, SHOW(t),
+		    STR_ARG(settings_shown(load->arena, block)));
 }
 
 static bool

@@ -206,10 +206,10 @@ static const struct {
 	{ "accept if ,", "2:11: a fact or a value belongs here, not `,`" },
 	{ "accept if a not b", "2:17: `in` or `matches` belongs behind `not` here, not `b`" },
 	{ "accept if a in",
-	    "2:15: `in` wants the name of a list or a list in braces, not "
+	    "2:15: `in` wants the name of a list or a list in braces, such as { \"example.net\" }, not "
 	    "the end of the line" },
 	{ "accept if a in \"b\"",
-	    "2:16: `in` wants the name of a list or a list in braces, not \"b\"" },
+	    "2:16: `in` wants the name of a list or a list in braces, such as { \"example.net\" }, not \"b\"" },
 	{ "accept if a starts \"b\"", "2:20: `with` belongs here, not \"b\"" },
 	{ "accept if a ends with",
 	    "2:22: a fact or a value belongs here, not the end of the "
