@@ -66,4 +66,4 @@ tests_rules_test_format_SOURCES = tests/rules/test_format.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_lint tests/rules/test_lint_any
 tests_rules_test_lint_SOURCES = tests/rules/test_lint.c $(rules_fake)
 tests_rules_test_lint_any_SOURCES = tests/rules/test_lint_any.c $(rules_fake)
-check_PROGRAMS += tests/rules/test_cost
+check_PROGRAMS += tests/rules/test_cost tests/rules/test_cost_any
