@@ -464,6 +464,12 @@ list_has_regexes(const struct list *list)
 }
 
 bool
+list_fits(const struct list *list, enum value_type type)
+{
+	return type == VALUE_IP ? list->n_nets > 0 : list->n_items + list->n_regexes > 0;
+}
+
+bool
 list_is_more(const struct list *list)
 {
 	return list->n_regexes > 0 || (list->kinds & (ITEM_DOMAIN | ITEM_BELOW)) != 0;

@@ -41,6 +41,8 @@ enum regex_found list_search(
 /* Is the domain in it, or below one that is? */
 bool list_has_domain(const struct list *list, struct str domain);
 bool list_has_regexes(const struct list *list);
+/* Something of it can be found for a value of this type: networks for addresses, all else for texts. */
+bool list_fits(const struct list *list, enum value_type type);
 /* There is more in it than words, mailboxes and networks. */
 bool list_is_more(const struct list *list);
 /* Calls is() with each word, mailbox and domain until it says true; false: it never did. */

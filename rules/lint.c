@@ -284,26 +284,52 @@ check_or(struct lint *l, const struct expr *e)
 	}
 }
 
+/* Of a list that stands in the configuration whole, so that nothing comes to it later. */
 static bool
-is_empty_list(const struct lint *l, const struct expr *e)
+is_written(const struct lint *l, const struct expr *e)
 {
-	if (e->relation != RELATION_IN || e->list == NULL || list_length(e->list) > 0)
+	const struct token *t = e->set;
+
+	if (e->relation != RELATION_IN || e->list == NULL)
 		return false;
 	for (const struct named_list *n = l->load->lists; n != NULL; n = n->next)
 		if (n->list == e->list)
 			return !n->fed && n->at.line > 0;
-	/* written in place */
-	return e->set->kind == TOKEN_OPEN && e->set[1].kind == TOKEN_CLOSE;
+	while (t->kind != TOKEN_CLOSE && !token_is(t, "file"))
+		t++;
+	return t->kind == TOKEN_CLOSE;
+}
+
+/* `client in { "mail.example.org" }` */
+static void
+check_fit(struct lint *l, const struct expr *e)
+{
+	const char *so = e->negated ? "always true of what is known" : "never true";
+
+	if (e->left.type == VALUE_IP)
+		REMARK(l->load, e->set, LINT_EMPTY_LIST,
+		    "`%.*s` is an address, and this list has none, so this is %s: " MEND
+		    "ask `client.name in`, or put networks into it",
+		    STR_ARG(e->left.at.text), so);
+	else
+		REMARK(l->load, e->set, LINT_EMPTY_LIST,
+		    "`%.*s` is %s, and this list has nothing but addresses, so this is %s: " MEND
+		    "ask `client in`, or put texts into it",
+		    STR_ARG(e->left.at.text), type_shown(e->left.type), so);
 }
 
 static void
 check_test(struct lint *l, const struct expr *e)
 {
-	if (is_empty_list(l, e))
+	bool written = is_written(l, e);
+
+	if (written && list_length(e->list) == 0)
 		REMARK(l->load, e->set, LINT_EMPTY_LIST, "this list is empty, so %s",
 		    e->negated ? "nothing is in it, and this is always true of what is known: " MEND
 				 "fill it, or remove the test"
 			       : "this is never true: " MEND "fill it, or remove the test");
+	else if (written && !list_fits(e->list, e->left.type))
+		check_fit(l, e);
 	else if (e->left.kind == OPERAND_VALUE &&
 	    (!relation_has_right(e->relation) || e->right.kind == OPERAND_VALUE))
 		REMARK(l->load, &e->left.at, LINT_CONSTANT,

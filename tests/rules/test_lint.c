@@ -92,6 +92,15 @@ test_always(void **state)
 		{ "list l { }\nat mail { score 1 if helo not in l }",
 		    "2:34: this list is empty, so nothing is in it, and this is always true of what is known: "
 		    "fill it, or remove the test" },
+		{ "at mail { score 1 if client.ip in { \"mail.example.org\" } }",
+		    "1:35: `client.ip` is an address, and this list has none, so this is never true: ask "
+		    "`client.name in`, or put networks into it" },
+		{ "list l { 192.0.2.0/24 }\nat mail { score 1 if helo not in l }",
+		    "2:34: `helo` is a text, and this list has nothing but addresses, so this is always true of "
+		    "what is known: ask `client in`, or put texts into it" },
+		{ "list l { 192.0.2.0/24, /^x/ }\nat mail { score 1 if helo in l or client.ip in l }",
+		    "" },
+		{ "trust 192.0.2.0/24\nat mail { score 1 if helo in trusted }", "" },
 		{ "hostname \"a\"\nat mail { score 1 if hostname is \"a\" }",
 		    "2:22: both sides are written in the file, so this is always the same: compare a fact with "
 		    "one of them" },

@@ -77,6 +77,9 @@ static const char *const tests[] = {
 	"helo in { \"example\" }",
 	"helo in l",
 	"helo not in l",
+	"helo in { 192.0.2.1 }",
+	"client.ip in { 192.0.2.0/24, \"a.example\" }",
+	"client.ip in { \"a.example\" }",
 	"helo matches /^a/",
 	"client.trusted",
 	"listed(\"a.example\")",
@@ -204,6 +207,7 @@ make_facts(struct made *m, struct buf *out)
 	static const char *const numbers[] = { "0", "1", "2", "3", "4" };
 	static const char *const reals[] = { "1", "1.5", "1.7", "2", "2.5" };
 	static const char *const names[] = { "a.example", "b.example", "a.test", "c.l.example" };
+	static const char *const addresses[] = { "192.0.2.1", "198.51.100.1" };
 	static const char *const truths[] = { "0", "1" };
 	bool known = true;
 
@@ -216,6 +220,7 @@ make_facts(struct made *m, struct buf *out)
 	ADD("surge(client)", reals);
 	ADD("greylist.wait", numbers);
 	ADD("helo", names);
+	ADD("client.ip", addresses);
 	ADD("client.trusted", truths);
 	ADD("listed(\"a.example\")", truths);
 	ADD("listed(\"b.example\")", truths);
