@@ -51,9 +51,11 @@ libpostern_a_SOURCES += \
 	rules/record_value.c \
 	rules/replay.c rules/replay.h \
 	rules/replay_answers.c \
+	rules/replay_decide.c \
 	rules/replay_era.c \
 	rules/replay_follow.c \
 	rules/replay_session.c rules/replay_session.h \
+	rules/replay_steps.c \
 	rules/replay_watch.c \
 	rules/replay_world.c \
 	rules/rule.h \

@@ -83,6 +83,11 @@ struct replay {
 
 /* Decides the entry that was read, from the session as it began. True: all rules let it pass. */
 bool replay_run(struct replay *r, struct replay_result *out);
+/* What it comes to when the rules let the last step pass. */
+void replay_passed(const struct replay *r, struct replay_result *out);
+/* Decides one step, as told of by t (NULL: it is not). False: the entry ends here, and *out says how. */
+bool replay_decide(struct replay *r, enum step step, const struct json *t, struct decision *d,
+    struct replay_result *out);
 /*
  * Decides the entry without anything that comes of it for those behind, to its last step or the first that does not let it pass
  * now: r->ask, score and marks are of that. False: it is too old.
