@@ -89,11 +89,12 @@ gate_accepted(struct gate_session *gs, struct str reply)
 	gate_accepted_event(gs);
 	gs->gate->counts.accepted++;
 	gs->gate->counts.messages++;
-	s->n_messages++;
 	log_info(s->id, "event=accepted ip=%s from=\"%s\" recipients=%zu size=%llu reply=\"%s\"",
 	    IP_TEXT(&s->client_ip), ESC(s->txn.sender.address), s->txn.n_accepted,
 	    (unsigned long long)s->txn.message.size, ESC(reply));
 	gate_journal(gs, gate_record_accepted(s, reply, STR(""), &gs->story));
+	/* Of the transactions that come: the entry has what this one's rules were told. */
+	s->n_messages++;
 }
 
 void
