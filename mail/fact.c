@@ -209,8 +209,8 @@ missing(const struct ask *ask, const struct fact_call *call)
 {
 	struct replayed *replayed = ask->session->replayed;
 
-	if (replayed != NULL && replayed->missing == NULL)
-		replayed->missing = call;
+	if (replayed != NULL && replayed->missing.entry == NULL)
+		replayed->missing = *call;
 	return PENDING;
 }
 

@@ -157,7 +157,8 @@ struct ask {
  */
 struct replayed {
 	bool (*lacks)(const struct replayed *replayed, const struct fact_call *call);
-	const struct fact_call *missing; /* the first that was asked for in vain; to be cleared */
+	/* the first that was asked for in vain, of whoever asked; entry NULL: none. To be cleared */
+	struct fact_call missing;
 };
 
 /*

@@ -52,6 +52,7 @@ libpostern_a_SOURCES += \
 	rules/replay.c rules/replay.h \
 	rules/replay_answers.c \
 	rules/replay_decide.c \
+	rules/replay_earlier.c \
 	rules/replay_era.c \
 	rules/replay_follow.c \
 	rules/replay_session.c rules/replay_session.h \

@@ -300,7 +300,6 @@ record_step(const struct config *config, const struct ask *ask, const struct dec
 		return;
 	number(out, "after", ask->now - s->began_ms / 1000);
 	number(out, "errors", s->n_errors);
-	number(out, "unknown", (int64_t)s->txn.n_unknown);
 	yes(out, "tls", ask->step == STEP_CONNECT && s->tls.on);
 	tried(out, rules, ask->step, &d->trace, n);
 	also(out, rules, &d->trace, n);

@@ -25,14 +25,25 @@ rests_on_plans(const struct fact_def *def)
 	return false;
 }
 
-/* Facts that lie in the message, which nobody kept. */
+bool
+replay_is_about_all(const struct fact_def *def, enum step step)
+{
+	if (def->life < LIFE_RECIPIENT || strcmp(def->name, "errors") == 0)
+		return false;
+	return step == STEP_MESSAGE || rests_on_plans(def) ||
+	    strncmp(def->name, "recipients", strlen("recipients")) == 0;
+}
+
+/* Facts that lie in the message, which nobody kept, and what was not told of the session. */
 static bool
 lacks(const struct replayed *replayed, const struct fact_call *call)
 {
 	const struct replay *r = (const struct replay *)replayed;
 	const struct fact_def *def = call->entry->def;
 
-	if (def->cost == COST_BODY || (!r->plans_known && rests_on_plans(def)))
+	if (def->cost == COST_BODY || (!r->plans_known && rests_on_plans(def)) ||
+	    (!r->errors_known && strcmp(def->name, "errors") == 0) ||
+	    (r->joined && replay_is_about_all(def, r->ask.step)))
 		return true;
 	return def->from == STEP_MESSAGE &&
 	    (r->config->part[call->entry->stage].stage != NULL ||
@@ -68,6 +79,7 @@ replay_new(const struct config *config,
 	r->config = config;
 	r->tell = tell;
 	r->world = tell ? replay_world_new() : NULL;
+	r->earlier = replay_earlier_new(config->ruleset);
 	r->text = arena_new(TEXT_LIMIT);
 	r->scratch = arena_new(SCRATCH_LIMIT);
 	r->names_arena = arena_new(SIZE_MAX);
@@ -100,6 +112,7 @@ replay_free(struct replay **replay)
 	hashed_free(&r->ours);
 	hashed_free(&r->strangers);
 	replay_world_free(&r->world);
+	free(r->earlier);
 	intern_free(&r->names);
 	buf_free(&r->needs);
 	session_free(&r->session);
@@ -168,19 +181,34 @@ as_decided(const struct replay *r, struct replay_result *out)
 		.observed = record->observed.n > 0 };
 }
 
+/* That got through now, and did not then. */
+static int
+more_messages(const struct replay *r, const struct replay_result *now)
+{
+	if (r->entry.step != STEP_MESSAGE || now->state != REPLAY_DECIDED)
+		return 0;
+	return replay_is_in(now) - (strcmp(r->entry.record->verdict, "accept") == 0);
+}
+
 void
 replay_entry(struct replay *r, const struct journal_record *record, struct replay_result *out)
 {
+	bool over;
+
 	*out = (struct replay_result){ .state = REPLAY_DECIDED };
 	if (is_aside(record)) {
 		out->state = REPLAY_ASIDE;
 		return;
 	}
-	if (!run_entry(r, record, out))
+	if (!run_entry(r, record, out)) {
 		out->state = REPLAY_TOO_OLD;
-	else if (out->state == REPLAY_UNKNOWN && r->entry.unreadable && r->entry.era->same &&
+		return;
+	}
+	over = r->session.rules_over;
+	if (out->state == REPLAY_UNKNOWN && r->entry.unreadable && r->entry.era->same &&
 	    !r->entry.touched)
 		as_decided(r, out);
 	if (r->world && out->state == REPLAY_DECIDED)
 		replay_follow(r, out);
+	replay_keep(r, out, over, more_messages(r, out));
 }

@@ -36,7 +36,7 @@ decide(struct replay *r, struct decision *d)
 		struct ask ask = r->ask;
 
 		arena_reset(r->scratch);
-		r->replayed.missing = NULL;
+		r->replayed.missing.entry = NULL;
 		if (r->session.hashed)
 			hashed_clear(r->session.hashed);
 		if (ruleset_decide(rules, &ask, r->scratch, d) == DONE &&
@@ -62,22 +62,30 @@ replay_fact(struct replay *r, const struct fact_call *call)
 }
 
 static void
-unknown(struct replay *r, enum step step, struct replay_result *out)
+not_known(struct replay_result *out, enum step step, const char *what)
 {
-	const struct fact_call *call = r->replayed.missing, *hashed = NULL;
-
-	if (r->session.hashed)
-		hashed = hashed_stuck(r->session.hashed);
-	buf_clear(&r->needs);
-	if (call || hashed)
-		fact_call_print(call ? call : hashed, &r->needs);
-	if (hashed && !call)
-		buf_add(&r->needs, STR(", hashed"));
-	r->entry.unreadable = hashed && !call;
-	call = call ? call : hashed;
 	out->state = REPLAY_UNKNOWN;
 	out->step = step;
-	out->needs = call ? buf_str(&r->needs) : STR("a stage's own");
+	out->needs = str_of(what);
+}
+
+static void
+unknown(struct replay *r, enum step step, struct replay_result *out)
+{
+	const struct fact_call *call = &r->replayed.missing;
+	bool hashed = call->entry == NULL && r->session.hashed;
+
+	if (hashed)
+		call = hashed_stuck(r->session.hashed);
+	not_known(out, step, "a stage's own");
+	r->entry.unreadable = hashed && call;
+	if (call == NULL || call->entry == NULL)
+		return;
+	buf_clear(&r->needs);
+	fact_call_print(call, &r->needs);
+	if (hashed)
+		buf_add(&r->needs, STR(", hashed"));
+	out->needs = buf_str(&r->needs);
 }
 
 /* The seconds at which a step was decided; without one, those of the entry. */
@@ -89,18 +97,45 @@ now_of(const struct replay *r, const struct json *step)
 	return r->session.began_ms / 1000 + replay_number(step, "after");
 }
 
+/* Where it is not told, there were as many as before the step at least, and as many as in the end at most. */
+static void
+count_errors(struct replay *r, const struct json *t)
+{
+	unsigned n = (unsigned)replay_number(t ? t : r->entry.head, "errors");
+
+	r->errors_known = t != NULL || n == r->session.n_errors;
+	r->session.n_errors = n;
+}
+
+/* No rule was asked then: somebody else had spoken, or `accept session` in an earlier transaction. */
+static bool
+is_undecided(const struct replay *r, enum step step, const struct json *t)
+{
+	struct str rule = r->entry.record->rule;
+
+	if (t != NULL)
+		return false;
+	if (step == r->entry.step &&
+	    (str_starts(rule, STR("limit:")) || str_eq(rule, STR("failure: spool")) ||
+		str_eq(rule, STR("delivered before"))))
+		return true;
+	return r->entry.era->same && r->config->ruleset->n[step] > 0;
+}
+
 bool
 replay_decide(struct replay *r, enum step step, const struct json *t, struct decision *d,
     struct replay_result *out)
 {
 	enum progress progress;
 
+	/* When no rule was asked, nothing is told but what became of a recipient. */
+	t = json_get(t, "tried") ? t : NULL;
 	*d = (struct decision){ 0 };
-	r->session.n_errors = (unsigned)replay_number(t ? t : r->entry.head, "errors");
+	count_errors(r, t);
 	r->ask = session_ask(&r->session, step, now_of(r, t));
 	r->score = r->session.txn.score;
 	r->marks = r->session.txn.marks;
-	if (r->as_then)
+	if (r->as_then || is_undecided(r, step, t))
 		return true;
 	progress = decide(r, d);
 	if (r->watch && !r->entry.forced)
@@ -109,13 +144,21 @@ replay_decide(struct replay *r, enum step step, const struct json *t, struct dec
 		unknown(r, step, out);
 		return false;
 	}
+	if (step >= STEP_RCPT && replay_tells_others(r)) {
+		not_known(out, step, "a recipient that was refused");
+		return false;
+	}
 	out->observed = out->observed || d->observed.kind >= VERDICT_TEMPFAIL;
 	if (!refuses(&d->verdict)) {
 		decision_apply(&r->session, d);
 		return true;
 	}
-	out->verdict = verdict_word(&d->verdict);
 	out->step = step;
+	if (r->over_unknown && step >= STEP_MAIL) {
+		not_known(out, step, "accept session of an earlier message");
+		return false;
+	}
+	out->verdict = verdict_word(&d->verdict);
 	out->rule = d->verdict.rule;
 	return false;
 }

@@ -15,9 +15,8 @@ was_in(const struct journal_record *record)
 	return strcmp(record->verdict, "accept") == 0;
 }
 
-/* For all of its recipients, or for some: the message comes all the same. */
-static bool
-is_in(const struct replay_result *now)
+bool
+replay_is_in(const struct replay_result *now)
 {
 	return strcmp(now->verdict, "accept") == 0 ||
 	    (now->step == STEP_RCPT && now->refused > 0 && now->refused < now->recipients);
@@ -112,7 +111,7 @@ replay_follow(struct replay *r, const struct replay_result *now)
 {
 	const struct journal_record *record = r->entry.record;
 	bool before = str_eq(record->rule, STR("delivered before"));
-	bool then_in = was_in(record) && !before, now_in = is_in(now) && !before;
+	bool then_in = was_in(record) && !before, now_in = replay_is_in(now) && !before;
 	struct replay_result again = { .state = REPLAY_DECIDED };
 
 	if (then_in == now_in && !r->entry.differs && now->step == r->entry.step) {

@@ -66,6 +66,8 @@ stands(const struct replay *r, enum step step, const struct fact_entry *entry)
 		return false;
 	if (def->cost == COST_STORE && (e->touched || e->forced))
 		return false;
+	if (r->joined && replay_is_about_all(def, step))
+		return false;
 	if (e->era->same)
 		return true;
 	return e->era->stages[entry->stage] &&

@@ -69,10 +69,14 @@ struct replay {
 	struct replay_watch *watch; /* NULL: nobody does */
 	/* what tests rest on where addresses are hashed: under our key, or under another */
 	struct hashed *ours, *strangers;
-	bool plans_known;           /* whose plan is the account's; it is hashed else */
-	struct replay_world *world; /* of counters; NULL: they are taken as they were */
-	bool halts;                 /* the session stays where the first refusal comes */
-	bool as_then;               /* no rule is asked: each step goes as it went */
+	bool plans_known;               /* whose plan is the account's; it is hashed else */
+	bool errors_known;              /* how many commands were in error at the step */
+	struct replay_world *world;     /* of counters; NULL: they are taken as they were */
+	struct replay_earlier *earlier; /* transactions */
+	bool over_unknown;              /* `accept session` may have been said in one of them */
+	bool joined;  /* a recipient may be one of the message's that was not then */
+	bool halts;   /* the session stays where the first refusal comes */
+	bool as_then; /* no rule is asked: each step goes as it went */
 	/* the step that was decided last, with score and marks as they were before it */
 	struct ask ask;
 	int64_t score;
@@ -112,6 +116,16 @@ bool replay_resolve(struct replay *r, struct answers *table);
 /* NULL: replay_configuration() has not been told of it. */
 const struct replay_era *replay_era_of(const struct replay *r, struct str revision);
 
+/* ---- replay_earlier.c ---- */
+
+struct replay_earlier *replay_earlier_new(const struct ruleset *rules);
+/* A transaction begins: what those before it in its session left to it. */
+void replay_recall(struct replay *r);
+/* What rules say rests on a recipient of which nobody knows whether it is one. */
+bool replay_tells_others(const struct replay *r);
+/* It was decided: whether `accept session` was said by then, how many messages more got through. */
+void replay_keep(struct replay *r, const struct replay_result *now, bool over, int messages);
+
 /* ---- replay_watch.c ---- */
 
 /* A step was decided, as told of by t, or PENDING: who watches hears of it. */
@@ -144,9 +158,13 @@ void replay_undo(struct replay *r);
 
 /* ---- replay_follow.c ---- */
 
+/* A message comes, for all of its recipients or for some. */
+bool replay_is_in(const struct replay_result *now);
 /* What the verdict of the entry, as it was decided now, means for those behind it. */
 void replay_follow(struct replay *r, const struct replay_result *now);
 
+/* Which recipients the message has matters to it, at the step. */
+bool replay_is_about_all(const struct fact_def *def, enum step step);
 /* Names it, for the next. */
 struct replay_name *replay_name(struct replay *r, struct str name);
 

@@ -102,6 +102,7 @@ run_mail(struct replay *r, struct replay_result *out)
 	s->txn.serial = (unsigned)replay_number(head, "txn") - 1;
 	session_mail(s, &sender);
 	s->txn.size_declared = (uint64_t)replay_number(head, "declared");
+	replay_recall(r);
 	entry_facts(r, STEP_MAIL,
 	    LIVES(LIFE_HELO) | LIVES(LIFE_TRANSACTION) |
 		(r->entry.step == STEP_MAIL ? LIVES_RECIPIENT : 0));
@@ -141,14 +142,13 @@ run_recipient(struct replay *r, const struct json *t, struct str address, bool l
 	struct decision d;
 	bool passes;
 
-	s->txn.n_unknown = (size_t)replay_number(t, "unknown");
 	entry_facts(
 	    r, STEP_RCPT, (last ? LIVES_RECIPIENT : 0) | (s->txn.n_asked == 1 ? LIVES_NEW : 0));
 	own_facts(r, STEP_RCPT, t);
 	passes = replay_decide(r, STEP_RCPT, t, &d, out);
 	to->state = passes ? state_of(t) : RECIPIENT_REFUSED;
-	if (to->state == RECIPIENT_ACCEPTED)
-		s->txn.n_accepted++;
+	s->txn.n_accepted += to->state == RECIPIENT_ACCEPTED;
+	s->txn.n_unknown += to->state == RECIPIENT_UNKNOWN;
 	return passes;
 }
 
@@ -221,23 +221,12 @@ starts(struct str rule, const char *prefix)
 	return str_starts(rule, str_of(prefix));
 }
 
-/* The last step was not decided by rules, or not by those of this configuration. */
-static bool
-is_undecided(const struct replay *r, const struct json *last)
-{
-	struct str rule = r->entry.record->rule;
-
-	if (str_eq(rule, STR("delivered before")))
-		return true;
-	return starts(rule, "limit:") && last == NULL;
-}
-
 /* Whoever was turned away by something else than rules is turned away by it again. */
 static bool
 stays(struct str rule)
 {
 	return starts(rule, "backend") || starts(rule, EXCEPTION_PREFIX) ||
-	    str_eq(rule, STR("delay")) ||
+	    str_eq(rule, STR("delay")) || str_eq(rule, STR("failure: spool")) ||
 	    (starts(rule, "limit:") && !str_eq(rule, STR("limit: questions")));
 }
 
@@ -276,7 +265,7 @@ run_message(struct replay *r, struct replay_result *out)
 	s->txn.message.size = (uint64_t)r->entry.record->size;
 	s->txn.message.complete = true;
 	entry_facts(r, STEP_MESSAGE, LIVES_RECIPIENT | LIVES_NEW);
-	if (!is_undecided(r, t) && !replay_decide(r, STEP_MESSAGE, t, &d, out))
+	if (!replay_decide(r, STEP_MESSAGE, t, &d, out))
 		return false;
 	return o.first.refused == 0;
 }
@@ -298,7 +287,7 @@ run_rcpt(struct replay *r, struct replay_result *out)
 			return false;
 		}
 	}
-	if (is_undecided(r, last) || list == NULL || list->first == NULL)
+	if (list == NULL || list->first == NULL)
 		return true;
 	return run_recipient(r, last, list->first->text, true, out);
 }

@@ -9,10 +9,9 @@
 #include "base/buf.h"
 #include "filters/vocabulary.h"
 
-struct config *
-load_config(struct folder *folder, uint16_t port, const char *text)
+static struct config *
+load(struct folder *folder, uint16_t port, const char *text, struct complaints *complaints)
 {
-	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 16);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
 	struct config *config;
@@ -25,11 +24,30 @@ load_config(struct folder *folder, uint16_t port, const char *text)
 	    folder->path, (unsigned)port, text);
 	folder_write(folder, "postern.conf", b.p, b.n);
 	buf_free(&b);
-	config = config_load(folder_file(folder, "postern.conf"), &vocabulary, &complaints);
+	config = config_load(folder_file(folder, "postern.conf"), &vocabulary, complaints);
+	arena_free(&arena);
+	return config;
+}
+
+struct config *
+load_config(struct folder *folder, uint16_t port, const char *text)
+{
+	struct complaints complaints = { 0 };
+	struct config *config = load(folder, port, text, &complaints);
+
 	for (size_t i = 0; i < complaints.n; i++)
 		print_message("%u: %s\n", complaints.item[i].line, complaints.item[i].text);
 	assert_non_null(config);
 	complaints_free(&complaints);
-	arena_free(&arena);
+	return config;
+}
+
+struct config *
+load_config_if(struct folder *folder, uint16_t port, const char *text)
+{
+	struct complaints complaints = { 0 };
+	struct config *config = load(folder, port, text, &complaints);
+
+	complaints_free(&complaints);
 	return config;
 }

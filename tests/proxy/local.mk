@@ -25,3 +25,5 @@ check_PROGRAMS += tests/proxy/test_slots tests/proxy/test_pool
 check_PROGRAMS += tests/proxy/test_replay_follow
 tests_proxy_test_replay_follow_SOURCES = tests/proxy/test_replay_follow.c $(proxy_world)
 check_PROGRAMS += tests/proxy/test_io_line
+check_PROGRAMS += tests/proxy/test_replay_honest
+tests_proxy_test_replay_honest_SOURCES = tests/proxy/test_replay_honest.c tests/proxy/player.c tests/proxy/player.h $(proxy_world)
