@@ -7,8 +7,6 @@
 #include "rules/record.h"
 #include "rules/record_pseudonyms.h"
 
-#define CONFIGURATION_MAX (8 << 20)
-
 /* --- which rule ---------------------------------------------------------------------------------- */
 
 static const struct json *
@@ -24,7 +22,7 @@ write_configuration(struct arena *arena, const struct config *config)
 	struct str text;
 	struct buf b;
 
-	buf_init(&b, CONFIGURATION_MAX);
+	buf_init(&b, RECORD_CONFIGURATION_MAX);
 	record_configuration(config, &b);
 	text = arena_dup(arena, buf_str(&b));
 	buf_free(&b);

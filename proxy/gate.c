@@ -14,8 +14,6 @@
 
 /* What one pass of the rules takes; the pass is run again from the top, so nothing of it is kept. */
 #define SCRATCH_LIMIT (4 * 1024 * 1024)
-/* A configuration as the journal keeps it; its text has 1 MiB at most. */
-#define CONFIGURATION_MAX (8 * 1024 * 1024)
 
 /* ---- the gate ---- */
 
@@ -43,7 +41,7 @@ tell_configuration(struct gate *gate)
 {
 	struct buf text;
 
-	buf_init(&text, CONFIGURATION_MAX);
+	buf_init(&text, RECORD_CONFIGURATION_MAX);
 	record_configuration(gate->config, &text);
 	if (!text.over)
 		db_send(gate->link,

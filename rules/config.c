@@ -517,6 +517,8 @@ load_end(struct load *load)
 {
 	struct config *config = load->config;
 
+	if (load->complaints->errors == 0)
+		source_digest_record(load);
 	digest_end(load->digest, config->revision);
 	digest_end(load->words, config->words);
 	complaints_sort(load->complaints);

@@ -98,6 +98,11 @@ bool source_list(
 /* The same, but not a part of the revision; memory of `arena`. */
 bool source_take(const char *path, size_t max, struct arena *arena, struct str *out, struct err *e);
 void source_digest(struct load *load, struct str text);
+/*
+ * What the journal keeps of the whole configuration goes into its revision, for it is kept under that: another version of Postern
+ * may have other numbers for the same text.
+ */
+void source_digest_record(struct load *load);
 /* path as seen from the folder of the configuration. */
 const char *source_path(struct load *load, struct str path);
 

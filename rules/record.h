@@ -48,7 +48,8 @@ void record_step(const struct config *config, const struct ask *ask, const struc
 void record_trace(const struct session *s, enum step step, const struct record_told *connection,
     const struct record_told *transaction, struct buf *out);
 
-/* The rules, facts and stages of a configuration, as the numbers of a trace refer to them. */
+/* The rules, facts and stages of a configuration, as the numbers of a trace refer to them. Of one that would be longer nothing is kept. */
+#define RECORD_CONFIGURATION_MAX (8 << 20)
 void record_configuration(const struct config *config, struct buf *out);
 
 /*

@@ -14,6 +14,7 @@
 #include "base/die.h"
 #include "base/escape.h"
 #include "rules/load.h"
+#include "rules/record.h"
 
 /* Reads all of an open file; false and errno, or 0 when it is too large. */
 static bool
@@ -121,6 +122,17 @@ source_digest(struct load *load, struct str text)
 {
 	digest_add(load->digest, text);
 	digest_add(load->words, text);
+}
+
+void
+source_digest_record(struct load *load)
+{
+	struct buf text;
+
+	buf_init(&text, RECORD_CONFIGURATION_MAX);
+	record_configuration(load->config, &text);
+	digest_add(load->digest, buf_str(&text));
+	buf_free(&text);
 }
 
 static const char *

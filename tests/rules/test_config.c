@@ -440,6 +440,28 @@ test_revision(void **state)
 	config_release(&e);
 }
 
+/* The same text, where a stage reads its settings in another way: an entry's numbers may mean something else. */
+static void
+test_revision_of_another_version(void **state)
+{
+	static const char text[] = "at rcpt { tempfail 451 4.7.1 \"no\" if greylist is waiting }\n";
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct config_vocabulary real = stage_vocabulary(arena);
+	struct complaints c = { 0 };
+	struct config *a = load_text(text), *b;
+
+	b = config_load_text("t", str_of(text), &real, &c);
+	if (b == NULL)
+		fail_msg("%s:%u: %s", c.item[0].file, c.item[0].line, c.item[0].text);
+	assert_string_equal(a->words, b->words);
+	assert_string_not_equal(a->revision, b->revision);
+	config_release(&a);
+	config_release(&b);
+	complaints_free(&c);
+	arena_free(&arena);
+	(void)state;
+}
+
 static void
 test_use_counts(void **state)
 {
@@ -538,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test_setup_teardown(test_revision, setup, teardown),
+		cmocka_unit_test(test_revision_of_another_version),
 		cmocka_unit_test(test_use_counts),
 		cmocka_unit_test_setup_teardown(test_files_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
