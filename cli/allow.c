@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "cli/entry_id.h"
 #include "cli/exceptions.h"
 #include "cli/impact.h"
 #include "cli/narrowest.h"
@@ -111,8 +112,8 @@ take_record(struct errand *x, const struct journal_record *r)
 static bool
 take_entry(struct errand *x, const char *id)
 {
-	char text[CLI_ID];
-	struct journal_filter filter = { .id = cli_id(str_of(id), text) };
+	char found[ENTRY_ID_SIZE + 1];
+	struct journal_filter filter = { .id = entry_id(str_of(id), found) };
 	struct journal_record *record = NULL;
 	struct err e;
 	bool ok = journal_read(x->reader.journal, &filter, keep_record, &record, &e);
@@ -380,8 +381,8 @@ make(struct errand *x)
 static int
 undo(struct errand *x)
 {
-	char text[CLI_ID];
-	struct str what = cli_id(str_of(x->options.undo), text);
+	char id[ENTRY_ID_SIZE + 1];
+	struct str what = entry_id(str_of(x->options.undo), id);
 	uint64_t number = 0;
 	int n = 0, others = 0;
 

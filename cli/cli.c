@@ -273,21 +273,6 @@ cli_options(struct cli *cli, const struct command *command, void *into, char **a
 	return !a.end;
 }
 
-struct str
-cli_id(struct str text, char out[CLI_ID])
-{
-	struct str id = text;
-
-	if (str_starts(id, STR("[")) && str_ends(id, STR("]")) && id.n > 2)
-		id = str_sub(id, 1, id.n - 1);
-	if (id.n >= CLI_ID)
-		return text;
-	for (size_t i = 0; i < id.n; i++)
-		out[i] = ascii_lower(id.p[i]);
-	out[id.n] = '\0';
-	return (struct str){ out, id.n };
-}
-
 bool
 cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms)
 {

@@ -82,12 +82,6 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err);
 bool cli_options(struct cli *cli, const struct command *command, void *into, char **argv, int *n);
 /* "postern: text" to err; returns CLI_ERROR. The text is printed as it is. */
 int cli_fail(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/*
- * An entry's id as it is meant: it stands in brackets in the reply that a client got, and who reads it out may use capitals. The text
- * as it is when it cannot be one.
- */
-#define CLI_ID 16
-struct str cli_id(struct str text, char out[CLI_ID]);
 /* The moment that --name says (cli/when.h); NULL text: 0. */
 bool cli_time(struct cli *cli, const char *name, const char *text, int64_t *ms);
 /* Those of --since and --until; it is wrong use if the one is not before the other. */

@@ -23,3 +23,9 @@ entry_id_within(struct str text, char id[ENTRY_ID_SIZE + 1])
 			return true;
 	return false;
 }
+
+struct str
+entry_id(struct str text, char id[ENTRY_ID_SIZE + 1])
+{
+	return entry_id_within(text, id) || entry_id_alone(text, id) ? str_of(id) : text;
+}

@@ -13,5 +13,7 @@
 bool entry_id_alone(struct str text, char id[ENTRY_ID_SIZE + 1]);
 /* The last that stands in brackets: "550 5.7.1 Blocked [k3f9x2]". */
 bool entry_id_within(struct str text, char id[ENTRY_ID_SIZE + 1]);
+/* One or the other, else the text as it is. */
+struct str entry_id(struct str text, char id[ENTRY_ID_SIZE + 1]);
 
 #endif

@@ -110,7 +110,7 @@ static const struct cli_option rows[] = {
 	    "from then on: 30m, 2h, 7d (ago), today, 2026-01-31, \"2026-01-31 12:00\"" },
 	{ "until", OPTION_TEXT, offsetof(struct options, until), "TIME", "before then" },
 	{ "verdict", OPTION_TEXT, offsetof(struct options, verdict), "VERDICT",
-	    "accept, tempfail, reject, defer or left" },
+	    "accept, tempfail, reject, defer, left or change" },
 	{ "from", OPTION_TEXT, offsetof(struct options, from), "TEXT", "in the sender's address" },
 	{ "to", OPTION_TEXT, offsetof(struct options, to), "TEXT", "in a recipient's address" },
 	{ "account", OPTION_TEXT, offsetof(struct options, account), "TEXT",

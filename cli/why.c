@@ -116,8 +116,7 @@ tell(void *owner, const struct journal_record *r)
 static int
 read_entry(struct telling *t, const char *id)
 {
-	char text[CLI_ID];
-	const struct journal_filter filter = { .id = cli_id(str_of(id), text) };
+	const struct journal_filter filter = { .id = str_of(id) };
 	struct err e;
 
 	t->found = false;

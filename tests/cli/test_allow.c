@@ -302,6 +302,10 @@ test_do_and_undo(void **state)
 		snprintf(words, sizeof(words), "why %s", shown);
 		cli(r, words);
 		assert_int_equal(r->code, 0);
+		/* or all of the reply */
+		snprintf(words, sizeof(words), "'550 5.7.1 Blocked %s'", shown);
+		allow(r, words, "--dry-run");
+		run_has(r, "it is exception 1, which is renewed\n");
 	}
 	allow(r, id, "--yes --for c@example.org");
 	run_has(r, "it is exception 2,");
