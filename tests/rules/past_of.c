@@ -61,6 +61,19 @@ given(struct arena *arena, const struct config *config, const char *facts)
 	return text.p;
 }
 
+/* Rules were asked at each step so far. */
+static const char *
+asked_at_each(struct arena *arena, enum step step)
+{
+	const char *trace = "";
+
+	for (int at = STEP_CONNECT; at <= (int)step; at++)
+		trace = arena_printf(
+		    arena, "%s,{\"at\":\"%s\",\"tried\":\"\"}", trace, step_name((enum step)at))
+			    .p;
+	return trace;
+}
+
 struct past *
 past_of(struct arena *arena, const struct config *config, enum step step, const char *facts,
     const char *trace)
@@ -80,6 +93,8 @@ past_of(struct arena *arena, const struct config *config, enum step step, const 
 		.facts = str_of(facts),
 		.config = str_of(config->revision) };
 
+	if (trace[0] == '\0')
+		trace = asked_at_each(arena, step);
 	record.trace = whole
 	    ? str_of(trace)
 	    : arena_printf(arena, "[{\"format\":2,\"began\":1769860800000,\"txn\":1}%s]", trace);

@@ -443,8 +443,8 @@ test_of_several_recipients_the_last_counts(void **state)
 	struct past_result r;
 
 	p = past_of(arena, config, STEP_RCPT, "{}",
-	    ",{\"at\":\"rcpt\",\"to\":\"a@example.org\",\"own\":{\"greylist\":\"known\"}},"
-	    "{\"at\":\"rcpt\",\"own\":{\"greylist\":\"waiting\"}}");
+	    ",{\"at\":\"rcpt\",\"to\":\"a@example.org\",\"tried\":\"\",\"own\":{\"greylist\":\"known\"}},"
+	    "{\"at\":\"rcpt\",\"tried\":\"\",\"own\":{\"greylist\":\"waiting\"}}");
 	r = past_decide(p);
 	assert_int_equal(r.outcome, PAST_REFUSED);
 	assert_int_equal(r.rule, 1);

@@ -415,7 +415,7 @@ def _(postern, mta):
 # ---- what is asked, in the mail server's words ----
 
 @case("VRFY and its like: here, and in the mail server's words",
-      [("backend: VRFY", "helo", "reject", 550, 2), ("reply: MTA_AWAY", "mail", "tempfail", 451, 3),
+      [("backend: VRFY", "helo", "reject", 550, 2), ("backend: away", "mail", "tempfail", 451, 3),
        ("reply: OF_WHOM", "mail", "reject", 501, 1), ("reply: NOT_OFFERED", "mail", "reject", 502, 1)],
       "vrfy relay\nexpn relay\nhelp relay\n", ehlo=(b"VRFY", b"EXPN", b"HELP"),
       mta_says={"VRFY": b"550 5.1.1 nobody\r\n", "EXPN": b"450 4.2.1 not now\r\n", "HELP": b"354 what\r\n"})
@@ -596,7 +596,7 @@ def _(postern, mta):
 # ---- the mail server goes away ----
 
 @case("a mail server that is lost at RCPT, before DATA, and within a message",
-      [("backend", "rcpt", "tempfail", 451, 1), ("backend", "message", "tempfail", 451, 2)])
+      [("backend: away", "rcpt", "tempfail", 451, 1), ("backend: away", "message", "tempfail", 451, 2)])
 def _(postern, mta):
     c = Client(postern)
     c.hello()
