@@ -24,7 +24,7 @@
 #include "tests/proxy/load.h"
 #include "tests/proxy/names.h"
 
-#define LIMIT_S 20 /* for a loop to get where it should */
+#define LIMIT_S 60 /* for a loop to get where it should */
 
 struct fixture {
 	struct event_base *base;
@@ -39,8 +39,12 @@ struct fixture {
 
 /* ---- the fixture ---- */
 
+/* Names are answered for by the same loop, so a slow machine uses up time for them. */
+#define PATIENT "dns timeout 60s; dns budget 60s\n"
+#define HASTY "dns timeout 60s; dns budget 2s\n"
+
 static const char rules[] =
-    "dns timeout 9s; dns budget 2s; delay budget 1m\n"
+    "delay budget 1m\n"
     "trust 10.0.0.0/8\n"
     "at connect {\n"
     "    accept session if client in trusted\n"
@@ -54,8 +58,8 @@ static const char rules[] =
     "}\n"
     "at helo {\n"
     "    delay 300ms if helo = \"slow.test\"\n"
-    "    delay 5m if helo = \"endless.test\"\n"
-    "    reject 550 5.7.1 \"Too late\" if helo = \"slow.test\"\n"
+    "    delay 5m if helo = \"endless.test\" or helo = \"held.test\"\n"
+    "    reject 550 5.7.1 \"Too late\" if helo = \"slow.test\" or helo = \"held.test\"\n"
     "}\n"
     "at rcpt {\n"
     "    tempfail 451 4.7.1 \"Greylisted\" if recipient = \"grey@example.org\" and greylist is waiting\n"
@@ -76,17 +80,19 @@ resume(void *owner)
 }
 
 static int
-set_up(void **state)
+set_up_with(void **state, const char *dns)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct db_settings settings = { .folder = f->folder.path,
 		.journal = { .keep_ms = 86400000 } };
 	struct config *config;
 	struct err e;
+	char text[4096];
 
+	snprintf(text, sizeof(text), "%s%s", dns, rules);
 	folder_make(&f->folder);
 	f->base = event_base_new();
-	config = load_config(&f->folder, names_start(&f->names, f->base), rules);
+	config = load_config(&f->folder, names_start(&f->names, f->base), text);
 	f->db = db_start(&settings, &e);
 	assert_non_null(f->db);
 	f->gate = gate_new(f->base, f->db, config, &e);
@@ -96,6 +102,18 @@ set_up(void **state)
 	ip_parse(STR("192.0.2.1"), &gate_session(f->gs)->client_ip);
 	*state = f;
 	return 0;
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_with(state, PATIENT);
+}
+
+static int
+set_up_hasty(void **state)
+{
+	return set_up_with(state, HASTY);
 }
 
 static int
@@ -472,10 +490,10 @@ static void
 test_a_delay_holds_the_verdict_back(void **state)
 {
 	struct fixture *f = *state;
-	int64_t began = clock_mono_us();
 	struct verdict v;
+	int64_t began;
 
-	session_helo(gate_session(f->gs), STR("slow.test"), true);
+	session_helo(gate_session(f->gs), STR("held.test"), true);
 	assert_int_equal(gate_decide(f->gs, STEP_HELO, &v), PENDING);
 	assert_false(gate_delayed(f->gs));
 	wait_for_resume(f);
@@ -484,14 +502,22 @@ test_a_delay_holds_the_verdict_back(void **state)
 	assert_true(gate_delayed_refusal(f->gs));
 	assert_int_equal(journal(f).n, 1);
 	assert_int_equal(gate_counts(f->gate)->rejected, 0);
+	gate_hurry(f->gs);
 	decide(f, STEP_HELO, &v);
-	/* The clock of timers is a coarse one. */
-	assert_true(clock_mono_us() - began >= 280000);
 	assert_int_equal(v.code, 550);
 	assert_true(v.id[0]);
 	assert_false(gate_delayed(f->gs));
 	assert_int_equal(gate_counts(f->gate)->rejected, 1);
 	assert_int_equal(journal(f).n, 1);
+	/* And is over by itself. */
+	session_helo(gate_session(f->gs), STR("slow.test"), true);
+	began = clock_mono_us();
+	decide(f, STEP_HELO, &v);
+	/* The clock of timers is a coarse one. */
+	assert_true(clock_mono_us() - began >= 280000);
+	assert_int_equal(v.code, 550);
+	assert_false(gate_delayed(f->gs));
+	assert_int_equal(gate_counts(f->gate)->rejected, 2);
 }
 
 /* It ticks each second for whoever looks after the client, and is over when it is cut short. */
@@ -521,6 +547,20 @@ test_a_delay_can_be_cut_short(void **state)
 	assert_false(gate_delayed(f->gs));
 }
 
+/* Soon: after how long is this machine's affair. */
+static void
+assert_gave_up(const struct found *found, unsigned of)
+{
+	unsigned after = of, tenths = 0;
+	char text[128];
+
+	sscanf(found->text, "gave up after %u.%u s", &after, &tenths);
+	assert_true(after < of);
+	snprintf(
+	    text, sizeof(text), "gave up after %u.%u s of a delay of %u.0 s", after, tenths, of);
+	assert_string_equal(found->text, text);
+}
+
 static void
 test_who_gives_up_during_a_delay_is_journalled(void **state)
 {
@@ -539,7 +579,7 @@ test_who_gives_up_during_a_delay_is_journalled(void **state)
 	} while (!found.n);
 	assert_string_equal(found.verdict, "left");
 	assert_string_equal(found.rule, "delay");
-	assert_string_equal(found.text, "gave up after 0.0 s of a delay of 60.0 s");
+	assert_gave_up(&found, 60);
 	assert_non_null(strstr(found.trace, "delay 5m"));
 	assert_int_equal(gate_counts(f->gate)->rejected, 0);
 }
@@ -568,7 +608,7 @@ test_a_milter_is_delayed_less(void **state)
 		event_base_loop(f->base, EVLOOP_NONBLOCK);
 		found = journal(f);
 	} while (!found.n);
-	assert_string_equal(found.text, "gave up after 0.0 s of a delay of 8.0 s");
+	assert_gave_up(&found, 8);
 }
 
 /* ---- exceptions ---- */
@@ -607,23 +647,46 @@ hits(struct fixture *f, struct arena *arena)
 }
 
 static void
-on_second(evutil_socket_t fd, short what, void *arg)
+on_while(evutil_socket_t fd, short what, void *arg)
 {
 	*(bool *)arg = true;
 }
 
-/* A second of the loop's life: what somebody else wrote into the store has to be in force after it. */
+/* A tenth of a second of the loop's life. */
 static void
-a_second(struct fixture *f)
+a_while(struct fixture *f)
 {
 	bool over = false;
-	struct event *timer = evtimer_new(f->base, on_second, &over);
-	const struct timeval second = { 1, 0 };
+	struct event *timer = evtimer_new(f->base, on_while, &over);
+	const struct timeval tenth = { 0, 100000 };
 
-	event_add(timer, &second);
+	event_add(timer, &tenth);
 	while (!over)
 		event_base_loop(f->base, EVLOOP_ONCE);
 	event_free(timer);
+}
+
+static bool
+is_over(int64_t began_us)
+{
+	return clock_mono_us() - began_us > LIMIT_S * INT64_C(1000000);
+}
+
+/* What somebody else wrote into the store is in force at the next look, which a busy machine may delay. */
+static void
+decide_until(struct fixture *f, const char *sender, enum step step, struct verdict *v,
+    enum verdict_kind wanted)
+{
+	const int64_t began_us = clock_mono_us();
+
+	for (;;) {
+		begin_mail(f, sender);
+		decide(f, step, v);
+		if (v->kind == wanted || is_over(began_us))
+			break;
+		a_while(f);
+	}
+	assert_int_equal(v->kind, wanted);
 }
 
 static void
@@ -634,6 +697,7 @@ test_exceptions(void **state)
 	char digest[EXCEPTION_RULE];
 	struct store_exceptions drop = { .what = EXCEPTIONS_DROP };
 	struct verdict v;
+	int64_t began_us;
 
 	begin_mail(f, "<a@fail.gate.test>");
 	decide(f, STEP_MAIL, &v);
@@ -641,20 +705,15 @@ test_exceptions(void **state)
 	drop.one.number = except(f,
 	    arena_printf(arena, "allow %s@postern.conf:1 client:192.0.2.1 fail.gate.test *",
 		exception_digest(STR("if spf is fail"), digest)));
-	a_second(f);
-	begin_mail(f, "<a@fail.gate.test>");
-	decide(f, STEP_MAIL, &v);
-	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	decide_until(f, "<a@fail.gate.test>", STEP_MAIL, &v, VERDICT_ACCEPT);
 	begin_mail(f, "<a@fail2.gate.test>");
 	decide(f, STEP_MAIL, &v);
 	assert_int_equal(v.kind, VERDICT_REJECT);
-	a_second(f);
+	for (began_us = clock_mono_us(); hits(f, arena) == 0 && !is_over(began_us);)
+		a_while(f);
 	assert_int_equal(hits(f, arena), 1);
 	ask_store(f, &drop);
-	a_second(f);
-	begin_mail(f, "<a@fail.gate.test>");
-	decide(f, STEP_MAIL, &v);
-	assert_int_equal(v.kind, VERDICT_REJECT);
+	decide_until(f, "<a@fail.gate.test>", STEP_MAIL, &v, VERDICT_REJECT);
 	arena_free(&arena);
 }
 
@@ -665,9 +724,7 @@ test_blocks(void **state)
 	struct verdict v;
 
 	except(f, STR("block * client:192.0.2.0/24 * *"));
-	a_second(f);
-	decide(f, STEP_CONNECT, &v);
-	assert_int_equal(v.kind, VERDICT_REJECT);
+	decide_until(f, "<a@example.net>", STEP_CONNECT, &v, VERDICT_REJECT);
 	assert_int_equal(v.code, 554);
 	assert_true(str_eq(v.text, STR("Blocked by the administrator")));
 	assert_string_equal(journal(f).rule, "exception 1");
@@ -692,7 +749,9 @@ test_exceptions_cost_no_question(void **state)
 		assert_null(gate_session(f->gs)->exceptions);
 		except(f, STR("allow * client:192.0.2.9 * *"));
 		except(f, STR("block * client:192.0.2.9 * *"));
-		a_second(f);
+		/* By this one it shows that they are known. */
+		except(f, STR("block * client:192.0.2.1 pass.gate.test *"));
+		decide_until(f, "<a@pass.gate.test>", STEP_MAIL, &v, VERDICT_REJECT);
 	}
 }
 
@@ -705,7 +764,8 @@ main(void)
 		TEST(test_a_refusal_is_in_the_journal_when_it_is_told),
 		TEST(test_the_reply_ends_with_the_id),
 		TEST(test_asks_the_dns_and_is_resumed),
-		TEST(test_failures_of_the_dns_are_values),
+		cmocka_unit_test_setup_teardown(
+		    test_failures_of_the_dns_are_values, set_up_hasty, tear_down),
 		TEST(test_rules_are_over_for_the_trusted),
 		TEST(test_observed_rules_are_journalled_only),
 		TEST(test_the_story_tells_where_a_score_came_from),
