@@ -27,10 +27,10 @@ at rcpt { tempfail 452 4.7.1 "${quota.used} of ${quota.limit} used" if quota is 
 """
 MESSAGE = stuffed(b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n")
 MANY = "sessions_per_client 200\n"
-# Where it is not about time: a machine that does other things too may need longer than 50 ms for an answer of Redis.
-PATIENT = "store timeout 5s\n"
-# What a command may take when Redis is away: its 50 ms, and some room; most commands, and any.
-SOON, LATEST = 0.3, 2.0
+# A machine that does other things too may need longer than 50 ms for an answer of Redis. And who waits for one in vain waits so long
+# that no machine is as slow without.
+TIMEOUT = 5
+PATIENT = "store timeout %ds\n" % TIMEOUT
 
 CASES = []
 
@@ -43,7 +43,7 @@ def case(function):
 class World:
     """A mail server, a Redis, and so many posternds before the one that share the other."""
 
-    def __init__(self, rules, n=1, settings="", store=None, password=None, threads=1, hasty=False):
+    def __init__(self, rules, n=1, settings="", store=None, password=None, threads=1):
         self.stack = contextlib.ExitStack()
         self.mta = MTA()
         self.stack.callback(self.mta.stop)
@@ -51,7 +51,7 @@ class World:
         self.stack.callback(self.redis.stop)
         store = store or "store redis 127.0.0.1 port {port}"
         self.store = store.format(port=self.redis.port, socket=self.redis.socket)
-        self.rules, self.settings, self.threads = rules, settings + ("" if hasty else PATIENT), threads
+        self.rules, self.settings, self.threads = rules, settings + PATIENT, threads
         self.posterns = [self.another() for _ in range(n)]
 
     def another(self, store=None):
@@ -224,10 +224,10 @@ class Load:
 
 
 def in_time(times, before):
-    """Beside what they took before: a machine that does other things too is slower, with Redis or without."""
+    """Nobody waited for Redis. Beside what they took before: a machine that does other things too is slower, with Redis or without."""
     times, before = sorted(times), sorted(before)
     most, usual = times[len(times) * 95 // 100], before[len(before) * 95 // 100]
-    assert most < SOON + 3 * usual and times[-1] < LATEST + 3 * before[-1], (len(times), most, times[-20:], before[-20:])
+    assert most < TIMEOUT / 2 + 3 * usual, (len(times), most, times[-20:], before[-20:])
 
 
 @case
@@ -235,20 +235,21 @@ def killed():
     "Redis is killed under load: every command is answered in time, greylisting passes, the log says it once; and it comes back"
     with World(GREYLIST % "delay 1h;", n=2, settings=MANY, threads=2) as w:
         load = Load(w.posterns, 6)
-        play.until(lambda: len(load.done) > 200, "some load")
+        play.until(lambda: len(load.done) > 60, "some load")
         before = [took for _, _, took in load.done]
         assert {c for _, c, _ in load.done} == {451}, load.done[:5]
         w.redis.kill()
         then = time.monotonic()
-        play.until(lambda: len(load.since(then + 0.3)) > 200, "load without Redis")
+        play.until(lambda: len(load.since(then + 0.3)) > 60, "load without Redis")
         answers = load.since(then + 0.3)
         assert answers and {c for c, _ in answers} == {250}, answers[:5]
         w.redis.start()
         for p in w.posterns:
             play.until(lambda: lines(p, "good"), "it to come back")
         then = time.monotonic()
-        play.until(lambda: len(load.since(then + 0.3)) > 100, "load with Redis")
+        play.until(lambda: len(load.since(then + 0.3)) > 40, "load with Redis")
         load.stop()
+        in_time([took for _, took in answers], before)
         in_time([took for _, _, took in load.done], before)
         assert {c for c, _ in load.since(then + 0.3)} == {451}
         for p in w.posterns:
@@ -257,23 +258,29 @@ def killed():
 
 @case
 def stopped():
-    "Redis hangs under load: nobody waits for it; and it comes back"
-    with World(GREYLIST % "delay 1h;", settings=MANY, hasty=True) as w:
+    "Redis hangs under load: once that is known nobody waits for it; and it comes back"
+    with World(GREYLIST % "delay 1h;", settings=MANY) as w:
         load = Load(w.posterns, 6)
-        play.until(lambda: len(load.done) > 100, "some load")
+        play.until(lambda: len(load.done) > 60, "some load")
         before = [took for _, _, took in load.done]
+        assert {c for _, c, _ in load.done} == {451}, load.done[:5]
         w.redis.kill(signal.SIGSTOP)
         then = time.monotonic()
-        play.until(lambda: len(load.since(then + 3)) > 30, "load without Redis")
-        answers = load.since(then + 0.3)
-        assert {c for c, _ in answers} == {250}, answers[:5]
+        play.until(lambda: lines(w.posterns[0], "failing"), "it to be missed")
+        away = time.monotonic()
+        # Long enough for it to be tried again.
+        play.until(lambda: len(load.since(away)) > 60 and load.since(away + 3), "load without Redis")
+        assert {c for c, _ in load.since(then + 0.3)} == {250}, load.since(then + 0.3)[:5]
+        answers = load.since(away)
         w.redis.kill(signal.SIGCONT)
-        then = time.monotonic()
         play.until(lambda: lines(w.posterns[0], "good"), "it to come back")
-        # Now and then this machine may need longer than 50 ms for an answer still.
-        play.until(lambda: sum(c == 451 for c, _ in load.since(then)) > 20, "load with Redis")
+        then = time.monotonic()
+        play.until(lambda: len(load.since(then)) > 40, "load with Redis")
         load.stop()
-        in_time([took for _, _, took in load.done], before)
+        in_time([took for _, took in answers], before)
+        in_time([took for _, took in load.since(then)], before)
+        assert {c for c, _ in load.since(then)} == {451}
+        assert len(lines(w.posterns[0], "failing")) == 1 and len(lines(w.posterns[0], "good")) == 1
 
 
 @case
