@@ -100,7 +100,8 @@ class World:
                                rules, handoff)
 
     def __enter__(self):
-        until(lambda: self.mta.all_lines, "the probe")
+        # What it offers is known once that was read: the probe says so by its QUIT.
+        until(lambda: b"QUIT" in self.mta.all_lines, "the probe")
         return self
 
     def __exit__(self, kind, value, trace):
