@@ -39,18 +39,19 @@ print_json(struct cli *cli, const char *path, bool changes)
 
 /* What is done with the text, by the options. */
 static int
-tell(struct cli *cli, const struct options *o, const char *path, struct str text, bool changes)
+tell(struct cli *cli, const struct options *o, const char *path, const struct rewriting *w)
 {
+	bool changes = !str_eq(w->before, w->after);
 	struct err e;
 
 	if (cli->json)
 		print_json(cli, path, changes);
-	if (o->write && changes && !rewrite_file(path, text, &e))
+	if (o->write && changes && !rewrite_file(path, w, &e))
 		return cli_fail(cli, "%s", e.text);
 	if (o->check && changes && !cli->json)
 		fprintf(cli->out, "%s\n", ESC(str_of(path)));
 	if (!o->write && !o->check && !cli->json)
-		fwrite(text.p, 1, text.n, cli->out);
+		fwrite(w->after.p, 1, w->after.n, cli->out);
 	return o->check && changes ? CLI_NOTHING : CLI_FOUND;
 }
 
@@ -69,7 +70,7 @@ format_file(struct cli *cli, const struct options *o, const char *path)
 	else if (!format_text(&source, &complaints, arena, &text))
 		print_complaints(cli, &complaints);
 	else
-		code = tell(cli, o, path, text, !str_eq(source.text, text));
+		code = tell(cli, o, path, &(struct rewriting){ source.text, text });
 	complaints_free(&complaints);
 	arena_free(&arena);
 	return code;

@@ -151,15 +151,24 @@ locate(struct errand *x)
 static struct str
 edited(const struct errand *x, struct arena *arena)
 {
-	return arena_printf(arena, "%.*s%s%.*s", (int)x->at, x->text.p, x->to->insert,
-	    (int)(x->text.n - x->at - x->n), x->text.p + x->at + x->n);
+	struct str text;
+	struct buf b;
+
+	buf_init(&b, CONFIG_FILE_MAX + 100);
+	buf_add(&b, str_sub(x->text, 0, x->at));
+	buf_add(&b, str_of(x->to->insert));
+	buf_add(&b, str_sub(x->text, x->at + x->n, x->text.n));
+	text = arena_dup(arena, buf_str(&b));
+	buf_free(&b);
+	return text;
 }
 
 static bool
 replace(struct errand *x, struct str text)
 {
+	const struct rewriting w = { x->text, text };
 	struct err e;
-	bool ok = rewrite_file(x->path, text, &e);
+	bool ok = rewrite_file(x->path, &w, &e);
 
 	if (!ok)
 		cli_fail(x->cli, "%s", e.text);

@@ -8,7 +8,13 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct rewriting {
+	struct str
+	    before; /* what was read of it: when it holds something else by now, nothing is done */
+	struct str after;
+};
+
 /* Written as .NAME.new beside it first; when that is there already, somebody else is at it, and nothing is done. */
-bool rewrite_file(const char *path, struct str text, struct err *e);
+bool rewrite_file(const char *path, const struct rewriting *w, struct err *e);
 
 #endif

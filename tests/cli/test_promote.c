@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,9 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "cli/rewrite.h"
 #include "tests/cli/run.h"
 
 #define HEAD "hostname \"mx.example.org\"\ndatabase \"/tmp\"\n"
@@ -308,6 +311,136 @@ test_refused(void **state)
 	    "\"accepted\":1,\"alarms\":2,");
 }
 
+/* --- the file ------------------------------------------------------------------------------------ */
+
+static ino_t
+inode(struct run *r, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(folder_file(&r->folder, name), &st), 0);
+	return st.st_ino;
+}
+
+/* A link stays one, and so does what it leads to, but for the word. */
+static void
+test_link(void **state)
+{
+	static const char before[] = HEAD "at mail {\nobserve " RULE "\n}\n";
+	struct run *r = *state;
+	struct stat st;
+	ino_t old;
+	char *real = strdup(folder_file(&r->folder, "real.conf"));
+
+	write_file(r, "real.conf", before);
+	assert_int_equal(chmod(folder_file(&r->folder, "real.conf"), 0604), 0);
+	assert_int_equal(symlink("real.conf", folder_file(&r->folder, "postern.conf")), 0);
+	old = inode(r, "real.conf");
+	assert_int_equal(link(real, folder_file(&r->folder, "kept.conf")), 0);
+	free(real);
+	play(r, "promote postern.conf:4 --yes");
+	assert_int_equal(r->code, 0);
+	file_is(r, "real.conf", HEAD "at mail {\n" RULE "\n}\n");
+	/* Another file came in the place of the old one, which whoever reads it still has whole. */
+	assert_int_not_equal(inode(r, "real.conf"), old);
+	file_is(r, "kept.conf", before);
+	assert_int_equal(lstat(folder_file(&r->folder, "postern.conf"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(folder_file(&r->folder, "real.conf"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0604);
+	assert_int_equal(access(folder_file(&r->folder, ".real.conf.new"), F_OK), -1);
+}
+
+/* The folder with what is in it, but for what is in its folders. */
+static void
+folder_give(struct run *r, uid_t to)
+{
+	DIR *d = opendir(r->folder.path);
+	const struct dirent *one;
+
+	assert_non_null(d);
+	while ((one = readdir(d)) != NULL)
+		if (one->d_type == DT_REG)
+			assert_int_equal(
+			    chown(folder_file(&r->folder, one->d_name), to, (gid_t)-1), 0);
+	closedir(d);
+	assert_int_equal(chown(r->folder.path, to, (gid_t)-1), 0);
+}
+
+/* Who may not write the folder changes nothing. */
+static void
+test_read_only(void **state)
+{
+	static const char rules[] = "at mail {\nobserve " RULE "\n}\n";
+	struct run *r = *state;
+	bool root = geteuid() == 0;
+	char *folder;
+
+	write_file(r, "postern.conf", HEAD "include \"ro/rules.conf\"\n");
+	folder = strdup(folder_file(&r->folder, "ro"));
+	assert_int_equal(mkdir(folder, 0755), 0);
+	write_file(r, "ro/rules.conf", rules);
+	assert_int_equal(chmod(folder, 0555), 0);
+	if (root) {
+		folder_give(r, 65534);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	play(r, "promote ro/rules.conf:2 --yes");
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(r->code, 2);
+	assert_non_null(strstr(r->err, "ro/rules.conf: Permission denied\n"));
+	assert_null(strstr(r->out, "once posternd has read it"));
+	file_is(r, "ro/rules.conf", rules);
+	assert_int_equal(unlink(folder_file(&r->folder, "ro/rules.conf")), 0);
+	assert_int_equal(rmdir(folder), 0);
+	free(folder);
+}
+
+/* Two administrators: the second one's work is not lost, nor is that of one who is at it. */
+static void
+test_meanwhile(void **state)
+{
+	static const struct {
+		const char *read, *there;
+		bool ok;
+	} cases[] = {
+		{ "what was read", "what was read", true },
+		{ "what was read", "what was saved", false },
+		{ "what was read", "what was read, and more", false },
+		{ "what was read", "what was", false },
+		{ "what was read", "", false },
+		{ "", "what was saved", false },
+		{ "", "", true },
+	};
+	struct run *r = *state;
+	char *path = strdup(folder_file(&r->folder, "a.conf"));
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct rewriting w = { str_of(cases[i].read), STR("what is new") };
+		struct err e = { 0 };
+
+		write_file(r, "a.conf", cases[i].there);
+		assert_int_equal(rewrite_file(path, &w, &e), cases[i].ok);
+		if (cases[i].ok || cases[i].there[0])
+			file_is(r, "a.conf", cases[i].ok ? "what is new" : cases[i].there);
+		if (!cases[i].ok)
+			assert_non_null(strstr(e.text,
+			    "a.conf was changed by somebody else "
+			    "meanwhile: nothing was written"));
+		assert_int_equal(access(folder_file(&r->folder, ".a.conf.new"), F_OK), -1);
+	}
+	free(path);
+	write_file(r, "postern.conf", HEAD "at mail {\nobserve " RULE "\n}\n");
+	write_file(r, ".postern.conf.new", "another's");
+	play(r, "promote postern.conf:4 --yes");
+	assert_int_equal(r->code, 2);
+	assert_non_null(strstr(r->err, "is there already: somebody else is at it, or was"));
+	file_is(r, "postern.conf", HEAD "at mail {\nobserve " RULE "\n}\n");
+	file_is(r, ".postern.conf.new", "another's");
+}
+
 int
 main(void)
 {
@@ -319,6 +452,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_included, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_numbers, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_link, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_meanwhile, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
