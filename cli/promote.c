@@ -12,6 +12,7 @@
 #include "base/escape.h"
 #include "cli/cli.h"
 #include "cli/observed.h"
+#include "cli/print.h"
 #include "cli/rewrite.h"
 #include "rules/complaint.h"
 #include "rules/load.h"
@@ -70,6 +71,18 @@ struct errand {
 	size_t n; /* how long the word is there, with the blanks behind it; 0: it is not there */
 };
 
+struct search {
+	struct errand *x;
+	struct str name; /* as the administrator has it */
+	bool is_place;   /* and it is file:line */
+	struct str file;
+	uint64_t line;
+	bool there;                       /* a rule is, if only one that cannot be taken */
+	size_t n;                         /* so many can */
+	const struct rule *above, *below; /* that can, nearest in that file */
+	struct suggestion alike;
+};
+
 /* --- which rule ---------------------------------------------------------------------------------- */
 
 /* The blocks' heads are no rules to be changed: each rule has its own word. */
@@ -79,43 +92,96 @@ is_wanted(const struct errand *x, const struct rule *r)
 	return !r->head && token_is(&r->at, WORD) == x->to->observed;
 }
 
+/* "postern.conf:12": file and line; false: it is not written so. */
 static bool
-find(struct errand *x, const char *name)
+split(struct str place, struct str *file, uint64_t *line)
 {
-	const struct ruleset *rules = x->config->ruleset;
-	const struct rule *there = NULL;
-	struct suggestion near;
-	size_t n = 0;
+	size_t colon = str_rfind(place, ':');
 
-	suggest_begin(&near, str_of(name));
+	if (colon == STR_NPOS)
+		return false;
+	*file = str_sub(place, 0, colon);
+	return str_to_u64(str_sub(place, colon + 1, place.n), UINT32_MAX, line);
+}
+
+/* A rule that could be taken. */
+static void
+consider(struct search *s, const struct rule *r)
+{
+	suggest(&s->alike, r->shown.id);
+	if (!s->is_place || !str_eq(r->at.source->name, s->file))
+		return;
+	if (r->at.line <= s->line && (!s->above || s->above->at.line < r->at.line))
+		s->above = r;
+	if (r->at.line > s->line && (!s->below || s->below->at.line > r->at.line))
+		s->below = r;
+}
+
+static void
+look(struct search *s)
+{
+	struct errand *x = s->x;
+	const struct ruleset *rules = x->config->ruleset;
+
 	for (size_t step = 0; step < STEP_COUNT; step++)
 		for (size_t i = 0; i < rules->n[step]; i++) {
 			const struct rule *r = rules->rule[step][i];
 
 			if (is_wanted(x, r))
-				suggest(&near, r->shown.id);
-			if (r->head || !str_eq(r->shown.id, str_of(name)))
+				consider(s, r);
+			if (r->head || !str_eq(r->shown.id, s->name))
 				continue;
-			there = r;
-			if (is_wanted(x, r) && n++ == 0)
+			s->there = true;
+			if (is_wanted(x, r) && s->n++ == 0)
 				x->rule = r;
 		}
-	if (there && rules->observe && (n == 0 || !x->to->observed))
+}
+
+/* Behind an error, so that whoever has the number of a line from yesterday finds the rule. */
+static void
+tell_nearest(const struct search *s)
+{
+	const struct rule *near[] = { s->above, s->below };
+	char shown[160];
+
+	if (s->above || s->below)
+		fprintf(s->x->cli->err, "the nearest %s:\n", s->x->to->kind);
+	for (size_t i = 0; i < 2; i++)
+		if (near[i])
+			fprintf(s->x->cli->err, "  %s  %s\n", ESC(near[i]->shown.id),
+			    escape_terminal(near[i]->shown.source, shown, sizeof(shown)));
+}
+
+static bool
+find(struct errand *x, const char *name)
+{
+	const bool all = x->config->ruleset->observe;
+	struct search s = { .x = x, .name = str_of(name) };
+
+	suggest_begin(&s.alike, s.name);
+	s.is_place = split(s.name, &s.file, &s.line);
+	look(&s);
+	if (s.there && all && (s.n == 0 || !x->to->observed)) {
 		cli_fail(x->cli,
 		    "%s is observed by `mode observe`, as all rules are: take that line away to enforce them",
-		    ESC(str_of(name)));
-	else if (n == 1)
+		    ESC(s.name));
+	} else if (s.n == 1) {
 		return true;
-	else if (n > 1)
+	} else if (s.n > 1) {
 		cli_fail(x->cli,
-		    "%zu %s rules stand on that line: write them on lines of their own", n,
+		    "%zu %s rules stand on that line: write them on lines of their own", s.n,
 		    x->to->kind);
-	else if (there)
-		cli_fail(x->cli, "%s is %s", ESC(str_of(name)), x->to->already);
-	else
-		cli_fail(x->cli, "there is no rule %s%s%.*s%s", ESC(str_of(name)),
-		    near.best.n ? "; did you mean " : "", STR_ARG(near.best),
-		    near.best.n ? "?" : "");
+	} else if (s.there) {
+		cli_fail(x->cli, "%s is %s", ESC(s.name), x->to->already);
+		tell_nearest(&s);
+	} else if (s.above || s.below) {
+		cli_fail(x->cli, "there is no rule %s", ESC(s.name));
+		tell_nearest(&s);
+	} else {
+		cli_fail(x->cli, "there is no rule %s%s%s%s", ESC(s.name),
+		    s.alike.best.n ? "; did you mean " : "", ESC(s.alike.best),
+		    s.alike.best.n ? "?" : "");
+	}
 	return false;
 }
 
@@ -177,6 +243,22 @@ replace(struct errand *x, struct str text)
 
 /* --- the command --------------------------------------------------------------------------------- */
 
+/* The rule, and the blocks that it is in: a line's number alone may be one from yesterday. */
+static void
+print_rule(struct errand *x, const struct rule *r)
+{
+	struct line line = { x->cli };
+	char indent[2 * 16 + 1];
+
+	if (r->outer)
+		print_rule(x, r->outer);
+	snprintf(indent, sizeof(indent), "%*s", r->depth < 16 ? 2 * r->depth : 32, "");
+	line_cell(&line, r->shown.id, 18, r->head ? COLOR_DIM : COLOR_BOLD);
+	line_add(&line, indent, COLOR_NONE);
+	line_cell(&line, r->shown.source, 0, r->head ? COLOR_DIM : COLOR_NONE);
+	line_end(&line);
+}
+
 static bool
 tell(struct errand *x)
 {
@@ -187,6 +269,8 @@ tell(struct errand *x)
 	int64_t n;
 	bool ok;
 
+	if (!x->cli->json)
+		print_rule(x, x->rule);
 	if (journal == NULL)
 		return false;
 	q.span.until_ms = clock_wall_ms() + 1;
@@ -216,8 +300,9 @@ change(struct errand *x)
 		code = CLI_FOUND;
 	if (code == CLI_FOUND && !x->options.dry_run && !x->cli->json)
 		fprintf(x->cli->out,
-		    "%s is %s once posternd has read it: systemctl reload posternd, or SIGHUP\n",
-		    ESC(x->rule->shown.id), x->to->done);
+		    "%s is %s once posternd has read it%s: systemctl reload posternd, or SIGHUP\n",
+		    ESC(x->rule->shown.id), x->to->done,
+		    x->config->ruleset->observe ? ", and `mode observe` is gone" : "");
 	if (config)
 		config_release(&config);
 	arena_free(&arena);
@@ -269,7 +354,7 @@ const struct command command_promote = {
 	.arguments = "RULE",
 	.summary = "enforce a rule that was only observed",
 	.help =
-	    "Tells what the rule (postern.conf:12) would have refused in the past 30 days, with likely false\n"
+	    "Shows the rule (postern.conf:12) and tells what it would have refused in the past 30 days, with likely false\n"
 	    "alarms, as `postern stats --observed` does. Then it takes the word `observe` away from the\n"
 	    "file and changes nothing else; the configuration is checked before. posternd reads it when\n"
 	    "it is told to reload.\n",
@@ -283,7 +368,7 @@ const struct command command_demote = {
 	.arguments = "RULE",
 	.summary = "only observe a rule that was enforced",
 	.help =
-	    "Tells what the rule (postern.conf:12) refused in the past 30 days, with likely false alarms.\n"
+	    "Shows the rule (postern.conf:12) and tells what it refused in the past 30 days, with likely false alarms.\n"
 	    "Then it puts the word `observe` in front of the rule in its file and changes nothing else;\n"
 	    "the configuration is checked before. posternd reads it when it is told to reload.\n"
 	    "`postern promote` is the way back.\n",

@@ -64,7 +64,8 @@ static const struct row promoted[] = {
 	{ "lines that end as they do", HEAD "at mail {\r\nobserve " RULE "\r\n}\r\n",
 	    "postern.conf:4", HEAD "at mail {\r\n" RULE "\r\n}\r\n", NULL },
 	{ "another line", HEAD "at mail {\nobserve " RULE "\n}\n", "postern.conf:5", NULL,
-	    "postern: there is no rule postern.conf:5; did you mean postern.conf:4?\n" },
+	    "postern: there is no rule postern.conf:5\nthe nearest observed:\n  postern.conf:4  observe " RULE
+	    "\n" },
 	{ "enforced already", HEAD "at mail {\n" RULE "\n}\n", "postern.conf:4", NULL,
 	    "postern: postern.conf:4 is enforced already\n" },
 	{ "mode observe", HEAD "mode observe\nat mail {\n" RULE "\n}\n", "postern.conf:5", NULL,
@@ -73,6 +74,46 @@ static const struct row promoted[] = {
 	{ "two of them", HEAD "at mail { observe " RULE "; observe score 1 }\n", "postern.conf:3",
 	    NULL,
 	    "postern: 2 observed rules stand on that line: write them on lines of their own\n" },
+};
+
+static const struct row promoted_hard[] = {
+	{ "between the nearest",
+	    HEAD "at mail {\n  observe score 1\n  score 2\n  score 3\n  observe score 4\n"
+		 "  observe score 5\n}\n",
+	    "postern.conf:6", NULL,
+	    "postern: postern.conf:6 is enforced already\nthe nearest observed:\n"
+	    "  postern.conf:4  observe score 1\n  postern.conf:7  observe score 4\n" },
+	{ "another file", HEAD "at mail {\nobserve " RULE "\n}\n", "postern.cond:4", NULL,
+	    "postern: there is no rule postern.cond:4; did you mean postern.conf:4?\n" },
+	{ "no place at all", HEAD "at mail {\nobserve " RULE "\n}\n", "observe", NULL,
+	    "postern: there is no rule observe\n" },
+	{ "a line that no number can be", HEAD "at mail {\nobserve " RULE "\n}\n",
+	    "postern.conf:99999999999999999999", NULL,
+	    "postern: there is no rule postern.conf:99999999999999999999\n" },
+	{ "within blocks",
+	    HEAD
+	    "list l { \"a@b.test\" }\nat rcpt {\n  for recipients in l {\n    if sender.null {\n"
+	    "      observe " RULE "\n    }\n  }\n}\n",
+	    "postern.conf:7",
+	    HEAD
+	    "list l { \"a@b.test\" }\nat rcpt {\n  for recipients in l {\n    if sender.null {\n"
+	    "      " RULE "\n    }\n  }\n}\n",
+	    NULL },
+	{ "one of two on a line", HEAD "at mail { score 1; observe " RULE "; score 2 }\n",
+	    "postern.conf:3", HEAD "at mail { score 1; " RULE "; score 2 }\n", NULL },
+	{ "the word in comments and texts",
+	    HEAD "at mail { # observe\n  observe reject 550 5.7.1 \"observe this\" # observe\n"
+		 "    if helo is \"observe\" # observe\n  # observe " RULE "\n}\n",
+	    "postern.conf:4",
+	    HEAD "at mail { # observe\n  reject 550 5.7.1 \"observe this\" # observe\n"
+		 "    if helo is \"observe\" # observe\n  # observe " RULE "\n}\n",
+	    NULL },
+	{ "a comment is no rule", HEAD "at mail {\n# observe " RULE "\n}\n", "postern.conf:4", NULL,
+	    "postern: there is no rule postern.conf:4\n" },
+	{ "behind the mark of an editor", "\xef\xbb\xbf" HEAD "at mail {\nobserve " RULE "\n}",
+	    "postern.conf:4", "\xef\xbb\xbf" HEAD "at mail {\n" RULE "\n}", NULL },
+	{ "lines that end in several ways", HEAD "at mail {\r\n\tobserve " RULE "\n}\r\n# \r",
+	    "postern.conf:4", HEAD "at mail {\r\n\t" RULE "\n}\r\n# \r", NULL },
 };
 
 static const struct row demoted[] = {
@@ -94,10 +135,12 @@ static const struct row demoted[] = {
 	{ "lines that end as they do", HEAD "at mail {\r\n" RULE "\r\n}\r\n", "postern.conf:4",
 	    HEAD "at mail {\r\nobserve " RULE "\r\n}\r\n", NULL },
 	{ "another line", HEAD "at mail {\n" RULE "\n}\n", "postern.conf:5", NULL,
-	    "postern: there is no rule postern.conf:5; did you mean postern.conf:4?\n" },
+	    "postern: there is no rule postern.conf:5\nthe nearest enforced:\n  postern.conf:4  " RULE
+	    "\n" },
 	{ "the head of a block", HEAD "at mail {\n  if sender.null {\n    " RULE "\n  }\n}\n",
 	    "postern.conf:4", NULL,
-	    "postern: there is no rule postern.conf:4; did you mean postern.conf:5?\n" },
+	    "postern: there is no rule postern.conf:4\nthe nearest enforced:\n  postern.conf:5  " RULE
+	    "\n" },
 	{ "observed already", HEAD "at mail {\nobserve " RULE "\n}\n", "postern.conf:4", NULL,
 	    "postern: postern.conf:4 is only observed already\n" },
 	{ "mode observe", HEAD "mode observe\nat mail {\n" RULE "\n}\n", "postern.conf:5", NULL,
@@ -140,6 +183,13 @@ test_promote(void **state)
 }
 
 static void
+test_promote_hard(void **state)
+{
+	play_rows(
+	    *state, "promote", promoted_hard, sizeof(promoted_hard) / sizeof(promoted_hard[0]));
+}
+
+static void
 test_demote(void **state)
 {
 	play_rows(*state, "demote", demoted, sizeof(demoted) / sizeof(demoted[0]));
@@ -156,10 +206,14 @@ test_back(void **state)
 	play(r, "demote postern.conf:4");
 	run_is(r, 2, NULL, "postern: nothing was done: --yes does it, --dry-run only tells\n");
 	play(r, "demote postern.conf:4 --dry-run");
-	run_is(r, 0, "postern.conf:4 refused nothing in the past 30 days\n", "");
+	run_is(r, 0,
+	    "postern.conf:4      " RULE "\n"
+	    "postern.conf:4 refused nothing in the past 30 days\n",
+	    "");
 	file_is(r, "postern.conf", text);
 	play(r, "demote postern.conf:4 --yes");
 	run_is(r, 0,
+	    "postern.conf:4      " RULE "\n"
 	    "postern.conf:4 refused nothing in the past 30 days\n"
 	    "postern.conf:4 is only observed once posternd has read it: systemctl reload posternd, "
 	    "or SIGHUP\n",
@@ -441,11 +495,26 @@ test_meanwhile(void **state)
 	file_is(r, ".postern.conf.new", "another's");
 }
 
+/* What a rule is once the word is gone, when all are observed. */
+static void
+test_mode(void **state)
+{
+	struct run *r = *state;
+
+	write_file(r, "postern.conf", HEAD "mode observe\nat mail {\nobserve " RULE "\n}\n");
+	play(r, "promote postern.conf:5 --yes");
+	assert_int_equal(r->code, 0);
+	run_has(r,
+	    "postern.conf:5 is enforced once posternd has read it, and `mode observe` is gone: ");
+	file_is(r, "postern.conf", HEAD "mode observe\nat mail {\n" RULE "\n}\n");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_promote, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_promote_hard, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_demote, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_back, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_checked_before, run_setup, run_teardown),
@@ -455,6 +524,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_link, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_meanwhile, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_mode, run_setup, run_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
