@@ -39,6 +39,7 @@ libpostern_a_SOURCES += \
 	cli/refusals.c cli/refusals.h \
 	cli/signed.c cli/signed.h \
 	cli/stats.c \
+	cli/stood.c cli/stood.h \
 	cli/store.c \
 	cli/story.c cli/story.h \
 	cli/story_answers.c \

@@ -13,6 +13,7 @@
 #include "db/journal_observed.h"
 #include "filters/greylist.h"
 #include "mail/mailbox_stem.h"
+#include "rules/load.h"
 
 /* One whose mail is likely wanted. */
 struct alarm {
@@ -26,8 +27,9 @@ struct tally {
 	const struct observed_question *q;
 	struct cli_store at; /* NULL inside: none to be asked */
 	struct pseudonyms pseudonyms;
-	struct named *written_to; /* where senders are hashed; NULL: nobody asked yet */
-	struct buf rule, verdict; /* that is summed up; empty: none yet */
+	struct named *written_to;         /* where senders are hashed; NULL: nobody asked yet */
+	struct buf rule, source, verdict; /* that is summed up; empty: none yet */
+	struct observed_strangers strangers;
 	int64_t n, let_in, senders, alarms, all;
 	struct alarm *alarm; /* q->most */
 	size_t shown;
@@ -106,6 +108,35 @@ print_alarm(struct tally *t, const struct alarm *a)
 }
 
 static void
+print_source(struct tally *t)
+{
+	struct line line = { t->cli };
+
+	line_add(&line, "  ", COLOR_NONE);
+	line_cell(&line, buf_str(&t->source), 0, COLOR_DIM);
+	line_end(&line);
+}
+
+/* Of one rule; so that nobody takes its numbers for those of a place. */
+static void
+print_strangers(struct tally *t)
+{
+	const struct observed_strangers *s = &t->strangers;
+	FILE *out = t->cli->out;
+
+	if (s->others > 0)
+		fprintf(out, "left out: %" PRId64 " %s that %s %s, where another rule stood then\n",
+		    s->others, s->others == 1 ? "entry" : "entries",
+		    s->others == 1 ? "names" : "name", ESC(t->q->rule));
+	if (s->unknown > 0)
+		fprintf(out,
+		    "left out: %" PRId64
+		    " %s that %s %s, as it is not known what stood there then\n",
+		    s->unknown, s->unknown == 1 ? "entry" : "entries",
+		    s->unknown == 1 ? "names" : "name", ESC(t->q->rule));
+}
+
+static void
 print_tally(struct tally *t)
 {
 	FILE *out = t->cli->out;
@@ -113,6 +144,8 @@ print_tally(struct tally *t)
 	fprintf(out, "%s %s %s %" PRId64 " %s, to %" PRId64 " %s\n", ESC(buf_str(&t->rule)),
 	    t->q->refused ? "said" : "would have said", ESC(buf_str(&t->verdict)), t->n,
 	    t->n == 1 ? "time" : "times", t->senders, t->senders == 1 ? "sender" : "senders");
+	if (t->source.n > 0)
+		print_source(t);
 	fprintf(
 	    out, "  %" PRId64 " of these were in sessions whose message was accepted\n", t->let_in);
 	if (t->alarms == 0)
@@ -133,6 +166,11 @@ json_tally(struct tally *t)
 	buf_init(&b, 1 << 20);
 	buf_add(&b, STR("{\"rule\":"));
 	escape_json(&b, buf_str(&t->rule));
+	if (t->source.n > 0)
+		print_member(&b, "source", buf_str(&t->source));
+	if (t->q->rule.n > 0)
+		buf_printf(
+		    &b, ",\"left_out\":%" PRId64, t->strangers.others + t->strangers.unknown);
 	buf_add(&b, STR(",\"verdict\":"));
 	escape_json(&b, buf_str(&t->verdict));
 	buf_printf(&b,
@@ -167,6 +205,7 @@ finish(struct tally *t)
 	t->n = t->let_in = t->senders = t->alarms = 0;
 	t->shown = 0;
 	buf_clear(&t->rule);
+	buf_clear(&t->source);
 	buf_clear(&t->verdict);
 }
 
@@ -176,11 +215,11 @@ look(void *owner, const struct observed_row *row)
 	struct tally *t = owner;
 	struct alarm a = { .n = row->n, .elsewhere = row->elsewhere };
 
-	if (t->q->rule.n > 0 && !str_eq(row->rule, t->q->rule))
-		return;
-	if (!str_eq(row->rule, buf_str(&t->rule)) || !str_eq(row->verdict, buf_str(&t->verdict))) {
+	if (!str_eq(row->rule, buf_str(&t->rule)) || !str_eq(row->source, buf_str(&t->source)) ||
+	    !str_eq(row->verdict, buf_str(&t->verdict))) {
 		finish(t);
 		buf_add(&t->rule, row->rule);
+		buf_add(&t->source, row->source);
 		buf_add(&t->verdict, row->verdict);
 	}
 	t->n += row->n;
@@ -214,24 +253,29 @@ bool
 observed_print(
     struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n)
 {
-	const struct journal_observed_question asked = { q->span, q->refused ? q->rule : STR("") };
+	const struct journal_observed_question asked = { q->span, q->rule, q->stood, q->refused };
 	struct tally t = { .cli = cli, .q = q };
 	struct err e;
 	bool ok;
 
 	buf_init(&t.rule, 8192);
+	buf_init(&t.source, CONFIG_FILE_MAX);
 	buf_init(&t.verdict, 100);
 	open_store(cli, &t.at);
 	pseudonyms_try(cli, &t.pseudonyms);
 	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
-	ok = journal_observed(journal, &asked, look, &t, &e);
+	ok = (q->rule.n == 0 || journal_observed_strangers(journal, &asked, &t.strangers, &e)) &&
+	    journal_observed(journal, &asked, look, &t, &e);
 	if (ok)
 		finish(&t);
 	else
 		cli_fail(cli, "%s", e.text);
+	if (ok && !cli->json)
+		print_strangers(&t);
 	*n = t.all;
 	free(t.alarm);
 	buf_free(&t.rule);
+	buf_free(&t.source);
 	buf_free(&t.verdict);
 	cli_store_close(&t.at);
 	named_free(&t.written_to);

@@ -10,9 +10,10 @@
 
 struct observed_question {
 	struct journal_span span;
-	struct str rule; /* this one alone; "": all */
-	bool refused;    /* what that one did refuse */
-	size_t most;     /* likely false alarms that are shown of each rule */
+	struct str rule;  /* this one alone; "": all */
+	struct str stood; /* where that one stood (cli/stood.h) */
+	bool refused;     /* what that one did refuse */
+	size_t most;      /* likely false alarms that are shown of each rule */
 };
 
 /*

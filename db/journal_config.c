@@ -100,6 +100,23 @@ journal_configuration(
 	return rc == SQLITE_ROW || rc == SQLITE_DONE;
 }
 
+bool
+journal_configurations(struct journal *j,
+    void (*row)(void *owner, struct str revision, struct str text), void *owner, struct err *e)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	if (!dbfile_prepare(&j->file, "SELECT revision, text FROM configuration", &stmt, e))
+		return false;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		row(owner, dbfile_text(stmt, 0), dbfile_text(stmt, 1));
+	if (rc != SQLITE_DONE)
+		dbfile_failed(&j->file, e);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE;
+}
+
 /* --- as links cover them ------------------------------------------------------------------------ */
 
 struct config_row *

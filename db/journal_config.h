@@ -37,6 +37,9 @@ void configurations_forget(struct configurations *all);
 /* For whoever reads entries; "": it is not there. Memory of arena. */
 bool journal_configuration(struct journal *journal, struct arena *arena, struct str revision,
     struct str *text, struct err *e);
+/* All there are; false: it failed. */
+bool journal_configurations(struct journal *journal,
+    void (*row)(void *owner, struct str revision, struct str text), void *owner, struct err *e);
 /* Removes what was followed by another before then, and has no entries left. */
 bool journal_configurations_clean(struct journal *journal, int64_t before_ms, struct err *e);
 

@@ -8,7 +8,9 @@
 #include "db/journal.h"
 
 struct observed_row {
-	struct str rule;    /* file:line */
+	struct str rule; /* file:line */
+	struct str
+	    source; /* what stood there then, without `observe`; "": not known, or one was asked for */
 	struct str verdict; /* "reject", "tempfail", "defer" */
 	struct str sender;
 	char id[8];     /* of the newest entry */
@@ -21,11 +23,22 @@ struct observed_row {
 
 struct journal_observed_question {
 	struct journal_span span;
-	struct str refused_by; /* what this rule did refuse; "": what observed ones would have */
+	struct str rule;  /* this one alone, by its place now; "": all that were observed */
+	struct str stood; /* where it stood: JSON, {"revision of the configuration":"file:line"} */
+	bool refused;     /* what that one did refuse, not what it would have */
 };
 
 /* Each rule and verdict with its senders, most frequent first. */
 bool journal_observed(struct journal *journal, const struct journal_observed_question *q,
     void (*row)(void *owner, const struct observed_row *row), void *owner, struct err *e);
+
+/* Entries that name the place of the one rule, and are not its own. */
+struct observed_strangers {
+	int64_t others;  /* another rule stood there */
+	int64_t unknown; /* the journal does not have their configuration */
+};
+
+bool journal_observed_strangers(struct journal *journal, const struct journal_observed_question *q,
+    struct observed_strangers *out, struct err *e);
 
 #endif

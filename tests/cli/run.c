@@ -155,6 +155,12 @@ run_append(struct run *r, struct journal_record *record)
 void
 run_configuration(struct run *r, const char *name)
 {
+	run_configuration_as(r, name, run_record().config.p);
+}
+
+void
+run_configuration_as(struct run *r, const char *name, const char *revision)
+{
 	struct configurations all = { 0 };
 	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(1 << 20);
@@ -167,7 +173,7 @@ run_configuration(struct run *r, const char *name)
 	assert_non_null(config);
 	buf_init(&text, 1 << 20);
 	record_configuration(config, &text);
-	configurations_add(&all, run_record().config, buf_str(&text));
+	configurations_add(&all, str_of(revision), buf_str(&text));
 	assert_true(configurations_store(&all, r->journal, 1, &e));
 	configurations_free(&all);
 	buf_free(&text);

@@ -34,5 +34,7 @@ struct journal_record run_record(void);
 void run_append(struct run *r, struct journal_record *record);
 /* Stores what the journal keeps of the configuration in this file of the folder, as that of run_record(). */
 void run_configuration(struct run *r, const char *name);
+/* The same as that of another revision. */
+void run_configuration_as(struct run *r, const char *name, const char *revision);
 
 #endif

@@ -313,11 +313,13 @@ test_numbers(void **state)
 	struct run *r = *state;
 
 	write_file(r, "postern.conf", HEAD "at mail {\nobserve " RULE "\n}\n");
+	run_configuration(r, "postern.conf");
 	append_all(r, OBSERVED);
 	play(r, "stats --observed --json");
 	assert_int_equal(r->code, 0);
 	run_has(r,
-	    "{\"rule\":\"postern.conf:4\",\"verdict\":\"reject\",\"n\":5,\"senders\":3,"
+	    "{\"rule\":\"postern.conf:4\",\"source\":\"reject 550 5.7.1 \\\"No\\\" if spf is fail\","
+	    "\"verdict\":\"reject\",\"n\":5,\"senders\":3,"
 	    "\"accepted\":1,\"alarms\":2,\"likely\":[{\"sender\":\"friend@b.test\",\"n\":1,");
 	run_has(r, "\"written_to\":true,\"elsewhere\":false}");
 	run_has(r, "\"written_to\":false,\"elsewhere\":true}]}\n");
@@ -346,6 +348,7 @@ test_refused(void **state)
 	struct run *r = *state;
 
 	write_file(r, "postern.conf", HEAD "at mail {\n" RULE "\n}\n");
+	run_configuration(r, "postern.conf");
 	append_all(r, REFUSED);
 	other.rule = STR("postern.conf:40");
 	other.time_ms = (time(NULL) - 60) * INT64_C(1000);
@@ -361,8 +364,127 @@ test_refused(void **state)
 	assert_null(strstr(r->out, ":40"));
 	play(r, "demote postern.conf:4 --dry-run --json");
 	run_has(r,
-	    "{\"rule\":\"postern.conf:4\",\"verdict\":\"reject\",\"n\":5,\"senders\":3,"
-	    "\"accepted\":1,\"alarms\":2,");
+	    "{\"rule\":\"postern.conf:4\",\"left_out\":0,\"verdict\":\"reject\",\"n\":5,"
+	    "\"senders\":3,\"accepted\":1,\"alarms\":2,");
+}
+
+#define OTHER "reject 550 5.7.2 \"Nor this\" if helo is \"x\""
+
+/* An entry of a rule at this place, as this revision of the configuration had it. */
+static void
+append_of(struct run *r, const char *revision, const char *place, enum kind kind)
+{
+	struct journal_record record = run_record();
+
+	record.time_ms = (time(NULL) - 3600) * INT64_C(1000);
+	record.verdict = kind == REFUSED ? "reject" : "accept";
+	record.observed = kind == OBSERVED ? STR("reject") : STR("");
+	record.rule = str_of(place);
+	record.config = str_of(revision);
+	run_append(r, &record);
+}
+
+static void
+was(struct run *r, const char *revision, const char *rules)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text), HEAD "at mail {\n%s\n}\n", rules);
+	write_file(r, "postern.conf", text);
+	run_configuration_as(r, "postern.conf", revision);
+}
+
+static void
+times(struct run *r, const char *command, const char *told, const char *left_out)
+{
+	play(r, command);
+	assert_int_equal(r->code, 0);
+	run_has(r, told);
+	if (left_out)
+		run_has(r, left_out);
+	else
+		assert_null(strstr(r->out, "left out"));
+}
+
+/* Lines move: what a place is named for may be another rule's. */
+static void
+test_moved(void **state)
+{
+	struct run *r = *state;
+
+	was(r, "aaaaaaaaaaaa", "observe " OTHER "\nobserve " RULE);
+	was(r, "bbbbbbbbbbbb", RULE);
+	was(r, "cccccccccccc", "observe " OTHER "; observe " RULE);
+	was(r, "dddddddddddd", "\n\n\n" RULE);
+	was(r, "eeeeeeeeeeee", OTHER);
+	was(r, "999999999999", "observe " RULE "; " OTHER);
+	was(r, "0123456789ab", "observe " RULE);
+	for (size_t i = 0; i < 3; i++)
+		append_of(r, "aaaaaaaaaaaa", "postern.conf:4", OBSERVED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:5", OBSERVED);
+	append_of(r, "cccccccccccc", "postern.conf:4", OBSERVED);
+	append_of(r, "0123456789ab", "postern.conf:4", OBSERVED);
+	append_of(r, "999999999999", "postern.conf:4", OBSERVED);
+	append_of(r, "ffffffffffff", "postern.conf:4", OBSERVED);
+	append_of(r, "ffffffffffff", "postern.conf:9", OBSERVED);
+	times(r, "promote postern.conf:4 --dry-run",
+	    "postern.conf:4 would have said reject 3 times, to 1 sender\n",
+	    "left out: 4 entries that name postern.conf:4, where another rule stood then\n"
+	    "left out: 1 entry that names postern.conf:4, as it is not known what stood there "
+	    "then\n");
+	times(r, "promote postern.conf:4 --dry-run --json", "\"left_out\":5,\"verdict\"", NULL);
+	times(r, "stats --observed",
+	    "postern.conf:4 would have said reject 3 times, to 1 sender\n  " OTHER "\n", NULL);
+	run_has(r, "postern.conf:4 would have said reject 2 times, to 1 sender\n  " RULE "\n");
+	run_has(r, "postern.conf:5 would have said reject 1 time, to 1 sender\n  " RULE "\n");
+	run_has(r, "postern.conf:9 would have said reject 1 time, to 1 sender\n  0 of");
+
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:4", REFUSED);
+	append_of(r, "dddddddddddd", "postern.conf:7", REFUSED);
+	append_of(r, "dddddddddddd", "postern.conf:4", REFUSED);
+	append_of(r, "eeeeeeeeeeee", "postern.conf:4", REFUSED);
+	append_of(r, "eeeeeeeeeeee", "postern.conf:7", REFUSED);
+	append_of(r, "999999999999", "postern.conf:4", REFUSED);
+	was(r, "0123456789ab", RULE);
+	times(r, "demote postern.conf:4 --dry-run",
+	    "postern.conf:4 said reject 2 times, to 1 sender\n",
+	    "left out: 3 entries that name postern.conf:4, where another rule stood then\n");
+}
+
+/* Rules of one text are told apart by their order, or by their places. */
+static void
+test_twins(void **state)
+{
+	static const char three[] =
+	    "if sender.null {\nobserve " RULE "\n}\nif helo is \"y\" {\nobserve " RULE
+	    "\n}\nif helo is \"x\" {\nobserve " RULE "\n}";
+	static const char two[] =
+	    "if sender.null {\nobserve " RULE "\n}\nif helo is \"x\" {\nobserve " RULE "\n}";
+	char moved[sizeof(two) + 1];
+	struct run *r = *state;
+
+	snprintf(moved, sizeof(moved), "\n%s", two);
+	was(r, "aaaaaaaaaaaa", moved);
+	was(r, "bbbbbbbbbbbb", three);
+	was(r, "dddddddddddd", "\n\n\nif helo is \"x\" {\nobserve " RULE "\n}");
+	was(r, "cccccccccccc", two);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:6", OBSERVED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:9", OBSERVED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:9", OBSERVED);
+	times(r, "promote postern.conf:8 --dry-run",
+	    "postern.conf:8 would have said reject 2 times", NULL);
+	times(r, "promote postern.conf:5 --dry-run",
+	    "postern.conf:5 would have said reject 1 time,", NULL);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:11", OBSERVED);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:5", OBSERVED);
+	append_of(r, "dddddddddddd", "postern.conf:8", OBSERVED);
+	times(r, "promote postern.conf:8 --dry-run",
+	    "postern.conf:8 would have said reject 3 times", NULL);
+	times(r, "promote postern.conf:5 --dry-run",
+	    "postern.conf:5 would have said reject 2 times", NULL);
+	run_has(r,
+	    "postern.conf:4      if sender.null\n"
+	    "postern.conf:5        observe " RULE "\n");
 }
 
 /* --- the file ------------------------------------------------------------------------------------ */
@@ -521,6 +643,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_included, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_numbers, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_moved, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_twins, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_link, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_meanwhile, run_setup, run_teardown),
