@@ -190,7 +190,7 @@ struct config {
 	struct arena *arena;
 	char *path;
 	const struct config_file *files;
-	char revision[16]; /* 12 hex digits of the digest of all text it was made of, and of record_configuration() */
+	char revision[16]; /* 12 hex digits: a digest of all its text, and record_configuration() */
 	char words[16];    /* the same without the files of lists */
 	struct config_core core;
 	const struct listen *listen;
