@@ -42,6 +42,8 @@ def free_port():
         with socket.socket() as s:
             try:
                 claim.bind("\0postern-test-port-%d" % port)
+                # A child that another thread is starting holds it for a moment more.
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind(("127.0.0.1", port))
                 CLAIMS.append(claim)
                 return port
