@@ -23,5 +23,13 @@ replayed_learn(struct replay *replay, struct journal *journal, struct str revisi
 void
 replayed_tell(const struct config *config, struct session *s, enum replay_event event, int64_t now)
 {
-	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
+	static const enum stage_event events[] = {
+		[REPLAY_RCPT_TAKEN] = EVENT_RCPT_TAKEN,
+		[REPLAY_RCPT_UNKNOWN] = EVENT_RCPT_UNKNOWN,
+		[REPLAY_REFUSED] = EVENT_REFUSED,
+		[REPLAY_ACCEPTED] = EVENT_ACCEPTED,
+		[REPLAY_OVER] = EVENT_OVER,
+	};
+
+	tell_stages(config, s, events[event], now);
 }

@@ -156,7 +156,7 @@ compute_usual(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	struct share_counts counts;
 
-	if (read_pair(ask, call, &counts) == PENDING)
+	if (read_pair(ask, call, &counts) == PENDING || !share_past_known(&counts))
 		return PENDING;
 	*out = share_value_usual(&counts, least(ask));
 	return DONE;
@@ -167,7 +167,7 @@ compute_surge(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	struct share_counts counts;
 
-	if (read_pair(ask, call, &counts) == PENDING)
+	if (read_pair(ask, call, &counts) == PENDING || !share_known(&counts))
 		return PENDING;
 	*out = share_value_surge(&counts, least(ask));
 	return DONE;

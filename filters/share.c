@@ -5,6 +5,10 @@
 /* Of which a past is counted. */
 #define PAST_PARTS 32
 
+struct share {
+	int64_t bad, all;
+};
+
 static int64_t
 sum(const struct count_answer *answer, int64_t window)
 {
@@ -13,18 +17,26 @@ sum(const struct count_answer *answer, int64_t window)
 	return window == HOUR ? answer->hour : answer->day;
 }
 
-struct share
-share_in(const struct share_counts *counts, int64_t window)
+/* The most that it may be. */
+static int64_t
+most(const struct count_answer *answer, int64_t window)
 {
-	int64_t bad = sum(counts->bad, window);
+	if (window == MINUTE)
+		return answer->minute + answer->spread.minute;
+	return window == HOUR ? answer->hour + answer->spread.hour
+			      : answer->day + answer->spread.day;
+}
 
-	return (struct share){ bad, bad + sum(counts->good, window) };
+static struct share
+share_of(int64_t bad, int64_t good)
+{
+	return (struct share){ bad, bad + good };
 }
 
 static struct share
 before(const struct share_counts *counts)
 {
-	return (struct share){ counts->bad->past, counts->bad->past + counts->good->past };
+	return share_of(counts->bad->past, counts->good->past);
 }
 
 static double
@@ -33,16 +45,44 @@ fraction(struct share share)
 	return share.all > 0 ? (double)share.bad / (double)share.all : 0;
 }
 
-int64_t
-share_percent(struct share share, int64_t least)
-{
-	return share.all >= least ? (int64_t)(100 * fraction(share)) : 0;
-}
-
 static bool
 known(const struct share_counts *counts)
 {
 	return counts->bad != NULL && counts->good != NULL;
+}
+
+static int64_t
+percent(struct share share, int64_t least)
+{
+	return share.all >= least ? (int64_t)(100 * fraction(share)) : 0;
+}
+
+/* The more are bad, the more it is, and the fewer are good; but from few of both it is 0. */
+static struct value
+bounds(const struct share_counts *counts, int64_t window, int64_t least)
+{
+	int64_t bad = sum(counts->bad, window), good = sum(counts->good, window);
+	int64_t bad_most = most(counts->bad, window), good_most = most(counts->good, window);
+	struct share low = share_of(bad, good_most), high = share_of(bad_most, good);
+
+	if (bad + good < least)
+		low = share_of(0, good);
+	if (bad_most + good_most >= least && high.all < least)
+		high = share_of(bad_most, least - bad_most > 0 ? least - bad_most : 0);
+	return value_range(percent(low, least), percent(high, least));
+}
+
+bool
+share_past_known(const struct share_counts *counts)
+{
+	return !known(counts) || (count_past_known(counts->bad) && count_past_known(counts->good));
+}
+
+bool
+share_known(const struct share_counts *counts)
+{
+	return share_past_known(counts) &&
+	    (!known(counts) || (count_sums_known(counts->bad) && count_sums_known(counts->good)));
 }
 
 struct value
@@ -50,7 +90,7 @@ share_value(const struct share_counts *counts, int64_t window, int64_t least)
 {
 	if (!known(counts))
 		return (struct value){ .type = VALUE_NONE };
-	return value_number(share_percent(share_in(counts, window), least));
+	return bounds(counts, window, least);
 }
 
 struct value
@@ -72,7 +112,7 @@ share_value_surge(const struct share_counts *counts, int64_t least)
 	if (!known(counts))
 		return out;
 	out = (struct value){ .type = VALUE_REAL };
-	now = share_in(counts, HOUR);
+	now = share_of(sum(counts->bad, HOUR), sum(counts->good, HOUR));
 	usual = fraction(before(counts));
 	if (now.all >= least && before(counts).all >= least * PAST_PARTS)
 		out.real = fraction(now) / (usual > 0.01 ? usual : 0.01);

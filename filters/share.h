@@ -12,16 +12,11 @@ struct share_counts {
 	const struct count_answer *bad, *good;
 };
 
-struct share {
-	int64_t bad, all;
-};
+/* Only a replay may not know what was before; and how it is now, exactly. */
+bool share_past_known(const struct share_counts *counts);
+bool share_known(const struct share_counts *counts);
 
-/* window: 60, 3600, 86400 seconds. */
-struct share share_in(const struct share_counts *counts, int64_t window);
-/* 0 if there are fewer than `least`. */
-int64_t share_percent(struct share share, int64_t least);
-
-/* As values of facts; none if the counts are not known. */
+/* As values of facts; none if the counts are not known. window: 60, 3600, 86400 seconds; 0 if there are fewer than `least`. */
 struct value share_value(const struct share_counts *counts, int64_t window, int64_t least);
 /* Of all days before this one, older ones counting less; none from fewer than `least`. */
 struct value share_value_usual(const struct share_counts *counts, int64_t least);

@@ -74,16 +74,16 @@ volume_read(struct ask *ask, const char *what, enum volume_who who, const struct
 	return text.n > 0 ? ask_count(ask, volume_key_of(ask, what, who, text), 0, out) : DONE;
 }
 
-int64_t
-volume_sum(const struct count_answer *answer, int64_t window)
+struct value
+volume_sum(const struct count_answer *a, int64_t window)
 {
 	switch (window) {
 	case VOLUME_MINUTE:
-		return answer->minute;
+		return value_range(a->minute, a->minute + a->spread.minute);
 	case VOLUME_HOUR:
-		return answer->hour;
+		return value_range(a->hour, a->hour + a->spread.hour);
 	default:
-		return answer->day;
+		return value_range(a->day, a->day + a->spread.day);
 	}
 }
 
@@ -109,7 +109,7 @@ compute_rate(struct ask *ask, const struct fact_call *call, struct value *out)
 	    PENDING)
 		return PENDING;
 	if (answer)
-		*out = value_number(volume_sum(answer, call->arg[2].number));
+		*out = volume_sum(answer, call->arg[2].number);
 	return DONE;
 }
 

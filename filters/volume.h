@@ -81,10 +81,13 @@ enum progress volume_read(
     struct ask *ask, const char *what, enum volume_who who, const struct count_answer **out);
 /* A plan limits this transaction, so that all of it counts. */
 bool quota_applies(const struct session *s);
-int64_t volume_sum(const struct count_answer *answer, int64_t window);
+/* A number, or a range. */
+struct value volume_sum(const struct count_answer *answer, int64_t window);
 
 /* Messages of the last hour against what is usual; false: not known. */
 bool usual_known(const struct ask *ask, const struct count_answer *answer);
+/* Whether usual_surge() can be told: a replay may not know what is usual. False: PENDING. */
+bool usual_tells(const struct ask *ask, const struct count_answer *answer);
 double usual_surge(const struct ask *ask, const struct count_answer *answer);
 struct str usual_in_words(struct ask *ask, const struct count_answer *answer);
 enum progress usual_compute(struct ask *ask, const struct fact_call *call, struct value *out);

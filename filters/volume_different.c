@@ -114,6 +114,6 @@ different_compute(struct ask *ask, const struct fact_call *call, struct value *o
 		&answer) == PENDING)
 		return PENDING;
 	if (answer)
-		*out = value_number(volume_sum(answer, call->arg[2].number));
+		*out = volume_sum(answer, call->arg[2].number);
 	return DONE;
 }

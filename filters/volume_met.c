@@ -105,6 +105,8 @@ met_networks(struct ask *ask, int64_t *out)
 	progress = ask_seen(ask, key, &q, &seen);
 	if (volume_read(ask, "networks", VOLUME_ACCOUNT, &count) == PENDING || progress == PENDING)
 		return PENDING;
+	if (count && !count_sums_known(count))
+		return PENDING;
 	if (count && seen)
 		*out = count->day + (seen->state != SEEN_PROVEN);
 	return DONE;

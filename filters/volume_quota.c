@@ -15,6 +15,8 @@ struct use {
 	int64_t free;        /* seconds until there is room */
 	int warning;         /* percent: the highest that is reached */
 	bool failed;         /* the store did not answer */
+	/* A replay may know what is used only between bounds, which can matter to the warning; and not when there is room again. */
+	bool vague, warns, free_unknown;
 };
 
 static const struct plan *
@@ -108,6 +110,33 @@ use_limit(struct use *use, int64_t used, int64_t adds, int64_t limit)
 	use->counted = true;
 }
 
+static void
+use_sums(struct use *use, const struct count_sums *sums, const struct take_answer *take, int64_t n)
+{
+	/* Nobody is warned of a burst: it is over before the warning is read. */
+	if (sums->burst + take->held > take->limit.burst - n)
+		use_limit(use, sums->burst + take->held, n, take->limit.burst);
+	use_limit(use, sums->minute + take->held, n, take->limit.minute);
+	use_limit(use, sums->hour + take->held, n, take->limit.hour);
+	use_limit(use, sums->day + take->held, n, take->limit.day);
+}
+
+static void
+use_room(struct use *use, const struct count_answer *c, const struct take_answer *take, int64_t n)
+{
+	const struct count_sums low = { c->burst, c->minute, c->hour, c->day };
+	const struct count_sums high = { c->burst + c->spread.burst, c->minute + c->spread.minute,
+		c->hour + c->spread.hour, c->day + c->spread.day };
+	struct use other = *use;
+
+	use_sums(use, &low, take, n);
+	if (count_sums_known(c))
+		return;
+	use_sums(&other, &high, take, n);
+	use->vague = true;
+	use->warns = use->warns || other.warning != use->warning;
+}
+
 static bool
 has_limits(const struct take_limits *limit)
 {
@@ -128,16 +157,11 @@ use_counter(struct ask *ask, struct use *use, const struct hold_bid *bid)
 		use->failed = true;
 		return DONE;
 	}
-	/* Nobody is warned of a burst: it is over before the warning is read. */
-	if (room.counts->burst + room.take->held > room.take->limit.burst - bid->n)
-		use_limit(
-		    use, room.counts->burst + room.take->held, bid->n, room.take->limit.burst);
-	use_limit(use, room.counts->minute + room.take->held, bid->n, room.take->limit.minute);
-	use_limit(use, room.counts->hour + room.take->held, bid->n, room.take->limit.hour);
-	use_limit(use, room.counts->day + room.take->held, bid->n, room.take->limit.day);
+	use_room(use, room.counts, room.take, bid->n);
 	if (!room.take->granted) {
 		use->quota = QUOTA_OVER;
 		use->free = room.take->free > use->free ? room.take->free : use->free;
+		use->free_unknown = use->free_unknown || room.take->free < 0;
 	}
 	return DONE;
 }
@@ -205,7 +229,7 @@ quota_compute(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	struct use use;
 
-	if (quota_look(ask, &use) == PENDING)
+	if (quota_look(ask, &use) == PENDING || (use.warns && use.quota != QUOTA_OVER))
 		return PENDING;
 	*out = value_symbol(quota_words[use.quota]);
 	if (use.failed && use.quota != QUOTA_OVER)
@@ -219,7 +243,7 @@ nearest(struct ask *ask, bool limit, struct value *out)
 	struct use use;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
+	if (quota_look(ask, &use) == PENDING || use.vague)
 		return PENDING;
 	if (use.counted)
 		*out = value_number(limit ? use.limit : use.used);
@@ -244,7 +268,7 @@ quota_compute_free(struct ask *ask, const struct fact_call *call, struct value *
 	struct use use;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (quota_look(ask, &use) == PENDING)
+	if (quota_look(ask, &use) == PENDING || use.free_unknown)
 		return PENDING;
 	if (use.plan && !use.failed)
 		*out = (struct value){ .type = VALUE_DURATION, .number = use.free };
@@ -256,7 +280,7 @@ quota_compute_warning(struct ask *ask, const struct fact_call *call, struct valu
 {
 	struct use use;
 
-	if (quota_look(ask, &use) == PENDING)
+	if (quota_look(ask, &use) == PENDING || use.warns)
 		return PENDING;
 	*out = use.failed ? (struct value){ .type = VALUE_NONE } : value_number(use.warning);
 	return DONE;
@@ -322,7 +346,7 @@ upstream_compute(struct ask *ask, const struct fact_call *call, struct value *ou
 {
 	struct use use;
 
-	if (upstream_look(ask, call, &use) == PENDING)
+	if (upstream_look(ask, call, &use) == PENDING || (use.warns && use.quota != QUOTA_OVER))
 		return PENDING;
 	*out = value_symbol(quota_words[use.quota]);
 	if (use.failed && use.quota != QUOTA_OVER)
@@ -336,7 +360,7 @@ upstream_compute_free(struct ask *ask, const struct fact_call *call, struct valu
 	struct use use;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (upstream_look(ask, call, &use) == PENDING)
+	if (upstream_look(ask, call, &use) == PENDING || use.free_unknown)
 		return PENDING;
 	if (use.plan && !use.failed)
 		*out = (struct value){ .type = VALUE_DURATION, .number = use.free };
@@ -349,7 +373,7 @@ upstream_nearest(struct ask *ask, const struct fact_call *call, bool limit, stru
 	struct use use;
 
 	*out = (struct value){ .type = VALUE_NONE };
-	if (upstream_look(ask, call, &use) == PENDING)
+	if (upstream_look(ask, call, &use) == PENDING || use.vague)
 		return PENDING;
 	if (use.counted)
 		*out = value_number(limit ? use.limit : use.used);

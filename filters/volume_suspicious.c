@@ -23,6 +23,8 @@ look(struct ask *ask, struct suspicion *s)
 		progress = PENDING;
 	if (met_networks(ask, &s->networks) == PENDING || progress == PENDING)
 		return PENDING;
+	if (s->messages && !usual_tells(ask, s->messages))
+		return PENDING;
 	s->known = s->messages != NULL;
 	if (s->known)
 		s->surge = usual_surge(ask, s->messages);

@@ -21,12 +21,16 @@ enum progress
 unknown_share(struct ask *ask, enum volume_who who, int64_t window, int64_t *percent)
 {
 	struct share_counts counts;
+	struct value share;
 
 	*percent = 0;
 	if (read_pair(ask, who, &counts) == PENDING)
 		return PENDING;
-	if (counts.bad && counts.good)
-		*percent = share_percent(share_in(&counts, window), least(ask));
+	share = share_value(&counts, window, least(ask));
+	if (share.type == VALUE_RANGE)
+		return PENDING;
+	if (share.type == VALUE_NUMBER)
+		*percent = share.number;
 	return DONE;
 }
 
@@ -46,7 +50,8 @@ unknown_compute_usual(struct ask *ask, const struct fact_call *call, struct valu
 {
 	struct share_counts counts;
 
-	if (read_pair(ask, volume_who_of(&call->arg[0]), &counts) == PENDING)
+	if (read_pair(ask, volume_who_of(&call->arg[0]), &counts) == PENDING ||
+	    !share_past_known(&counts))
 		return PENDING;
 	*out = share_value_usual(&counts, least(ask));
 	return DONE;
@@ -57,7 +62,8 @@ unknown_compute_surge(struct ask *ask, const struct fact_call *call, struct valu
 {
 	struct share_counts counts;
 
-	if (read_pair(ask, volume_who_of(&call->arg[0]), &counts) == PENDING)
+	if (read_pair(ask, volume_who_of(&call->arg[0]), &counts) == PENDING ||
+	    !share_known(&counts))
 		return PENDING;
 	*out = share_value_surge(&counts, least(ask));
 	return DONE;

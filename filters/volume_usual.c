@@ -17,9 +17,18 @@ usual_surge(const struct ask *ask, const struct count_answer *answer)
 {
 	const struct volume_conf *conf = ask->conf;
 
-	if (!usual_known(ask, answer) || answer->hour < conf->surge_from)
+	if (answer->hour < conf->surge_from || !usual_known(ask, answer))
 		return 0;
 	return (double)answer->hour / (double)answer->usual_high;
+}
+
+bool
+usual_tells(const struct ask *ask, const struct count_answer *answer)
+{
+	const struct volume_conf *conf = ask->conf;
+
+	return (count_past_known(answer) && answer->spread.hour == 0) ||
+	    answer->hour + answer->spread.hour < conf->surge_from;
 }
 
 struct str
@@ -49,7 +58,8 @@ usual_compute(struct ask *ask, const struct fact_call *call, struct value *out)
 {
 	const struct count_answer *answer;
 
-	if (read_messages(ask, call, &answer, out) == PENDING)
+	if (read_messages(ask, call, &answer, out) == PENDING ||
+	    (answer && !count_past_known(answer)))
 		return PENDING;
 	if (answer)
 		*out = (struct value){ .type = VALUE_REAL,
@@ -62,7 +72,8 @@ usual_compute_surge(struct ask *ask, const struct fact_call *call, struct value 
 {
 	const struct count_answer *answer;
 
-	if (read_messages(ask, call, &answer, out) == PENDING)
+	if (read_messages(ask, call, &answer, out) == PENDING ||
+	    (answer && !usual_tells(ask, answer)))
 		return PENDING;
 	if (answer)
 		*out = (struct value){ .type = VALUE_REAL, .real = usual_surge(ask, answer) };
@@ -74,7 +85,8 @@ usual_compute_words(struct ask *ask, const struct fact_call *call, struct value 
 {
 	const struct count_answer *answer;
 
-	if (read_messages(ask, call, &answer, out) == PENDING)
+	if (read_messages(ask, call, &answer, out) == PENDING ||
+	    (answer && (!count_past_known(answer) || answer->spread.hour > 0)))
 		return PENDING;
 	if (answer)
 		*out = value_text(usual_in_words(ask, answer));

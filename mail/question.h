@@ -49,6 +49,11 @@ struct seen_answer {
 	int64_t wait; /* seconds until a retry would be taken; 0: none */
 };
 
+/* Sliding sums of a counter. */
+struct count_sums {
+	int64_t burst, minute, hour, day;
+};
+
 /* COUNT: "add n to this key and tell me the totals." add 0 only reads. */
 struct count_answer {
 	int64_t burst, minute, hour, day; /* sliding sums, with what this question added */
@@ -62,7 +67,25 @@ struct count_answer {
 	int64_t since;                 /* wall seconds of the key's first hour; 0: none */
 	int64_t
 	    past; /* in 32nds: of the days before this one, older ones less and less (db/history.h) */
+	/*
+	 * A replay (rules/replay.h) may know sums only between bounds: each may be so many more. Who cannot say the same for all that lies
+	 * between says PENDING
+	 */
+	struct count_sums spread;
 };
+
+/* Only a replay may not know what is usual, and past: hours_known is -1 then. Who needs it says PENDING. */
+static inline bool
+count_past_known(const struct count_answer *a)
+{
+	return a->hours_known >= 0;
+}
+
+static inline bool
+count_sums_known(const struct count_answer *a)
+{
+	return (a->spread.burst | a->spread.minute | a->spread.hour | a->spread.day) == 0;
+}
 
 /*
  * TAKE: "n of this key's counter, if its limits have room for them." What is granted is held, not counted, until it is
@@ -97,7 +120,7 @@ struct take_answer {
 	int64_t held; /* by others */
 	/*
 	 * Not granted: seconds until there is room, at most (when all that is held is counted); exactly, when nothing is held. 0: never,
-	 * as n is more than the limit
+	 * as n is more than the limit. -1: a replay does not know
 	 */
 	int64_t free;
 	struct take_limits limit; /* in force: the question's, or an administrator's */

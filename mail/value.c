@@ -20,6 +20,7 @@ value_type_name(enum value_type type)
 		[VALUE_SYMBOL] = "word",
 		[VALUE_IP] = "address",
 		[VALUE_LIST] = "list of texts",
+		[VALUE_RANGE] = "range",
 	};
 
 	return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
@@ -57,6 +58,8 @@ value_eq(const struct value *a, const struct value *b)
 		return ip_eq(&a->ip, &b->ip);
 	case VALUE_LIST:
 		return list_eq(a, b);
+	case VALUE_RANGE:
+		return a->range.low == b->range.low && a->range.high == b->range.high;
 	}
 	return false;
 }
@@ -113,6 +116,9 @@ value_print(const struct value *v, struct buf *out)
 				buf_add(out, STR(", "));
 			buf_add(out, v->list.item[i]);
 		}
+		break;
+	case VALUE_RANGE:
+		buf_printf(out, "%" PRId64 " to %" PRId64, v->range.low, v->range.high);
 		break;
 	}
 }
@@ -171,6 +177,9 @@ value_json(const struct value *v, struct buf *out)
 		break;
 	case VALUE_LIST:
 		json_list(v, out);
+		break;
+	case VALUE_RANGE:
+		buf_printf(out, "[%" PRId64 ",%" PRId64 "]", v->range.low, v->range.high);
 		break;
 	}
 }

@@ -18,6 +18,8 @@ enum value_type {
 	VALUE_SYMBOL, /* one of the fact's words, e.g. softfail; in `text` */
 	VALUE_IP,
 	VALUE_LIST, /* of texts */
+	/* A whole number that a replay (rules/replay.h) knows only between bounds. No fact is declared to be one. */
+	VALUE_RANGE,
 };
 
 struct value {
@@ -31,6 +33,9 @@ struct value {
 			const struct str *item;
 			size_t n;
 		} list;
+		struct {
+			int64_t low, high;
+		} range;
 	};
 };
 
@@ -57,6 +62,13 @@ static inline struct value
 value_number(int64_t number)
 {
 	return (struct value){ .type = VALUE_NUMBER, .number = number };
+}
+
+static inline struct value
+value_range(int64_t low, int64_t high)
+{
+	return low == high ? value_number(low)
+			   : (struct value){ .type = VALUE_RANGE, .range = { low, high } };
 }
 
 static inline struct value

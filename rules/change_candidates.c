@@ -117,6 +117,7 @@ other_than(const struct value *v)
 		other.list.n = 0;
 		break;
 	case VALUE_NONE:
+	case VALUE_RANGE:
 		break;
 	}
 	return other;

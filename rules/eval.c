@@ -35,6 +35,16 @@ score_of(struct evaluation *ev)
 	return &ev->score;
 }
 
+/* A replay knows of this number only between what it lies, and that is not enough. */
+static void
+not_enough(const struct evaluation *ev, size_t slot)
+{
+	struct replayed *replayed = ev->ask->session->replayed;
+
+	if (replayed != NULL && replayed->missing.entry == NULL)
+		replayed->missing = *ev->rules->call[slot];
+}
+
 /* DONE, or PENDING: a fact of it is not there yet. Its facts go into the trace. */
 static enum progress
 compute(struct evaluation *ev, const struct operand *o, struct value *out)
@@ -50,6 +60,10 @@ compute(struct evaluation *ev, const struct operand *o, struct value *out)
 			part = evaluation_operand(ev, &t->operand);
 		if (part == NULL)
 			return PENDING;
+		if (part->type == VALUE_RANGE) {
+			not_enough(ev, t->operand.slot);
+			return PENDING;
+		}
 		*out = t == o->term ? *part : arith_apply(t->op, out, part);
 	}
 	return DONE;
@@ -226,10 +240,8 @@ is_match(struct evaluation *ev, const struct node *n, const struct value *left)
 }
 
 static bool
-is_ordered(unsigned relation, const struct value *left, const struct value *right)
+is_ordered(unsigned relation, int order)
 {
-	int order = number_order(left, right);
-
 	if (order == INCOMPARABLE)
 		return false;
 	switch (relation) {
@@ -262,7 +274,7 @@ relation_holds(struct evaluation *ev, const struct node *n, const struct value *
 	case RELATION_ENDS:
 		return has_part(n->relation, left, right);
 	default:
-		return is_ordered(n->relation, left, right);
+		return is_ordered(n->relation, number_order(left, right));
 	}
 }
 
@@ -277,6 +289,30 @@ static inline enum truth
 truth_of(bool yes)
 {
 	return yes ? TRUTH_YES : TRUTH_NO;
+}
+
+static struct value
+end_of(const struct value *v, bool high)
+{
+	return v->type == VALUE_RANGE ? value_number(high ? v->range.high : v->range.low) : *v;
+}
+
+/* As it comes out wherever between their ends the two lie; PENDING: not everywhere the same. */
+static enum truth
+test_range(struct evaluation *ev, const struct node *n, const struct value *left,
+    const struct value *right)
+{
+	struct value low = end_of(left, false), high = end_of(left, true);
+	struct value right_low = end_of(right, false), right_high = end_of(right, true);
+	int least = number_order(&low, &right_high), most = number_order(&high, &right_low);
+
+	if (n->relation == RELATION_IS && least == most)
+		return truth_of((least == 0) != n->negated);
+	if (n->relation != RELATION_IS &&
+	    is_ordered(n->relation, least) == is_ordered(n->relation, most))
+		return truth_of(is_ordered(n->relation, least));
+	not_enough(ev, left->type == VALUE_RANGE ? n->left : n->right);
+	return TRUTH_PENDING;
 }
 
 /* What is not known compares with nothing: every test of it is false, but for the one that asks. */
@@ -298,6 +334,8 @@ eval_test(struct evaluation *ev, const struct node *n)
 			return TRUTH_PENDING;
 		if (right->type == VALUE_NONE)
 			return TRUTH_NO;
+		if (left->type == VALUE_RANGE || right->type == VALUE_RANGE)
+			return test_range(ev, n, left, right);
 	}
 	if (ev->ask->session->hashed != NULL)
 		return hashed_test(ev, n, left, right);

@@ -20,6 +20,7 @@ type_shown(enum value_type type)
 		[VALUE_SYMBOL] = "a word",
 		[VALUE_IP] = "an address",
 		[VALUE_LIST] = "a list",
+		[VALUE_RANGE] = "a range",
 	};
 
 	return names[type];

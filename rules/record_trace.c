@@ -402,12 +402,23 @@ step_json(struct buf *b, const struct session *s, const struct record_told *t)
 	buf_addc(b, '}');
 }
 
+/* Among those that are not listed, the others show who came before whom. */
+static bool
+all_listed(const struct session *s, const struct record_told *t)
+{
+	while (t && (t->recipient == NULL || is_listed(s, t->recipient)))
+		t = t->next;
+	return t == NULL;
+}
+
 static void
 steps(struct series *series, const struct session *s, const struct record_told *t)
 {
+	bool plain = all_listed(s, t);
+
 	for (; t; t = t->next) {
 		/* One that is not told of is not needed either, when it went as the recipients say. */
-		if (t->text.n == 0 && (t->recipient == NULL || is_listed(s, t->recipient)))
+		if (t->text.n == 0 && (t->recipient == NULL || plain))
 			continue;
 		step_json(&series->element, s, t);
 		series_next(series);

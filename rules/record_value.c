@@ -69,6 +69,7 @@ record_value(struct arena *arena, enum value_type type, const struct json *v, st
 	case VALUE_LIST:
 		return list_of(arena, v, out);
 	case VALUE_NONE:
+	case VALUE_RANGE:
 		break;
 	}
 	return false;

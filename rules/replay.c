@@ -43,7 +43,9 @@ lacks(const struct replayed *replayed, const struct fact_call *call)
 
 	if (def->cost == COST_BODY || (!r->plans_known && rests_on_plans(def)) ||
 	    (!r->errors_known && strcmp(def->name, "errors") == 0) ||
-	    (r->joined && replay_is_about_all(def, r->ask.step)))
+	    (r->messages_unknown && strcmp(def->name, "session.messages") == 0) ||
+	    (r->joined && replay_is_about_all(def, r->ask.step)) ||
+	    (r->entry.mixed && r->ask.step == STEP_RCPT && replay_is_about_all(def, STEP_RCPT)))
 		return true;
 	return def->from == STEP_MESSAGE &&
 	    (r->config->part[call->entry->stage].stage != NULL ||
@@ -168,7 +170,7 @@ replay_halt(struct replay *r, const struct journal_record *record, struct replay
 	return run_entry(r, record, out);
 }
 
-/* What needs the clear text was known to the very same rules then, and so is what they said. */
+/* What needs the clear text, or did not fit in, was known to the very same rules then, and so is what they said. */
 static void
 as_decided(const struct replay *r, struct replay_result *out)
 {
@@ -205,10 +207,10 @@ replay_entry(struct replay *r, const struct journal_record *record, struct repla
 		return;
 	}
 	over = r->session.rules_over;
-	if (out->state == REPLAY_UNKNOWN && r->entry.unreadable && r->entry.era->same &&
-	    !r->entry.touched)
+	if (out->state == REPLAY_UNKNOWN && (r->entry.unreadable || r->entry.cut) &&
+	    r->entry.era->same && !r->entry.touched)
 		as_decided(r, out);
-	if (r->world && out->state == REPLAY_DECIDED)
+	if (r->world)
 		replay_follow(r, out);
 	replay_keep(r, out, over, more_messages(r, out));
 }

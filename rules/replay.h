@@ -48,7 +48,13 @@ struct replay_step {
 };
 
 /* What stages are told of, so that they count. */
-enum replay_event { REPLAY_RCPT_TAKEN, REPLAY_ACCEPTED };
+enum replay_event {
+	REPLAY_RCPT_TAKEN,
+	REPLAY_RCPT_UNKNOWN,
+	REPLAY_REFUSED,
+	REPLAY_ACCEPTED,
+	REPLAY_OVER,
+};
 
 /*
  * The configuration must outlive it. tell: hands an event on to the stages in use, whose questions stay noted; NULL: the store's answers are

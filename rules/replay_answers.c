@@ -184,39 +184,101 @@ replay_answers(struct replay *r)
 		e->n_recorded += read_answer(r, j, &e->recorded[e->n_recorded].answer);
 }
 
-/* An administrator's limits stay; else those that are asked with are in force now. */
-static void
-judge_take(const struct question *q, struct answer *a)
+static bool
+fits(const struct count_sums *sums, int64_t more, const struct take_limits *limit)
+{
+	return (limit->burst == 0 || sums->burst + more <= limit->burst) &&
+	    (limit->minute == 0 || sums->minute + more <= limit->minute) &&
+	    (limit->hour == 0 || sums->hour + more <= limit->hour) &&
+	    (limit->day == 0 || sums->day + more <= limit->day);
+}
+
+/* An administrator's limits stay; else those that are asked with are in force now. False: whether it is granted is not known. */
+static bool
+judge_take(const struct question *q, bool touched, struct answer *a)
 {
 	const struct count_answer *c = &a->count;
+	const struct count_sums low = { c->burst, c->minute, c->hour, c->day };
+	const struct count_sums high = { c->burst + c->spread.burst, c->minute + c->spread.minute,
+		c->hour + c->spread.hour, c->day + c->spread.day };
+	const struct take_limits then = a->take.limit;
 	struct take_answer *t = &a->take;
-	const int64_t sums[] = { c->burst, c->minute, c->hour, c->day };
-	const struct take_limits *limit = &t->limit;
+	bool granted = t->granted;
 
 	if (q->take.what != TAKE_HOLD && q->take.what != TAKE_LOOK)
-		return;
+		return true;
 	if (t->until == 0)
 		t->limit = q->take.limit;
-
-	const int64_t most[] = { limit->burst, limit->minute, limit->hour, limit->day };
-
-	t->granted = true;
-	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++)
-		if (most[i] > 0 && sums[i] + t->held + q->add > most[i])
-			t->granted = false;
+	t->granted = fits(&high, t->held + q->add, &t->limit);
 	if (t->granted)
 		t->free = 0;
+	else if (granted || touched || memcmp(&then, &t->limit, sizeof(then)) != 0)
+		t->free = -1;
+	return t->granted == fits(&low, t->held + q->add, &t->limit);
+}
+
+/* Recipients of the transaction that are tried before the entry's own. */
+static int64_t
+tried_before(const struct replay *r)
+{
+	int64_t n = 0;
+
+	for (const struct json *t = r->entry.steps; t; t = t->next)
+		n += str_eq(json_text(t, "at"), STR("rcpt")) && json_text(t, "to").n > 0;
+	return n + (r->entry.step == STEP_MESSAGE ? (int64_t)replay_n_recipients(r) : 0);
+}
+
+/*
+ * What is tried counts at once, also what the same transaction tried before: an answer that was given before or behind other recipients
+ * than now is off by so many of them at most.
+ */
+static void
+widen(struct replay *r, struct answer *a)
+{
+	const struct replay_record *e = &r->entry;
+	const struct transaction *txn = &r->session.txn;
+
+	if (r->world == NULL || r->as_then || a->failed ||
+	    !replay_rests_on_tries(a->question.asker) ||
+	    (e->era->same && !e->touched && !e->differs))
+		return;
+	replay_widen(&a->count, tried_before(r), (int64_t)txn->n_asked - (txn->current != NULL));
+}
+
+/* What was answered then, with what is other by now. False: it is not known. */
+static bool
+as_of_now(struct replay *r, struct answer *a)
+{
+	bool touched = replay_touched(r, a->question.name);
+
+	switch (a->question.kind) {
+	case QUESTION_COUNT:
+		replay_count(r, a);
+		widen(r, a);
+		return true;
+	case QUESTION_TAKE:
+		replay_count(r, a);
+		return a->failed || judge_take(&a->question, touched, a);
+	case QUESTION_DISTINCT:
+		return !touched;
+	case QUESTION_SEEN:
+	case QUESTION_DNS:
+		break;
+	}
+	return true;
 }
 
 /* True: the question has its answer now. */
 static bool
 resolve(struct replay *r, struct answer *a)
 {
+	enum replay_row row =
+	    a->question.kind == QUESTION_SEEN ? replay_seen(r, a) : REPLAY_ROW_AS_THEN;
 	struct replay_record *e = &r->entry;
 	struct answer *next = a->next;
 
-	if (a->question.kind == QUESTION_SEEN && replay_seen(r, a))
-		return true;
+	if (row != REPLAY_ROW_AS_THEN)
+		return row == REPLAY_ROW_NOW;
 	for (size_t i = 0; i < e->n_recorded; i++) {
 		struct replay_answer *recorded = &e->recorded[i];
 		const struct question question = a->question;
@@ -227,11 +289,7 @@ resolve(struct replay *r, struct answer *a)
 		*a = recorded->answer;
 		a->question = question;
 		a->next = next;
-		if (question.kind == QUESTION_COUNT || question.kind == QUESTION_TAKE)
-			replay_count(r, a);
-		if (question.kind == QUESTION_TAKE && !a->failed)
-			judge_take(&question, a);
-		return question.kind != QUESTION_DISTINCT || !replay_touched(r, question.name);
+		return as_of_now(r, a);
 	}
 	return false;
 }

@@ -119,7 +119,23 @@ is_undecided(const struct replay *r, enum step step, const struct json *t)
 	    (str_starts(rule, STR("limit:")) || str_eq(rule, STR("failure: spool")) ||
 		str_eq(rule, STR("delivered before"))))
 		return true;
-	return r->entry.era->same && r->config->ruleset->n[step] > 0;
+	if (!r->entry.era->same)
+		return false;
+	return r->config->ruleset->n[step] > 0 ||
+	    (step == STEP_RCPT && r->config->ruleset->n_policy > 0);
+}
+
+/* It is one of those for which the entry had no room: steps are told in their order. */
+static bool
+is_cut(const struct replay *r, enum step step, const struct json *t)
+{
+	if (!r->entry.cut || t != NULL)
+		return false;
+	for (const struct json *s = r->entry.steps; s; s = s->next)
+		for (enum step later = step + 1; later < STEP_COUNT; later++)
+			if (str_eq(json_text(s, "at"), str_of(step_name(later))))
+				return false;
+	return true;
 }
 
 bool
@@ -128,8 +144,12 @@ replay_decide(struct replay *r, enum step step, const struct json *t, struct dec
 {
 	enum progress progress;
 
+	if (!r->as_then && is_cut(r, step, t)) {
+		not_known(out, step, REPLAY_NO_ROOM);
+		return false;
+	}
 	/* When no rule was asked, nothing is told but what became of a recipient. */
-	t = json_get(t, "tried") ? t : NULL;
+	t = json_get(t, "tried") || json_get(t, "alike") || json_get(t, "also") ? t : NULL;
 	*d = (struct decision){ 0 };
 	count_errors(r, t);
 	r->ask = session_ask(&r->session, step, now_of(r, t));
@@ -145,7 +165,8 @@ replay_decide(struct replay *r, enum step step, const struct json *t, struct dec
 		return false;
 	}
 	if (step >= STEP_RCPT && replay_tells_others(r)) {
-		not_known(out, step, "a recipient that was refused");
+		not_known(out, step,
+		    r->joined ? "a recipient that was refused" : "the order of recipients");
 		return false;
 	}
 	out->observed = out->observed || d->observed.kind >= VERDICT_TEMPFAIL;

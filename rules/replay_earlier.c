@@ -24,7 +24,9 @@ struct replay_earlier {
 		    through; /* all transactions up to this one came to their end as far as that step */
 		bool over;
 		unsigned joined; /* the transaction to which a recipient more may belong; 0: none */
-		int messages;    /* more, or less */
+		unsigned refused; /* the last transaction whose MAIL is refused now */
+		int messages;     /* more, or less */
+		bool lost;        /* nobody knows how many */
 	} kept[SESSIONS_KEPT];
 };
 
@@ -73,21 +75,25 @@ replay_recall(struct replay *r)
 	size_t at = key >> 32 & (SESSIONS_KEPT - 1);
 	bool known = e->kept[at].session == key;
 
-	r->over_unknown = r->joined = false;
-	if (r->entry.era->same || r->halts || s->rules_over)
+	r->over_unknown = r->joined = r->messages_unknown = false;
+	if (r->halts)
+		return;
+	if (r->world && known) {
+		s->n_messages += (unsigned)e->kept[at].messages;
+		r->messages_unknown = e->kept[at].lost;
+	}
+	if (r->entry.era->same || s->rules_over)
 		return;
 	s->rules_over = known && e->kept[at].over;
 	r->over_unknown = e->last >= STEP_MAIL && !s->rules_over && s->txn.serial > 1 &&
 	    !(known && e->kept[at].through + 1 >= s->txn.serial);
 	r->joined = known && e->kept[at].joined == s->txn.serial;
-	if (r->world && known)
-		s->n_messages += (unsigned)e->kept[at].messages;
 }
 
 bool
 replay_tells_others(const struct replay *r)
 {
-	return r->joined && r->earlier->tells;
+	return (r->joined || (r->entry.mixed && r->ask.step == STEP_RCPT)) && r->earlier->tells;
 }
 
 /* A recipient that rules refused passes now, or may. */
@@ -113,6 +119,39 @@ is_whole(const struct replay *r, const struct replay_result *now)
 	    (now->step <= STEP_MAIL && strcmp(now->verdict, "accept") != 0);
 }
 
+/* A message that nobody has seen; or one of which nobody knows whether it does. */
+static bool
+may_get_through(const struct replay *r, const struct replay_result *now)
+{
+	if (now->state == REPLAY_UNKNOWN)
+		return true;
+	return r->entry.step < STEP_MESSAGE && strcmp(now->verdict, "accept") == 0 &&
+	    strcmp(r->entry.record->verdict, "accept") != 0;
+}
+
+static void
+claim(struct replay_earlier *e, size_t at, uint64_t key)
+{
+	if (e->kept[at].session == key)
+		return;
+	memset(&e->kept[at], 0, sizeof(e->kept[at]));
+	e->kept[at].session = key;
+}
+
+bool
+replay_refuses_mail(struct replay *r)
+{
+	struct replay_earlier *e = r->earlier;
+	unsigned serial = r->session.txn.serial;
+	uint64_t key = key_of(r);
+	size_t at = key >> 32 & (SESSIONS_KEPT - 1);
+	bool known = e->kept[at].session == key && e->kept[at].refused == serial;
+
+	claim(e, at, key);
+	e->kept[at].refused = serial;
+	return !known;
+}
+
 void
 replay_keep(struct replay *r, const struct replay_result *now, bool over, int messages)
 {
@@ -121,16 +160,17 @@ replay_keep(struct replay *r, const struct replay_result *now, bool over, int me
 	uint64_t key = key_of(r);
 	size_t at = key >> 32 & (SESSIONS_KEPT - 1);
 
-	if (r->entry.step < STEP_MAIL || (e->last < STEP_MAIL && messages == 0 && !joins(r, now)))
+	bool lost = r->world && may_get_through(r, now);
+
+	if (r->entry.step < STEP_MAIL ||
+	    (e->last < STEP_MAIL && messages == 0 && !lost && !joins(r, now)))
 		return;
-	if (e->kept[at].session != key) {
-		memset(&e->kept[at], 0, sizeof(e->kept[at]));
-		e->kept[at].session = key;
-	}
+	claim(e, at, key);
 	e->kept[at].over = e->kept[at].over || over;
 	if (is_whole(r, now) && e->kept[at].through + 1 >= serial)
 		e->kept[at].through = serial;
 	e->kept[at].messages += messages;
+	e->kept[at].lost = e->kept[at].lost || lost;
 	if (joins(r, now))
 		e->kept[at].joined = serial;
 }

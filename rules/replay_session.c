@@ -70,6 +70,9 @@ stands(const struct replay *r, enum step step, const struct fact_entry *entry)
 		return false;
 	if (e->era->same)
 		return true;
+	/* They move within a transaction: it matters where the rules ask. */
+	if (r->world && replay_rests_on_tries(def->name))
+		return false;
 	return e->era->stages[entry->stage] &&
 	    (def->cost > COST_STORE || (e->era->plans && e->trusted));
 }
@@ -167,11 +170,24 @@ replay_read(struct replay *r, const struct journal_record *record)
 		return false;
 	for (const struct json *step = trace->first->next; step; step = step->next)
 		read_exceptions(e, json_get(step, "also"));
+	for (const struct json *last = trace->first; last; last = last->next)
+		e->cut = e->cut || json_get(last, "cut");
 	e->head = trace->first;
 	e->steps = trace->first->next;
 	e->facts = json_parse(r->text, record->facts, NULL);
 	e->recipients = json_parse(r->text, record->recipients, NULL);
 	return true;
+}
+
+size_t
+replay_n_recipients(const struct replay *r)
+{
+	const struct json *list = r->entry.recipients;
+	size_t n = 0;
+
+	for (const struct json *to = list ? list->first : NULL; to; to = to->next)
+		n++;
+	return n;
 }
 
 static void

@@ -33,9 +33,12 @@ struct replay_record {
 	const struct json *steps; /* its first step; NULL: none */
 	const struct json *facts;
 	const struct json *recipients;
-	bool trusted; /* the client is, or is not, as it was then */
-	bool differs; /* recipients that were let in are not now, or the other way round */
-	bool answers; /* they were read */
+	bool trusted;      /* the client is, or is not, as it was then */
+	bool differs;      /* recipients that were let in are not now, or the other way round */
+	unsigned rejected; /* of these: refused for good now */
+	bool answers;      /* they were read */
+	bool cut;          /* the trace had no room for the last of its steps */
+	bool mixed;        /* it does not tell in which order the recipients came */
 	struct replay_answer *recorded;
 	size_t n_recorded;
 	bool unreadable;               /* a test needs the clear text of what is hashed */
@@ -74,6 +77,7 @@ struct replay {
 	struct replay_world *world;     /* of counters; NULL: they are taken as they were */
 	struct replay_earlier *earlier; /* transactions */
 	bool over_unknown;              /* `accept session` may have been said in one of them */
+	bool messages_unknown;          /* how many of them got through is not known */
 	bool joined;  /* a recipient may be one of the message's that was not then */
 	bool halts;   /* the session stays where the first refusal comes */
 	bool as_then; /* no rule is asked: each step goes as it went */
@@ -89,6 +93,8 @@ struct replay {
 bool replay_run(struct replay *r, struct replay_result *out);
 /* What it comes to when the rules let the last step pass. */
 void replay_passed(const struct replay *r, struct replay_result *out);
+/* What is not known when an entry was cut. */
+#define REPLAY_NO_ROOM "what did not fit into the entry"
 /* Decides one step, as told of by t (NULL: it is not). False: the entry ends here, and *out says how. */
 bool replay_decide(struct replay *r, enum step step, const struct json *t, struct decision *d,
     struct replay_result *out);
@@ -111,6 +117,9 @@ void replay_answers(struct replay *r);
 /* Answers what is noted in the table, as far as it can be known. True: something was. */
 bool replay_resolve(struct replay *r, struct answers *table);
 
+/* Of the entry. */
+size_t replay_n_recipients(const struct replay *r);
+
 /* ---- replay_era.c ---- */
 
 /* NULL: replay_configuration() has not been told of it. */
@@ -121,8 +130,10 @@ const struct replay_era *replay_era_of(const struct replay *r, struct str revisi
 struct replay_earlier *replay_earlier_new(const struct ruleset *rules);
 /* A transaction begins: what those before it in its session left to it. */
 void replay_recall(struct replay *r);
-/* What rules say rests on a recipient of which nobody knows whether it is one. */
+/* What rules say rests on a recipient of which nobody knows whether it is one, or whether it came before. */
 bool replay_tells_others(const struct replay *r);
+/* MAIL of the entry's transaction is refused now; false: an entry before told so. */
+bool replay_refuses_mail(struct replay *r);
 /* It was decided: whether `accept session` was said by then, how many messages more got through. */
 void replay_keep(struct replay *r, const struct replay_result *now, bool over, int messages);
 
@@ -134,21 +145,27 @@ void replay_watch_free(struct replay *r);
 
 /* ---- replay_world.c ---- */
 
+/* As many as may have come of mail of which nothing is known. */
+#define REPLAY_ANY_NUMBER (INT64_C(1) << 40)
+
 struct replay_world *replay_world_new(void);
 void replay_world_free(struct replay_world **world);
 /* The counter, or the row, of this key is another one than it was then. False without a world. */
 bool replay_touched(const struct replay *r, struct str key);
 /* Some of the entry's answers are touched. */
 bool replay_touches(struct replay *r);
-/* The answer to a question about a row that is touched; false: it is not. */
-bool replay_seen(struct replay *r, struct answer *a);
+/* The answer to a question about a row, if that is another one by now. */
+enum replay_row { REPLAY_ROW_AS_THEN, REPLAY_ROW_NOW, REPLAY_ROW_UNKNOWN };
+enum replay_row replay_seen(struct replay *r, struct answer *a);
 /* What is added to a counter's answer, or taken from it. */
 void replay_count(struct replay *r, struct answer *a);
+/* Each sum may be so much less, or more. */
+void replay_widen(struct count_answer *c, int64_t less, int64_t more);
 /*
- * What the stages that were told noted in the transaction comes to the entry's difference, times sign: 1, what is counted now, -1, what
- * was then. replay_settle() has the counters and rows go another way by what is left of it.
+ * What stages that were told have noted comes to the entry's difference: what is counted now, times 1, what was then, times -1; or what may
+ * have been, if it is not sure. replay_settle() has the counters and rows go another way by what is left of it.
  */
-void replay_note(struct replay *r, int sign);
+void replay_note(struct replay *r, const struct answers *noted, int64_t times, bool sure);
 void replay_settle(struct replay *r);
 /* Rows that accepted messages write: there are some that went another way, and these are written again by this one. */
 bool replay_has_remembered(const struct replay *r);
@@ -156,11 +173,16 @@ void replay_renew(struct replay *r);
 /* Rows that the entry's questions changed then, and that nobody asked for now: they are as they were before. */
 void replay_undo(struct replay *r);
 
+/* Of the rows that were asked for then nobody knows any more whether they were. */
+void replay_lose(struct replay *r);
+
 /* ---- replay_follow.c ---- */
 
+/* It rests on counters that move with what is tried, not with what is let in; by the fact's name. */
+bool replay_rests_on_tries(const char *fact);
 /* A message comes, for all of its recipients or for some. */
 bool replay_is_in(const struct replay_result *now);
-/* What the verdict of the entry, as it was decided now, means for those behind it. */
+/* What the verdict of the entry, as it was decided now or is not known, means for those behind it. */
 void replay_follow(struct replay *r, const struct replay_result *now);
 
 /* Which recipients the message has matters to it, at the step. */

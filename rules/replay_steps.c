@@ -172,6 +172,7 @@ count_recipient(struct replay *r, const struct json *t, struct str address, stru
 	if (passes)
 		return true;
 	r->entry.differs = true;
+	r->entry.rejected += strcmp(one.verdict, "reject") == 0;
 	if (strcmp(one.verdict, "defer") == 0)
 		return true;
 	if (o->first.refused++ == 0) {
@@ -195,6 +196,24 @@ address_of(const struct json *t, struct outcome *o)
 	return to;
 }
 
+/* Entries of old do not tell of those that were let in without a rule, not even which of the others came before them. */
+static bool
+is_mixed(const struct replay *r)
+{
+	size_t n = replay_n_recipients(r);
+	bool others = false;
+
+	for (const struct json *t = r->entry.steps; t; t = t->next) {
+		if (!str_eq(json_text(t, "at"), STR("rcpt")))
+			continue;
+		if (json_text(t, "to").n > 0)
+			others = true;
+		else if (n > 0)
+			n--;
+	}
+	return others && n > 0;
+}
+
 /* All recipients of a message, those that nothing is told of behind the others. */
 static bool
 run_recipients(struct replay *r, struct outcome *o)
@@ -203,6 +222,15 @@ run_recipients(struct replay *r, struct outcome *o)
 
 	*o = (struct outcome){ .first = { .state = REPLAY_DECIDED } };
 	o->next = list && list->type == JSON_ARRAY ? list->first : NULL;
+	r->entry.mixed = is_mixed(r);
+	/* There is no message without: they were too many. */
+	if (o->next == NULL) {
+		o->first.state = REPLAY_UNKNOWN;
+		o->first.step = STEP_RCPT;
+		o->first.needs = STR(REPLAY_NO_ROOM);
+		r->entry.cut = true;
+		return false;
+	}
 	for (const struct json *t = r->entry.steps; t; t = t->next)
 		if (str_eq(json_text(t, "at"), STR("rcpt")) &&
 		    !count_recipient(r, t, address_of(t, o), o))

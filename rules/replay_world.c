@@ -10,23 +10,27 @@
 #include "db/store_sqlite.h"
 #include "rules/replay_session.h"
 
-/* Keys that may differ; those beyond stay as they were. */
+/* Keys that may differ; with more, nothing is known any more of those that are not among them. */
 #define TOUCHED_MOST 200000
 /* A row that was proven often is as good as one that was proven so often. */
 #define HITS_MOST 50
 #define KEY_LONGEST 1024
+#define HOUR 3600
 
 struct replay_world {
 	struct store *store;
 	struct arena *arena;
 	struct intern touched;
+	bool full;
 	/*
 	 * Rows that accepted messages write. Those in the store are there besides what was answered then; and of that, one that
-	 * began at `gone` (by number) or later is not there any more
+	 * began at `gone` (by number) or later is not there any more. From `unknown` on nobody knows what became of one
 	 */
 	struct intern remembered;
-	int64_t *gone;
-	size_t cap_gone;
+	struct row {
+		int64_t gone, unknown;
+	} * row;
+	size_t cap_rows;
 };
 
 /* Of an entry: what it counted now and not then, in one place for each counter or row. */
@@ -36,8 +40,13 @@ struct replay_difference {
 	struct str hashes; /* DISTINCT: each set apart */
 	struct seen_question seen;
 	int64_t n; /* COUNT: so much; else how often */
+	int64_t may_be_more, may_be_less;
 	struct replay_difference *next;
 };
+
+/* What came more than then, what came less; and what may have. Each has a counter of its own, whose name begins so. */
+enum side { MORE, LESS, MAY_BE_MORE, MAY_BE_LESS, SIDES };
+static const char side_letter[SIDES] = { '+', '-', '>', '<' };
 
 struct replay_world *
 replay_world_new(void)
@@ -64,7 +73,7 @@ replay_world_free(struct replay_world **world)
 	store_sqlite.close(&w->store);
 	intern_free(&w->touched);
 	intern_free(&w->remembered);
-	free(w->gone);
+	free(w->row);
 	arena_free(&w->arena);
 	free(w);
 	*world = NULL;
@@ -86,15 +95,22 @@ bool
 replay_touched(const struct replay *r, struct str key)
 {
 	return r->world && !r->as_then &&
-	    (intern_find(&r->world->touched, key) != SIZE_MAX ||
+	    (r->world->full || intern_find(&r->world->touched, key) != SIZE_MAX ||
 		intern_find(&r->world->remembered, key) != SIZE_MAX);
+}
+
+static size_t
+n_touched(const struct replay_world *w)
+{
+	return w->touched.n + w->remembered.n;
 }
 
 /* False: there are too many already. */
 static bool
-add_key(const struct replay_world *w, struct intern *keys, struct str key)
+add_key(struct replay_world *w, struct intern *keys, struct str key)
 {
-	if (w->touched.n + w->remembered.n >= TOUCHED_MOST)
+	w->full = w->full || n_touched(w) >= TOUCHED_MOST;
+	if (w->full)
 		return intern_find(keys, key) != SIZE_MAX;
 	intern_add(keys, key);
 	return true;
@@ -104,12 +120,6 @@ static bool
 touch(struct replay_world *w, struct str key)
 {
 	return add_key(w, &w->touched, key);
-}
-
-static size_t
-n_touched(const struct replay_world *w)
-{
-	return w->touched.n + w->remembered.n;
 }
 
 bool
@@ -129,76 +139,145 @@ replay_touches(struct replay *r)
 
 /* ---- counters ---- */
 
-/* In the world's store each has two: what came more, and what came less. */
 static struct question
-difference(char name[KEY_LONGEST], int sign, struct str key, int64_t add)
+difference(char name[KEY_LONGEST], enum side side, struct str key, int64_t add)
 {
 	struct question q = { .kind = QUESTION_COUNT, .add = add };
 	size_t n = key.n < KEY_LONGEST - 1 ? key.n : KEY_LONGEST - 1;
 
-	name[0] = sign > 0 ? '+' : '-';
+	name[0] = side_letter[side];
 	memcpy(name + 1, key.p, n);
 	q.name = (struct str){ name, n + 1 };
 	return q;
 }
 
-static int64_t
-changed(int64_t then, int64_t more, int64_t less)
+/* From *sum on, which may be so many more. */
+static void
+change(int64_t *sum, int64_t *spread, const int64_t by[SIDES])
 {
-	int64_t now = then + more - less;
+	int64_t exact = *sum + by[MORE] - by[LESS];
+	int64_t low = exact - by[MAY_BE_LESS], high = exact + *spread + by[MAY_BE_MORE];
 
-	return now > 0 ? now : 0;
+	*sum = low > 0 ? low : 0;
+	*spread = (high > 0 ? high : 0) - *sum;
+}
+
+static void
+change_all(struct count_answer *c, const struct count_answer by[SIDES])
+{
+	int64_t burst[SIDES], minute[SIDES], hour[SIDES], day[SIDES];
+
+	for (int side = 0; side < SIDES; side++) {
+		burst[side] = by[side].burst;
+		minute[side] = by[side].minute;
+		hour[side] = by[side].hour;
+		day[side] = by[side].day;
+	}
+	change(&c->burst, &c->spread.burst, burst);
+	change(&c->minute, &c->spread.minute, minute);
+	change(&c->hour, &c->spread.hour, hour);
+	change(&c->day, &c->spread.day, day);
 }
 
 void
 replay_count(struct replay *r, struct answer *a)
 {
 	int64_t now = r->entry.record->time_ms / 1000;
-	struct answer more = { 0 }, less = { 0 };
+	struct count_answer by[SIDES] = { { 0 } };
 	char name[KEY_LONGEST];
-	struct question q;
 
 	if (a->failed || !replay_touched(r, a->question.name))
 		return;
-	q = difference(name, 1, a->question.name, 0);
-	ask(r->world, &q, now, &more);
-	q = difference(name, -1, a->question.name, 0);
-	ask(r->world, &q, now, &less);
-	a->count.burst = changed(a->count.burst, more.count.burst, less.count.burst);
-	a->count.minute = changed(a->count.minute, more.count.minute, less.count.minute);
-	a->count.hour = changed(a->count.hour, more.count.hour, less.count.hour);
-	a->count.day = changed(a->count.day, more.count.day, less.count.day);
+	if (r->world->full && intern_find(&r->world->touched, a->question.name) == SIZE_MAX) {
+		replay_widen(&a->count, REPLAY_ANY_NUMBER, REPLAY_ANY_NUMBER);
+		a->count.hours_known = -1;
+		return;
+	}
+	for (int side = 0; side < SIDES; side++) {
+		struct question q = difference(name, side, a->question.name, 0);
+		struct answer one = { 0 };
+
+		ask(r->world, &q, now, &one);
+		by[side] = one.count;
+		/* Finished hours make up what is usual. */
+		if (one.count.since > 0 && one.count.since / HOUR < now / HOUR)
+			a->count.hours_known = -1;
+	}
+	change_all(&a->count, by);
+}
+
+void
+replay_widen(struct count_answer *c, int64_t less, int64_t more)
+{
+	struct count_answer by[SIDES] = { { 0 } };
+
+	by[MAY_BE_MORE] = (struct count_answer){ more, more, more, more };
+	by[MAY_BE_LESS] = (struct count_answer){ less, less, less, less };
+	change_all(c, by);
 }
 
 /* ---- rows that accepted messages write: whom our users wrote to, who was seen ---- */
+
+/* NULL: there are too many. */
+static struct row *
+row_of(struct replay_world *w, struct str key)
+{
+	size_t before = w->remembered.n, i;
+
+	if (!add_key(w, &w->remembered, key))
+		return NULL;
+	if (before == w->cap_rows) {
+		w->cap_rows = w->cap_rows ? w->cap_rows * 2 : 64;
+		w->row = xrealloc(w->row, w->cap_rows * sizeof(*w->row));
+	}
+	i = intern_find(&w->remembered, key);
+	if (i == before)
+		w->row[i] = (struct row){ INT64_MAX, INT64_MAX };
+	return &w->row[i];
+}
+
+static void
+lose(struct replay_world *w, struct str key, int64_t now)
+{
+	struct row *row = row_of(w, key);
+
+	if (row && now < row->unknown)
+		row->unknown = now;
+}
 
 static void
 remember(struct replay_world *w, const struct replay_difference *d, int64_t now)
 {
 	struct question q = { .kind = QUESTION_SEEN, .name = d->key, .seen = d->seen };
-	size_t before = w->remembered.n, i;
+	struct row *row = row_of(w, d->key);
 	struct answer ignored = { 0 };
 
-	if (!add_key(w, &w->remembered, d->key))
+	if (row == NULL)
 		return;
-	if (before == w->cap_gone) {
-		w->cap_gone = w->cap_gone ? w->cap_gone * 2 : 64;
-		w->gone = xrealloc(w->gone, w->cap_gone * sizeof(*w->gone));
-	}
-	i = intern_find(&w->remembered, d->key);
-	if (i == before)
-		w->gone[i] = INT64_MAX;
 	if (d->n > 0)
 		ask(w, &q, now, &ignored);
-	else if (now < w->gone[i])
-		w->gone[i] = now;
+	else if (d->n < 0 && now < row->gone)
+		row->gone = now;
+	if (d->may_be_more > 0 || d->may_be_less > 0)
+		lose(w, d->key, now);
 }
 
-/* True: it has its answer. False: nobody asked then, and no row is known to be there. */
+/* As it was then, whatever came since: once it is proven often enough, nobody asks how often. */
 static bool
-recall(struct replay *r, struct answer *a, size_t i)
+stands(const struct answer *a, const struct row *row)
 {
-	const struct seen_answer *then = NULL;
+	const struct seen_answer *then = &a->seen;
+
+	if (then->state != SEEN_PROVEN || then->first >= row->gone || then->first >= row->unknown)
+		return false;
+	return row->unknown == INT64_MAX || a->question.seen.look_only || then->hits >= HITS_MOST;
+}
+
+/* False: nobody knows. */
+static bool
+recall(struct replay *r, struct answer *a, const struct row *row)
+{
+	const struct answer *then = NULL;
 
 	for (size_t k = 0; k < r->entry.n_recorded; k++) {
 		struct replay_answer *recorded = &r->entry.recorded[k];
@@ -206,18 +285,20 @@ recall(struct replay *r, struct answer *a, size_t i)
 		if (!question_eq(&recorded->answer.question, &a->question))
 			continue;
 		recorded->used = true;
-		then = &recorded->answer.seen;
+		then = &recorded->answer;
 		a->failed = recorded->answer.failed;
 		break;
 	}
 	if (a->failed)
 		return true;
+	if (then && stands(then, row)) {
+		a->seen = then->seen;
+		return true;
+	}
+	if (row->unknown < INT64_MAX)
+		return false;
 	ask(r->world, &a->question, r->entry.record->time_ms / 1000, a);
-	if (then == NULL)
-		return a->seen.state == SEEN_PROVEN;
-	if (then->state == SEEN_PROVEN && then->first < r->world->gone[i])
-		a->seen = *then;
-	return true;
+	return then != NULL || a->seen.state == SEEN_PROVEN;
 }
 
 bool
@@ -249,9 +330,9 @@ replay_renew(struct replay *r)
 
 /* ---- what an entry counts ---- */
 
-/* Nobody has asked the store: what is only noted was noted by stages that were told. */
+/* Nobody has asked the store: what is only noted was noted by stages that were told; or asked in vain, which may write a row, too. */
 static bool
-is_counted(const struct answer *a, int64_t *n)
+is_counted(const struct answer *a, bool sure, int64_t *n)
 {
 	const struct question *q = &a->question;
 
@@ -268,7 +349,7 @@ is_counted(const struct answer *a, int64_t *n)
 	case QUESTION_DISTINCT:
 		return q->hashes.n > 0;
 	case QUESTION_SEEN:
-		return writes_row(a);
+		return writes_row(a) || (!sure && !q->seen.look_only);
 	case QUESTION_DNS:
 		break;
 	}
@@ -297,25 +378,35 @@ difference_of(struct replay *r, const struct question *q)
 }
 
 void
-replay_note(struct replay *r, int sign)
+replay_note(struct replay *r, const struct answers *noted, int64_t times, bool sure)
 {
 	int64_t n;
 
-	for (const struct answer *a = r->session.txn.answers.first; a; a = a->next)
-		if (is_counted(a, &n))
-			difference_of(r, &a->question)->n += sign * n;
+	for (const struct answer *a = noted->first; a; a = a->next) {
+		struct replay_difference *d;
+
+		if (!is_counted(a, sure, &n))
+			continue;
+		d = difference_of(r, &a->question);
+		if (sure)
+			d->n += times * n;
+		else if (times > 0)
+			d->may_be_more += times * n;
+		else
+			d->may_be_less -= times * n;
+	}
 }
 
 static void
-count(struct replay_world *w, const struct replay_difference *d, int64_t now)
+count(struct replay_world *w, enum side side, struct str key, int64_t n, int64_t now)
 {
 	struct answer ignored = { 0 };
 	char name[KEY_LONGEST];
 	struct question q;
 
-	if (!touch(w, d->key))
+	if (n <= 0 || !touch(w, key))
 		return;
-	q = difference(name, d->n > 0 ? 1 : -1, d->key, d->n > 0 ? d->n : -d->n);
+	q = difference(name, side, key, n);
 	ask(w, &q, now, &ignored);
 }
 
@@ -325,33 +416,40 @@ replay_settle(struct replay *r)
 	int64_t now = r->entry.record->time_ms / 1000;
 
 	for (const struct replay_difference *d = r->entry.difference; d; d = d->next) {
-		if (d->n == 0)
+		if (d->n == 0 && d->may_be_more == 0 && d->may_be_less == 0)
 			continue;
-		if (d->kind == QUESTION_SEEN)
+		if (d->kind == QUESTION_SEEN) {
 			remember(r->world, d, now);
-		else if (d->kind == QUESTION_COUNT)
-			count(r->world, d, now);
-		else
+		} else if (d->kind == QUESTION_COUNT) {
+			count(r->world, MORE, d->key, d->n, now);
+			count(r->world, LESS, d->key, -d->n, now);
+			count(r->world, MAY_BE_MORE, d->key, d->may_be_more, now);
+			count(r->world, MAY_BE_LESS, d->key, d->may_be_less, now);
+		} else {
 			/* How many different ones came cannot be taken apart again: what rests on that is not known. */
 			touch(r->world, d->key);
+		}
 	}
 	r->entry.difference = NULL;
 }
 
 /* ---- rows of greylisting ---- */
 
-bool
+enum replay_row
 replay_seen(struct replay *r, struct answer *a)
 {
 	size_t remembered;
 
 	if (!replay_touched(r, a->question.name))
-		return false;
+		return REPLAY_ROW_AS_THEN;
 	remembered = intern_find(&r->world->remembered, a->question.name);
 	if (remembered != SIZE_MAX)
-		return recall(r, a, remembered);
+		return recall(r, a, &r->world->row[remembered]) ? REPLAY_ROW_NOW
+								: REPLAY_ROW_UNKNOWN;
+	if (r->world->full && intern_find(&r->world->touched, a->question.name) == SIZE_MAX)
+		return REPLAY_ROW_UNKNOWN;
 	ask(r->world, &a->question, r->entry.record->time_ms / 1000, a);
-	return true;
+	return REPLAY_ROW_NOW;
 }
 
 /* The row as it was before the question that was answered with a. */
@@ -386,5 +484,17 @@ replay_undo(struct replay *r)
 			continue;
 		if (touch(r->world, q->name))
 			restore(r->world, &recorded->answer);
+	}
+}
+
+void
+replay_lose(struct replay *r)
+{
+	replay_answers(r);
+	for (size_t i = 0; i < r->entry.n_recorded; i++) {
+		const struct answer *a = &r->entry.recorded[i].answer;
+
+		if (a->question.kind == QUESTION_SEEN && !a->question.seen.look_only && !a->failed)
+			lose(r->world, a->question.name, r->entry.record->time_ms / 1000);
 	}
 }

@@ -191,8 +191,10 @@ test_a_lower_score(void **state)
 	struct tally t = replay(w, text);
 
 	assert_true(w->of_score_2 > 10);
+	print_message("%u of %u would be refused, of %u verdicts it is not known\n",
+	    t.accept_reject, w->of_score_2, t.n[REPLAY_UNKNOWN]);
 	/* Whether greylisting would still know a client cannot always be told: the more, the longer the sessions took. */
-	assert_in_range(t.accept_reject, w->of_score_2 * 9 / 10, w->of_score_2);
+	assert_in_range(t.accept_reject, w->of_score_2 / 2, w->of_score_2);
 	assert_true(t.accept_reject + t.n[REPLAY_UNKNOWN] >= w->of_score_2);
 	assert_int_equal(t.reject_accept, 0);
 	/* With counters as they were, nothing is left to be unknown. */

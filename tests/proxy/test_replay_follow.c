@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/die.h"
+#include "cli/replayed.h"
 #include "cli/tell.h"
 #include "db/dbfile.h"
 #include "db/store_sqlite.h"
@@ -303,17 +304,11 @@ play_all(struct world *w, const char *rules, struct journal_record **records, st
 /* --- replayed --------------------------------------------------------------------------------------- */
 
 static void
-tell_replayed(const struct config *config, struct session *s, enum replay_event event, int64_t now)
-{
-	tell_stages(config, s, event == REPLAY_RCPT_TAKEN ? EVENT_RCPT_TAKEN : EVENT_ACCEPTED, now);
-}
-
-static void
 replay_all(struct world *w, const char *rules, bool frozen, struct fate *fates)
 {
 	struct config *then = load_config(&w->folder, 53, before);
 	struct config *config = load_config(&w->folder, 53, rules);
-	struct replay *replay = replay_new(config, frozen ? NULL : tell_replayed);
+	struct replay *replay = replay_new(config, frozen ? NULL : replayed_tell);
 	struct buf text;
 
 	buf_init(&text, 1 << 20);
@@ -387,29 +382,25 @@ same(const struct fate *a, const struct fate *b)
 	return a->in == b->in && (a->lost == b->lost || !a->in);
 }
 
-/* Each fares as it would have; up to the first of whom that is not known, where there are such. */
+/* Each fares as it would have, or that is not known. */
 static void
 compare(const struct world *w, const struct row *row, const struct fate *would,
     const struct fate *frozen, const struct fate *replayed)
 {
-	unsigned followed = 0;
-	size_t n = 0;
+	unsigned followed = 0, unknown = 0;
 
-	for (size_t i = 0; i < MESSAGES; i++)
+	for (size_t i = 0; i < MESSAGES; i++) {
 		followed += !same(&would[i], &frozen[i]);
-	while (n < MESSAGES && !replayed[n].unknown) {
-		if (!same(&would[n], &replayed[n]))
+		unknown += replayed[i].unknown;
+		if (!replayed[i].unknown && !same(&would[i], &replayed[i]))
 			fail_msg("%s: %zu from %s would be in %d, lose %u, not %d, %u", row->name,
-			    n, w->mail[n].sender, would[n].in, would[n].lost, replayed[n].in,
-			    replayed[n].lost);
-		n++;
+			    i, w->mail[i].sender, would[i].in, would[i].lost, replayed[i].in,
+			    replayed[i].lost);
 	}
-	print_message("%s: %u fare otherwise for what became of others\n", row->name, followed);
+	print_message("%s: %u fare otherwise for what became of others, of %u it is not known\n",
+	    row->name, followed, unknown);
 	assert_true(followed >= row->followed);
-	assert_int_equal(n < MESSAGES, row->unknown);
-	if (n < MESSAGES)
-		assert_true(strcmp(w->mail[n].sender, "<f1@corr.test>") == 0 ||
-		    strcmp(w->mail[n].sender, "<f9@corr.test>") == 0);
+	assert_int_equal(unknown > 0, row->unknown);
 }
 
 static void
