@@ -91,9 +91,31 @@ json_verdict(struct cli *cli, const struct journal_verdict *v)
 	    ",\"unchained\":%" PRId64 ",\"forgotten\":%" PRId64 ",\"n_faults\":%" PRId64
 	    ",\"head\":%s",
 	    v->faults == 0 ? "true" : "false", v->first, v->last, v->entries, v->unchained,
-	    v->forgotten, v->faults, v->headless ? "false" : "true");
+	    v->forgotten, v->faults, v->head == JOURNAL_HEAD_KNOWN ? "true" : "false");
 	fprintf(cli->out, ",\"newest\":{\"serial\":%" PRId64 ",\"link\":\"%s\"}}\n",
 	    v->newest.serial, v->newest.link);
+}
+
+static void
+print_head(struct cli *cli, enum journal_head head)
+{
+	static const char *const what[] = {
+		[JOURNAL_HEAD_NONE] = "is not there yet",
+		[JOURNAL_HEAD_GONE] = "is missing",
+		[JOURNAL_HEAD_BROKEN] = "is damaged, or cannot be read",
+		[JOURNAL_HEAD_OTHER] = "is that of another journal",
+	};
+	struct line line = { cli };
+
+	if (head == JOURNAL_HEAD_KNOWN || head == JOURNAL_HEAD_NONE)
+		return;
+	line_add(&line, "journal.db-head ", COLOR_RED);
+	line_add(&line, what[head], COLOR_RED);
+	line_add(&line,
+	    ", so whether entries were cut off at the end is not known; of a copy, take the one along that "
+	    "was beside the journal",
+	    COLOR_RED);
+	line_end(&line);
 }
 
 static void
@@ -113,10 +135,7 @@ print_verdict(struct cli *cli, const struct journal_verdict *v)
 		    "%" PRId64
 		    " were forgotten, and an entry tells of each (postern log --rule 'command: forget')\n",
 		    v->forgotten);
-	if (v->headless)
-		fputs(
-		    "there is no journal.db-head of this journal: whether the end was cut is not known\n",
-		    out);
+	print_head(cli, v->head);
 	fprintf(out, "newest: %" PRId64 " %s\n", v->newest.serial, v->newest.link);
 }
 
@@ -136,5 +155,5 @@ verify_journal(struct cli *cli, struct journal *journal, int64_t since_ms)
 		json_verdict(cli, &verdict);
 	else
 		print_verdict(cli, &verdict);
-	return verdict.faults == 0 ? CLI_FOUND : CLI_NOTHING;
+	return verdict.faults == 0 && verdict.head <= JOURNAL_HEAD_NONE ? CLI_FOUND : CLI_NOTHING;
 }

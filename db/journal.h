@@ -208,11 +208,20 @@ struct journal_fault {
 	char config[16];     /* revision; "": it is not that */
 };
 
+/* Whether there is a newest entry to compare the end with: without it, that the end was cut does not show. */
+enum journal_head {
+	JOURNAL_HEAD_KNOWN,
+	JOURNAL_HEAD_NONE,   /* yet: nothing was ever written */
+	JOURNAL_HEAD_GONE,   /* it must have been there */
+	JOURNAL_HEAD_BROKEN, /* damaged, or not to be read */
+	JOURNAL_HEAD_OTHER,  /* of another journal */
+};
+
 struct journal_verdict {
 	int64_t first, last; /* serials that were walked; 0: none */
 	int64_t entries, unchained, faults;
 	int64_t forgotten; /* lawfully: and an entry tells of each */
-	bool headless;     /* there is no head to compare with, so a cut end does not show */
+	enum journal_head head;
 	struct journal_mark newest;
 };
 

@@ -1,5 +1,6 @@
 #include "db/journal_head.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ head_look(const char *path, struct head *out)
 	enum head_found found;
 
 	if (fd < 0)
-		return HEAD_NONE;
+		return errno == ENOENT ? HEAD_NONE : HEAD_BROKEN;
 	found = head_read(fd, out);
 	close(fd);
 	return found;

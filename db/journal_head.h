@@ -20,7 +20,7 @@ enum head_found { HEAD_NONE, HEAD_GOOD, HEAD_BROKEN };
 /* The descriptor of the file, made if need be; -1: it could not be. */
 int head_open(const char *path);
 enum head_found head_read(int fd, struct head *out);
-/* The same without making it. */
+/* The same without making it; one that may not be read is BROKEN. */
 enum head_found head_look(const char *path, struct head *out);
 bool head_write(int fd, const struct head *head);
 

@@ -313,6 +313,20 @@ check_end(struct walk *w)
 		    0);
 }
 
+static enum journal_head
+look_at_head(struct walk *w)
+{
+	switch (head_look(w->journal->head_path, &w->head)) {
+	case HEAD_NONE:
+		return JOURNAL_HEAD_GONE;
+	case HEAD_BROKEN:
+		return JOURNAL_HEAD_BROKEN;
+	case HEAD_GOOD:
+		break;
+	}
+	return w->head.journal == w->journal->itself ? JOURNAL_HEAD_KNOWN : JOURNAL_HEAD_OTHER;
+}
+
 static bool
 walk(struct walk *w, struct err *e)
 {
@@ -352,10 +366,13 @@ journal_verify(struct journal *j, const struct journal_check *check, struct jour
 
 	*out = (struct journal_verdict){ 0 };
 	/* Before the newest is looked for: others may be writing. */
-	w.head_known = head_look(j->head_path, &w.head) == HEAD_GOOD && w.head.journal == j->itself;
-	out->headless = !w.head_known;
+	out->head = look_at_head(&w);
+	w.head_known = out->head == JOURNAL_HEAD_KNOWN;
 	ok = dbfile_prepare(&j->file, lot_sql, &w.lot, e) &&
 	    dbfile_prepare(&j->file, list_sql, &w.list, e) && walk(&w, e);
+	/* Whoever opens a journal for writing makes its head, and one without a chain has none. */
+	if (out->head == JOURNAL_HEAD_GONE && w.serial == 0)
+		out->head = JOURNAL_HEAD_NONE;
 	sqlite3_finalize(w.lot);
 	sqlite3_finalize(w.list);
 	return ok;

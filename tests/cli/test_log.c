@@ -206,6 +206,40 @@ at_the_journal(struct run *r, const char *sql)
 	sqlite3_close(handle);
 }
 
+/* Whole as far as it goes; where it ended is not known without its head, of a copy either. */
+static void
+test_verify_head(void **state)
+{
+	struct run *r = *state;
+	char head[600], aside[600];
+
+	fill(r);
+	snprintf(head, sizeof(head), "%s", folder_file(&r->folder, "journal.db-head"));
+	snprintf(aside, sizeof(aside), "%s", folder_file(&r->folder, "aside"));
+	assert_int_equal(rename(head, aside), 0);
+	at_the_journal(r, "DELETE FROM entry WHERE serial = 3");
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r,
+	    "2 entries, 1 to 2: the chain is whole\n"
+	    "journal.db-head is missing, so whether entries were cut off at the end is not known; of a "
+	    "copy, take the one along that was beside the journal\n"
+	    "newest: 2 ");
+	run_cli(r, "log --verify --json");
+	run_is(r, 1, NULL, "");
+	run_has(r, "{\"faults\":[],\"whole\":true,");
+	run_has(r, "\"head\":false,");
+	folder_write(&r->folder, "journal.db-head", "nonsense", 8);
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r, "journal.db-head is damaged, or cannot be read, so ");
+	/* The one of before the copy was made. */
+	assert_int_equal(rename(aside, head), 0);
+	run_cli(r, "log --verify");
+	run_is(r, 1, NULL, "");
+	run_has(r, "missing at the end: they had been written\n");
+}
+
 /* What the entries' numbers stand for was altered, or is gone. */
 static void
 test_verify_configuration(void **state)
@@ -703,6 +737,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_times, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_filters, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_verify, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_verify_head, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_verify_configuration, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_terminal, run_setup, run_teardown),

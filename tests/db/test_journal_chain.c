@@ -207,7 +207,7 @@ test_tampered(void **state)
 		if (strcmp(said, tampered[i].said) != 0)
 			fail_msg("%s: \"%s\", not \"%s\"", tampered[i].sql, said, tampered[i].said);
 		assert_int_equal(v.faults > 0, said[0] != '\0');
-		assert_false(v.headless);
+		assert_int_equal(v.head, JOURNAL_HEAD_KNOWN);
 		teardown(&p);
 	}
 	(void)state;
@@ -636,23 +636,30 @@ test_heads(void **state)
 	struct journal_verdict v;
 	char said[200];
 
+	/* Of a journal that nothing was written to, none is missing. */
+	write_some(w, 0);
+	unlink(w->head);
+	assert_int_equal(verify(w, said).head, JOURNAL_HEAD_NONE);
 	write_some(w, N);
 	/* Gone, or unreadable: not known. */
 	unlink(w->head);
 	v = verify(w, said);
 	assert_string_equal(said, "");
-	assert_true(v.headless);
+	assert_int_equal(v.head, JOURNAL_HEAD_GONE);
+	/* Whatever part of it is walked. */
+	assert_int_equal(verify_since(w, T0 + 1000, said).head, JOURNAL_HEAD_GONE);
 	folder_write(&w->folder, "journal.db-head", "nonsense", 8);
+	assert_int_equal(verify(w, said).head, JOURNAL_HEAD_BROKEN);
 	write_some(w, 0);
 	v = verify(w, said);
-	assert_false(v.headless);
+	assert_int_equal(v.head, JOURNAL_HEAD_KNOWN);
 	/* A journal made anew does not take the head of another for its own. */
 	unlink(w->path);
 	write_some(w, 3);
 	v = verify(w, said);
 	assert_string_equal(said, "");
 	assert_int_equal(v.last, 3);
-	assert_false(v.headless);
+	assert_int_equal(v.head, JOURNAL_HEAD_KNOWN);
 }
 
 /* A chain that was made anew from the fifth on shows against the head, and against a mark that was noted. */
