@@ -172,8 +172,36 @@ read_all(struct load *load, const struct statement *s, struct within here, struc
 	return end;
 }
 
-struct rule **
-rules_read(struct load *load, const struct statement *first, enum step step, struct rule **end)
+static bool
+take_step(struct load *load, const struct statement *s, enum step *out)
 {
-	return read_all(load, first, (struct within){ .step = step }, end);
+	const struct token *t = &s->token[1];
+	struct suggestion near;
+
+	suggest_begin(&near, t->text);
+	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++) {
+		if (token_is(t, step_name(step))) {
+			struct cursor rest = { load, t + 1 };
+
+			*out = step;
+			return cursor_end(&rest);
+		}
+		suggest(&near, str_of(step_name(step)));
+	}
+	COMPLAIN(load, t,
+	    "`at` wants one of the steps connect, helo, mail, rcpt and message, not %s%s", SHOW(t),
+	    suggest_end(&near));
+	return false;
+}
+
+struct rule **
+at_read(struct load *load, const struct statement *s, struct rule **end)
+{
+	struct within within = { 0 };
+
+	if (!s->block)
+		COMPLAIN(load, s->token, "rules stand in braces: `at STEP { ... }`");
+	else if (take_step(load, s, &within.step))
+		return read_all(load, s->body, within, end);
+	return end;
 }

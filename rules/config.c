@@ -135,39 +135,6 @@ collect_facts(struct load *load)
 	config->facts = (struct fact_table){ entry, n };
 }
 
-static bool
-take_step(struct load *load, const struct statement *s, enum step *out)
-{
-	const struct token *t = &s->token[1];
-	struct suggestion near;
-
-	suggest_begin(&near, t->text);
-	for (enum step step = STEP_CONNECT; step < STEP_COUNT; step++) {
-		if (token_is(t, step_name(step))) {
-			struct cursor rest = { load, t + 1 };
-
-			*out = step;
-			return cursor_end(&rest);
-		}
-		suggest(&near, str_of(step_name(step)));
-	}
-	COMPLAIN(load, t,
-	    "`at` wants one of the steps connect, helo, mail, rcpt and message, not %s%s", SHOW(t),
-	    suggest_end(&near));
-	return false;
-}
-
-/* The rules of one `at STEP { }`, put behind those before. */
-static struct rule **
-read_rules(struct load *load, const struct statement *s, struct rule **end)
-{
-	enum step step;
-
-	if (!take_step(load, s, &step))
-		return end;
-	return rules_read(load, s->body, step, end);
-}
-
 /* `greylist { ... }`; false: no stage has that name. */
 static bool
 read_part(struct load *load, const struct statement *s)
@@ -323,7 +290,7 @@ read_setting(struct load *load, const struct statement *s)
 	else if (s->block)
 		unknown_block(load, s);
 	else if (token_is(t, "at"))
-		COMPLAIN(load, t, "rules stand in braces: `at STEP { ... }`");
+		at_read(load, s, NULL);
 	else if ((token_is(t, "backend") && token_is(t + 1, "timeout")) || store_is_row(t))
 		settings_read(load, &core, &load->config->core, s);
 	else if (!statement_read(load, s))
@@ -348,7 +315,7 @@ read_statements(struct load *load, const struct statement *first)
 		if (s->bad || trust || token_is(s->token, "list") || token_is(s->token, "stage"))
 			continue;
 		if (is_block(s, "at"))
-			end = read_rules(load, s, end);
+			end = at_read(load, s, end);
 		else if (token_is(s->token, "plan") || token_is(s->token, "upstream"))
 			read_plan(load, s, plan);
 		else if (token_is(s->token, "define"))
@@ -390,7 +357,7 @@ read_default_rules(struct load *load)
 	s = tree_read(source, load->complaints, load->arena);
 	for (; s != NULL; s = s->next)
 		if (is_block(s, "at"))
-			end = read_rules(load, s, end);
+			end = at_read(load, s, end);
 	return rules;
 }
 

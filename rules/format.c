@@ -56,13 +56,9 @@ read_rules(const struct source *source, struct complaints *complaints, struct ar
 	struct rule *rules = NULL;
 
 	for (; s != NULL; s = s->next) {
-		enum step step = STEP_CONNECT;
-
-		while (step < STEP_COUNT && !token_is(&s->token[1], step_name(step)))
-			step++;
-		if (token_is(s->token, "at") && s->block && step < STEP_COUNT)
-			rules_read(&load, s->body, step, &rules);
-		else if (token_is(s->token, "define") && !s->bad)
+		if (token_is(s->token, "at"))
+			at_read(&load, s, &rules);
+		else if (token_is(s->token, "define"))
 			define_read(&load, s);
 	}
 }
@@ -210,6 +206,7 @@ format_text(const struct source *source, struct complaints *complaints, struct a
 	size_t n;
 
 	first = tree_read(source, complaints, arena);
+	/* then none is bad */
 	if (complaints->errors == 0)
 		read_rules(source, complaints, arena, first);
 	if (complaints->errors == 0)

@@ -168,8 +168,7 @@ struct rule {
 };
 
 /* The rules of one `at STEP { }`, put behind *end; returns the new end. blocks.c */
-struct rule **rules_read(
-    struct load *load, const struct statement *first, enum step step, struct rule **end);
+struct rule **at_read(struct load *load, const struct statement *s, struct rule **end);
 
 /* Whether it ends its step when it is hit (and enforced). */
 bool action_ends(enum action action);

@@ -98,6 +98,10 @@ test_form(void **state)
 		{ "at mail { accept if }", NULL },
 		{ "define p = spf is", NULL },
 		{ "mode \"x", NULL },
+		{ "at foo { accept }", NULL },
+		{ "at { accept }", NULL },
+		{ "at mail helo { accept }", NULL },
+		{ "at mail accept", NULL },
 		{ "mode observe; and", NULL },
 		{ "list l { \"a\",; \"b\" }", NULL },
 	};
