@@ -49,6 +49,7 @@ lint_name(enum lint_kind lint)
 {
 	static const char *const names[LINT_COUNT] = {
 		[LINT_ALWAYS_TRUE] = "always-true",
+		[LINT_BARE_DOLLAR] = "bare-dollar",
 		[LINT_CERTIFICATE] = "certificate",
 		[LINT_CONSTANT] = "constant",
 		[LINT_COSTLY_FIRST] = "costly-first",

@@ -20,6 +20,7 @@ void complain(struct complaints *c, const struct source *source, const struct to
  */
 enum lint_kind {
 	LINT_ALWAYS_TRUE,
+	LINT_BARE_DOLLAR,
 	LINT_CERTIFICATE,
 	LINT_CONSTANT,
 	LINT_COSTLY_FIRST,

@@ -60,6 +60,55 @@ read_literal(struct load *load, struct str raw, size_t *from)
 	return (struct str){ out, n };
 }
 
+/* --- a dollar alone --------------------------------------------------------------------------------- */
+
+static bool
+is_known(const struct load *load, struct str name)
+{
+	return str_eq(name, STR("score")) || str_eq(name, STR("hostname")) ||
+	    fact_find(&load->config->facts, name) != NULL;
+}
+
+/* The fact that a text goes on with, whatever stands behind its name; "": none. */
+static struct str
+fact_at(const struct load *load, struct str rest)
+{
+	struct str name = { rest.p, 0 };
+	size_t dot;
+
+	while (name.n < rest.n &&
+	    (ascii_isalnum(rest.p[name.n]) || rest.p[name.n] == '_' || rest.p[name.n] == '.'))
+		name.n++;
+	while (name.n > 0 && !is_known(load, name)) {
+		dot = str_rfind(name, '.');
+		name.n = dot == STR_NPOS ? 0 : dot;
+	}
+	return name;
+}
+
+/* As in a shell: whoever writes "$helo" wants the name and not the word. */
+static void
+warn_of_dollars(struct load *load, const struct token *text)
+{
+	struct str raw = text->text;
+
+	for (size_t i = 0; i + 1 < raw.n; i++) {
+		struct str name = fact_at(load, str_sub(raw, i + 1, raw.n));
+		struct token at = *text;
+
+		if (raw.p[i] != '$' || name.n == 0) {
+			/* what is escaped is meant */
+			i += raw.p[i] == '\\' || (raw.p[i] == '$' && raw.p[i + 1] == '$');
+			continue;
+		}
+		at.column += (unsigned)(1 + i);
+		REMARK(load, &at, LINT_BARE_DOLLAR,
+		    "`$%.*s` stays as it is written: " MEND
+		    "write `${%.*s}` for the fact, `$$%.*s` for these words",
+		    STR_ARG(name), STR_ARG(name), STR_ARG(name));
+	}
+}
+
 struct piece *
 text_parse(struct load *load, const struct token *text)
 {
@@ -88,6 +137,8 @@ text_parse(struct load *load, const struct token *text)
 		*end = piece;
 		end = &piece->next;
 	}
+	if (load->vocabulary && load->vocabulary->lint)
+		warn_of_dollars(load, text);
 	return first;
 }
 

@@ -111,6 +111,36 @@ test_always(void **state)
 		check(cases[i].text, cases[i].said);
 }
 
+#define BARE(name) \
+	"`$" name "` stays as it is written: write `${" name "}` for the fact, `$$" name \
+	"` for these words"
+
+static void
+test_dollars(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "at mail { reject 550 5.7.1 \"not $helo\" }", "1:33: " BARE("helo") },
+		{ "at mail { reject 550 5.7.1 \"$spf, $client.ip.\" }",
+		    "1:29: " BARE("spf") "\n1:35: " BARE("client.ip") },
+		{ "at mail { add header \"X-Score\" \"$score of $hostname\" }",
+		    "1:33: " BARE("score") "\n1:43: " BARE("hostname") },
+		{ "at mail { reject 550 5.7.1 \"$client.ip.example and $rate(client, messages, 1h)\" }",
+		    "1:29: " BARE("client.ip") "\n1:52: " BARE("rate") },
+		/* meant, or no fact's name */
+		{ "at mail { reject 550 5.7.1 \"$$helo ${helo} $helos $hel $5 $ $. a$\" }", "" },
+		{ "at mail { reject 550 5.7.1 \"\\\\$$helo \\\"$$spf\\\" $$${helo}\" }", "" },
+		{ "at mail { reject 550 5.7.1 \"\\\"$helo\\\"\" }", "1:31: " BARE("helo") },
+		/* these are no texts of rules */
+		{ "list l { \"$helo\" }\nat mail { score 1 if helo in l or helo is \"$spf\" }",
+		    "" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check(cases[i].text, cases[i].said);
+}
+
 static void
 test_shadowed(void **state)
 {
@@ -253,6 +283,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_always),
+		cmocka_unit_test(test_dollars),
 		cmocka_unit_test(test_shadowed),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_unused),
