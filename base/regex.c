@@ -3,32 +3,32 @@
 #include "base/regex.h"
 
 #include <pcre2.h>
+#include <stdlib.h>
 
 #include "base/die.h"
 
 #define DEPTH_MAX 1000   /* of a match */
 #define HEAP_MAX 1024    /* KiB, of a match */
 #define NESTING_LIMIT 32 /* parentheses of a pattern */
+#define STRIDE 16        /* octets that are run through in the time of a step, or less */
 
 struct regex {
 	struct str pattern, flags;
 	pcre2_code *code;
-	pcre2_match_context *limits;
 };
 
-/* It is PCRE2's own; it has no other members. */
-struct regex_memory;
+struct regex_memory {
+	pcre2_match_data *data;
+	pcre2_match_context *limits;
+	uint32_t all;  /* steps left for all matches, beyond the free ones of each */
+	uint32_t left; /* of the present match */
+	size_t at;     /* where in the text it was at its last step */
+};
 
 static void
 free_code(void *code)
 {
 	pcre2_code_free(code);
-}
-
-static void
-free_limits(void *limits)
-{
-	pcre2_match_context_free(limits);
 }
 
 static bool
@@ -80,7 +80,8 @@ compile(struct str pattern, uint32_t options, size_t *at, struct err *e)
 struct regex *
 regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at, struct err *e)
 {
-	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options =
+	    PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
 	struct regex *regex;
 	pcre2_code *code;
 
@@ -99,14 +100,7 @@ regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at,
 	regex->pattern = arena_dup(arena, pattern);
 	regex->flags = arena_dup(arena, flags);
 	regex->code = code;
-	regex->limits = pcre2_match_context_create(NULL);
-	if (regex->limits == NULL)
-		die("no memory for a regular expression");
-	pcre2_set_match_limit(regex->limits, REGEX_STEPS);
-	pcre2_set_depth_limit(regex->limits, DEPTH_MAX);
-	pcre2_set_heap_limit(regex->limits, HEAP_MAX);
 	arena_cleanup(arena, free_code, regex->code);
-	arena_cleanup(arena, free_limits, regex->limits);
 	return regex;
 }
 
@@ -122,21 +116,60 @@ regex_flags(const struct regex *regex)
 	return regex->flags;
 }
 
+/*
+ * Before each item of the pattern. PCRE2's own limit is that of a match from one place: it begins anew at each octet
+ * of the text, so that a thousand of them cost a thousand times as much.
+ */
+static int
+step(pcre2_callout_block *block, void *owner)
+{
+	struct regex_memory *m = owner;
+	size_t at = block->current_position;
+	size_t cost = 1 + (at > m->at ? at - m->at : m->at - at) / STRIDE;
+
+	m->at = at;
+	if (cost > m->left) {
+		m->left = 0;
+		return PCRE2_ERROR_MATCHLIMIT;
+	}
+	m->left -= (uint32_t)cost;
+	return 0;
+}
+
+static struct regex_memory *
+memory_new(void)
+{
+	struct regex_memory *m = xcalloc(1, sizeof(*m));
+
+	/* where it was found is nobody's question: room for one pair */
+	m->data = pcre2_match_data_create(1, NULL);
+	m->limits = pcre2_match_context_create(NULL);
+	if (m->data == NULL || m->limits == NULL)
+		die("no memory for a match");
+	pcre2_set_match_limit(m->limits, REGEX_STEPS);
+	pcre2_set_depth_limit(m->limits, DEPTH_MAX);
+	pcre2_set_heap_limit(m->limits, HEAP_MAX);
+	pcre2_set_callout(m->limits, step, m);
+	m->all = REGEX_STEPS_ALL;
+	return m;
+}
+
 enum regex_found
 regex_match(const struct regex *regex, struct str text, struct regex_memory **memory)
 {
-	pcre2_match_data *data = (pcre2_match_data *)*memory;
+	struct regex_memory *m = *memory ? *memory : memory_new();
+	uint32_t more = REGEX_STEPS - REGEX_STEPS_FREE;
 	int found;
 
-	if (data == NULL) {
-		/* where it was found is nobody's question: room for one pair */
-		data = pcre2_match_data_create(1, NULL);
-		if (data == NULL)
-			die("no memory for a match");
-		*memory = (struct regex_memory *)data;
-	}
+	*memory = m;
+	if (more > m->all)
+		more = m->all;
+	m->left = REGEX_STEPS_FREE + more;
+	m->at = 0;
 	found = pcre2_match(
-	    regex->code, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, data, regex->limits);
+	    regex->code, (PCRE2_SPTR)(text.n > 0 ? text.p : ""), text.n, 0, 0, m->data, m->limits);
+	if (m->left < more)
+		m->all -= more - m->left;
 	if (found >= 0)
 		return REGEX_YES;
 	return found == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_GAVE_UP;
@@ -145,9 +178,12 @@ regex_match(const struct regex *regex, struct str text, struct regex_memory **me
 void
 regex_memory_free(struct regex_memory **memory)
 {
-	pcre2_match_data *data = (pcre2_match_data *)*memory;
+	struct regex_memory *m = *memory;
 
 	*memory = NULL;
-	if (data != NULL)
-		pcre2_match_data_free(data);
+	if (m == NULL)
+		return;
+	pcre2_match_data_free(m->data);
+	pcre2_match_context_free(m->limits);
+	free(m);
 }

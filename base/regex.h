@@ -1,7 +1,12 @@
 /*
  * regex: regular expressions (PCRE2, 8 bit), bounded: the length of a pattern and its nesting when it is
  * compiled; steps, depth and memory of a match. Whoever sends the text cannot make a match take longer than
- * REGEX_STEPS, a quarter of a millisecond; it is given up then, which is a result of its own.
+ * REGEX_STEPS, a third of a millisecond; it is given up then, which is a result of its own. Nor can he make all
+ * matches with one memory take long: they share REGEX_STEPS_ALL, a hundredth of a second. Each has REGEX_STEPS_FREE beside
+ * that, with which simple patterns do, so that one that takes them all does not switch off the others.
+ *
+ * A step is one item of the pattern that is tried at some place of the text; where that is far from the last, more. They are counted and
+ * not timed, so that the same matches in the same order come to the same.
  *
  * Patterns are UTF-8, and so are texts as far as they are valid: what is not matches nothing. There is no
  * just-in-time compiler in it: its code lies in memory that is written and run, which sandboxes forbid.
@@ -15,6 +20,8 @@
 
 #define REGEX_MAX 400     /* octets of a pattern */
 #define REGEX_STEPS 10000 /* of a match */
+#define REGEX_STEPS_FREE 100
+#define REGEX_STEPS_ALL 400000
 
 struct regex;
 struct regex_memory;
@@ -30,7 +37,7 @@ struct regex *regex_new(
 /* As it was written. */
 struct str regex_pattern(const struct regex *regex);
 struct str regex_flags(const struct regex *regex);
-/* Somewhere in the text. *memory is made when it is NULL, and used again. */
+/* Somewhere in the text. *memory is made when it is NULL, and used again: for the matches of one decision. */
 enum regex_found regex_match(
     const struct regex *regex, struct str text, struct regex_memory **memory);
 void regex_memory_free(struct regex_memory **memory);

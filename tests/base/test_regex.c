@@ -38,6 +38,11 @@ test_matches(void **state)
 		{ "^(a+)+$", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", REGEX_GAVE_UP },
 		{ "(a|aa)+(a|aa)+(a|aa)+$", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 		    REGEX_GAVE_UP },
+		/* from each place little, and from all of them much */
+		{ "(?:a|aa){1,6}[bc]", "",
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		    REGEX_GAVE_UP },
 		/* a pattern cannot allow itself more */
 		{ "(*LIMIT_MATCH=4000000000)^(a+)+$", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 		    REGEX_GAVE_UP },
@@ -135,6 +140,43 @@ test_time(void **state)
 	arena_free(&arena);
 }
 
+/* Of one memory: a step is one, forwards, and what is far is more. */
+static void
+test_steps_of_all(void **state)
+{
+	struct arena *arena = arena_new(SIZE_MAX);
+	struct regex_memory *memory = NULL;
+	struct err e;
+	size_t at;
+	const struct regex *bad = regex_new(arena, STR("^(a+)+$"), STR(""), &at, &e);
+	const struct regex *good = regex_new(arena, STR("dyn-[0-9]+"), STR(""), &at, &e);
+	/* with all it may take, once for each of forty places of the text */
+	const struct regex *long_one = regex_new(arena, STR("(?:a|b|c)+d"), STR(""), &at, &e);
+	const struct str hostile = STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+	const struct str abc = STR("abcabcabcabcabcabcabcabcabcabcabcabcabcabcd");
+	size_t n = 0;
+
+	assert_int_equal(regex_match(long_one, abc, &memory), REGEX_YES);
+	/* What is free for each is not counted. */
+	for (size_t i = 0; i < REGEX_STEPS_ALL; i++)
+		assert_int_equal(regex_match(good, STR("dyn-1.example"), &memory), REGEX_YES);
+	while (n < REGEX_STEPS_ALL / REGEX_STEPS + 1) {
+		assert_int_equal(regex_match(bad, hostile, &memory), REGEX_GAVE_UP);
+		n++;
+	}
+	/* All are used up: those that need few have them, whatever came before. */
+	assert_int_equal(regex_match(long_one, abc, &memory), REGEX_GAVE_UP);
+	assert_int_equal(regex_match(good, STR("dyn-1.example"), &memory), REGEX_YES);
+	assert_int_equal(regex_match(good, STR("mail.example"), &memory), REGEX_NO);
+	assert_int_equal(regex_match(bad, STR("aaaa"), &memory), REGEX_YES);
+	/* Another decision has its own. */
+	regex_memory_free(&memory);
+	assert_int_equal(regex_match(long_one, abc, &memory), REGEX_YES);
+	regex_memory_free(&memory);
+	arena_free(&arena);
+	(void)state;
+}
+
 int
 main(void)
 {
@@ -142,6 +184,7 @@ main(void)
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_steps_of_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

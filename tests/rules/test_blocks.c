@@ -254,6 +254,37 @@ test_regexes(void **state)
 	    "dkim.domains=a.example, b.example", "-+a", NULL);
 }
 
+/* What all of a step's may take together: behind that, those alone are given up that need much. */
+static void
+test_regexes_of_a_step(void **state)
+{
+#define MANY \
+	"mark m if helo matches /^(?:a|b|c)+d$/\n" \
+	"mark n if dkim.domains matches /^last\\./\n}\n"
+	static const char slow[] = "at message {\nmark a if dkim.domains matches /^(x+)+$/\n" MANY;
+	static const char quick[] = "at message {\nmark a if dkim.domains matches /^x+$/\n" MANY;
+	static const char last[] = "at message {\nmark a if dkim.domains matches /^(x+)+$/\n"
+				   "mark b if dkim.domains matches /^.(?:a|s)(?:s|t)t\\.$/\n}\n";
+	struct buf facts;
+
+	buf_init(&facts, 100000);
+	buf_add(&facts, STR("helo="));
+	for (size_t i = 0; i < 60; i++)
+		buf_add(&facts, STR("abc"));
+	buf_add(&facts, STR("d; dkim.domains="));
+	for (size_t i = 0; i < 100; i++)
+		buf_add(&facts, STR("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!,"));
+	buf_add(&facts, STR("last."));
+	check(STEP_MESSAGE, quick, facts.p, "-+n+m", NULL);
+	/* The same each time: nothing is left of one decision for the next. */
+	for (size_t i = 0; i < 3; i++) {
+		check(STEP_MESSAGE, slow, facts.p, "-+n", NULL);
+		check(STEP_MESSAGE, last, facts.p, "-+b", NULL);
+	}
+	buf_free(&facts);
+	(void)state;
+}
+
 static void
 test_arithmetic(void **state)
 {
@@ -466,6 +497,7 @@ main(void)
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_regexes),
+		cmocka_unit_test(test_regexes_of_a_step),
 		cmocka_unit_test(test_arithmetic),
 		cmocka_unit_test(test_made),
 	};
