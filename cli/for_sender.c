@@ -442,6 +442,7 @@ for_sender_json(const struct tale *t)
 	const struct journal_record *r = t->r;
 	const struct json *list = json_parse(t->arena, r->recipients, NULL);
 	const struct explanation *about = meaning_of(t);
+	const struct tale_told told = tale_told(t);
 	struct letter l = letter_of(t);
 	char when[WHEN_SIZE];
 	struct buf b;
@@ -452,9 +453,9 @@ for_sender_json(const struct tale *t)
 	buf_printf(&b, ",\"time\":\"%s\"", when_utc(r->time_ms, when));
 	print_member(&b, "verdict", str_of(r->verdict));
 	if (r->observed.n == 0) {
-		buf_printf(&b, ",\"code\":%d", r->code);
-		print_member(&b, "enhanced", r->enhanced);
-		print_member(&b, "text", r->text);
+		buf_printf(&b, ",\"code\":%d", told.code);
+		print_member(&b, "enhanced", told.enhanced);
+		print_member(&b, "text", told.text);
 	}
 	print_member(&b, "client_ip", r->client_ip);
 	print_member(&b, "client_name", r->client_name);

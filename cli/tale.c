@@ -4,6 +4,7 @@
 
 #include "filters/vocabulary.h"
 #include "mail/code.h"
+#include "mail/reply.h"
 #include "mail/said.h"
 
 #define TALE_LIMIT (32 << 20)
@@ -54,27 +55,53 @@ tale_outcome(const struct tale *t)
 	return t->r->observed.n > 0 ? "Let through, as the rule is only observed" : "Let through";
 }
 
+/* The mail server ended its connection to us; the client's goes on. */
+static struct tale_told
+told_for_backend(const struct tale *t)
+{
+	const struct saying *row = said_row(SAID_MTA_AWAY);
+	struct tale_told told = { row->code, str_of(row->enhanced), { 0 } };
+	struct buf b;
+
+	buf_init(&b, 1024);
+	said_text(SAID_MTA_AWAY, NULL, &b);
+	told.text = arena_dup(t->arena, buf_str(&b));
+	buf_free(&b);
+	return told;
+}
+
+struct tale_told
+tale_told(const struct tale *t)
+{
+	const struct journal_record *r = t->r;
+	struct tale_told told = { r->code, r->enhanced, r->text };
+
+	if (r->code == 0)
+		return (struct tale_told){ 0 };
+	if (str_eq(r->rule, STR("backend")) && r->code == 421)
+		return told_for_backend(t);
+	/* In what the mail server said it stands in front of the text. */
+	if (told.enhanced.n == 0) {
+		told.enhanced = reply_enhanced_of(r->code, r->text);
+		told.text = str_trim(str_sub(r->text, told.enhanced.n, r->text.n));
+	}
+	return told;
+}
+
 struct str
 tale_reply(const struct tale *t)
 {
-	const struct journal_record *r = t->r;
+	struct tale_told told = tale_told(t);
+	struct str text = t->r->text;
 	struct buf b;
-	struct str text;
 
+	if (told.code == 0)
+		return text;
 	buf_init(&b, 64 * 1024);
-	/* The mail server ended its connection to us; the client's goes on. */
-	if (str_eq(r->rule, STR("backend")) && r->code == 421) {
-		const struct saying *row = said_row(SAID_MTA_AWAY);
-
-		buf_printf(&b, "%d %s ", row->code, row->enhanced);
-		said_text(SAID_MTA_AWAY, NULL, &b);
-	} else {
-		if (r->code > 0)
-			buf_printf(&b, "%d ", r->code);
-		if (r->enhanced.n > 0)
-			buf_printf(&b, "%.*s ", STR_ARG(r->enhanced));
-		buf_add(&b, r->text);
-	}
+	buf_printf(&b, "%d ", told.code);
+	if (told.enhanced.n > 0)
+		buf_printf(&b, "%.*s ", STR_ARG(told.enhanced));
+	buf_add(&b, told.text);
 	text = arena_dup(t->arena, str_trim(buf_str(&b)));
 	buf_free(&b);
 	return text;
@@ -141,16 +168,12 @@ const struct explanation *
 tale_code(const struct tale *t)
 {
 	const struct journal_record *r = t->r;
-	struct str rest = r->text, first = r->enhanced;
 	const struct code *code;
 	char plain[8];
 
 	if (r->code < 400)
 		return NULL;
-	/* In what the mail server said it stands in front of the text. */
-	if (first.n == 0)
-		str_pop(&rest, ' ', &first);
-	code = code_find(first);
+	code = code_find(r->enhanced.n > 0 ? r->enhanced : reply_enhanced_of(r->code, r->text));
 	snprintf(plain, sizeof(plain), "%d", r->code);
 	if (code == NULL)
 		code = code_find(str_of(plain));

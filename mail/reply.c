@@ -115,19 +115,21 @@ enhanced_length(struct str s)
 }
 
 struct str
-reply_enhanced(const struct reply *r)
+reply_enhanced_of(int code, struct str line)
 {
-	struct str line;
 	size_t n;
 
-	if (r->lines == 0)
-		return (struct str){ 0 };
-	line = reply_line(r, 0);
 	/* RFC 2034 4: of the code's class, and there are only 2, 4 and 5 */
-	if (line.n == 0 || line.p[0] != '0' + r->code / 100 || line.p[0] == '3')
+	if (line.n == 0 || line.p[0] != '0' + code / 100 || line.p[0] == '3')
 		return (struct str){ 0 };
 	n = enhanced_length(line);
 	return n > 0 ? str_sub(line, 0, n) : (struct str){ 0 };
+}
+
+struct str
+reply_enhanced(const struct reply *r)
+{
+	return r->lines > 0 ? reply_enhanced_of(r->code, reply_line(r, 0)) : (struct str){ 0 };
 }
 
 struct reply_writer {

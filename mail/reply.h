@@ -34,6 +34,8 @@ bool reply_take(struct reply *r, struct str line, struct err *e);
 struct str reply_line(const struct reply *r, size_t i);
 /* The enhanced code (RFC 2034) at the start of the first line's text, or p == NULL. */
 struct str reply_enhanced(const struct reply *r);
+/* The same of a text that stood behind this code. */
+struct str reply_enhanced_of(int code, struct str line);
 
 /*
  * Writes a reply: one line for each "\n"-separated part of text, each with the enhanced code (if

@@ -265,6 +265,64 @@ test_what_no_sender_was_told(void **state)
 	assert_null(strstr(r->out, "<>"));
 }
 
+/* For a program too: what the client got, whoever said it and wherever the enhanced code stood. */
+static void
+test_what_the_client_got(void **state)
+{
+	static const struct {
+		const char *id, *rule, *verdict;
+		int code;
+		const char *enhanced, *text, *told, *reply;
+	} rows[] = {
+		{ "bbbbba", "p:1", "reject", 550, "5.7.1", "No",
+		    "550,\"enhanced\":\"5.7.1\",\"text\":\"No\"", "550 5.7.1 No [bbbbba]" },
+		{ "bbbbbc", "backend", "reject", 550, "", "5.1.1 <b@x>: unknown here",
+		    "550,\"enhanced\":\"5.1.1\",\"text\":\"<b@x>: unknown here\"",
+		    "550 5.1.1 <b@x>: unknown here" },
+		{ "bbbbbd", "backend", "reject", 554, "", "No such user: 5.1.1",
+		    "554,\"enhanced\":\"\",\"text\":\"No such user: 5.1.1\"",
+		    "554 No such user: 5.1.1" },
+		/* none of its class, so it is a word */
+		{ "bbbbbf", "backend", "tempfail", 450, "", "5.1.1 full",
+		    "450,\"enhanced\":\"\",\"text\":\"5.1.1 full\"", "450 5.1.1 full" },
+		{ "bbbbbg", "backend", "tempfail", 421, "", "4.3.2 going down",
+		    "451,\"enhanced\":\"4.3.0\",\"text\":\"The mail server behind is not available, try again later\"",
+		    "451 4.3.0 The mail server behind is not available, try again later" },
+		{ "bbbbbh", "", "accept", 250, "", "2.0.0 Ok: queued as 4711",
+		    "250,\"enhanced\":\"2.0.0\",\"text\":\"Ok: queued as 4711\"",
+		    "250 2.0.0 Ok: queued as 4711" },
+		{ "bbbbbj", "delay", "left", 0, "", "gave up after 1.0 s of a delay of 5.0 s",
+		    "0,\"enhanced\":\"\",\"text\":\"\"", NULL },
+	};
+	struct run *r = *state;
+	char words[60], want[300];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct journal_record record = run_record();
+
+		memcpy(record.id, rows[i].id, 7);
+		record.rule = str_of(rows[i].rule);
+		record.verdict = rows[i].verdict;
+		record.code = rows[i].code;
+		record.enhanced = str_of(rows[i].enhanced);
+		record.text = str_of(rows[i].text);
+		record.trace = STR("[]");
+		run_append(r, &record);
+		snprintf(words, sizeof(words), "why --for-sender --json %s", rows[i].id);
+		run_cli(r, words);
+		snprintf(want, sizeof(want), ",\"code\":%s,\"client_ip\":", rows[i].told);
+		run_has(r, want);
+		snprintf(words, sizeof(words), "why --for-sender %s", rows[i].id);
+		run_cli(r, words);
+		snprintf(
+		    want, sizeof(want), "    reply   %s\n", rows[i].reply ? rows[i].reply : "");
+		if (rows[i].reply)
+			run_has(r, want);
+		else
+			assert_null(strstr(r->out, "    reply"));
+	}
+}
+
 /* What is counted in one entry for all has no sender, and its reply no id. */
 static void
 test_what_is_counted(void **state)
@@ -300,6 +358,7 @@ main(void)
 		cmocka_unit_test(test_remedies),
 		cmocka_unit_test_setup_teardown(
 		    test_what_no_sender_was_told, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_what_the_client_got, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_counted, run_setup, run_teardown),
 	};
 
