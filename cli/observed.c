@@ -30,6 +30,7 @@ struct tally {
 	struct named *written_to;         /* where senders are hashed; NULL: nobody asked yet */
 	struct buf rule, source, verdict; /* that is summed up; empty: none yet */
 	struct observed_strangers strangers;
+	int64_t unsure, elsewhere; /* as stood.h has them: entries */
 	int64_t n, let_in, senders, alarms, all;
 	struct alarm *alarm; /* q->most */
 	size_t shown;
@@ -117,6 +118,12 @@ print_source(struct tally *t)
 	line_end(&line);
 }
 
+static const char *
+entries(int64_t n)
+{
+	return n == 1 ? "entry" : "entries";
+}
+
 /* Of one rule; so that nobody takes its numbers for those of a place. */
 static void
 print_strangers(struct tally *t)
@@ -124,16 +131,26 @@ print_strangers(struct tally *t)
 	const struct observed_strangers *s = &t->strangers;
 	FILE *out = t->cli->out;
 
+	if (t->unsure > 0)
+		fprintf(out,
+		    "not certain: %" PRId64
+		    " %s of these; the configuration was changed since, and whether %.*s meant the same "
+		    "is not kept\n",
+		    t->unsure, entries(t->unsure), STR_ARG(buf_str(&t->q->stood->names)));
+	if (t->elsewhere > 0)
+		fprintf(out,
+		    "left out: %" PRId64 " %s of this rule, when other blocks were around it\n",
+		    t->elsewhere, entries(t->elsewhere));
 	if (s->others > 0)
 		fprintf(out, "left out: %" PRId64 " %s that %s %s, where another rule stood then\n",
-		    s->others, s->others == 1 ? "entry" : "entries",
-		    s->others == 1 ? "names" : "name", ESC(t->q->rule));
+		    s->others, entries(s->others), s->others == 1 ? "names" : "name",
+		    ESC(t->q->rule));
 	if (s->unknown > 0)
 		fprintf(out,
 		    "left out: %" PRId64
 		    " %s that %s %s, as it is not known what stood there then\n",
-		    s->unknown, s->unknown == 1 ? "entry" : "entries",
-		    s->unknown == 1 ? "names" : "name", ESC(t->q->rule));
+		    s->unknown, entries(s->unknown), s->unknown == 1 ? "names" : "name",
+		    ESC(t->q->rule));
 }
 
 static void
@@ -169,8 +186,9 @@ json_tally(struct tally *t)
 	if (t->source.n > 0)
 		print_member(&b, "source", buf_str(&t->source));
 	if (t->q->rule.n > 0)
-		buf_printf(
-		    &b, ",\"left_out\":%" PRId64, t->strangers.others + t->strangers.unknown);
+		buf_printf(&b,
+		    ",\"left_out\":%" PRId64 ",\"other_blocks\":%" PRId64 ",\"uncertain\":%" PRId64,
+		    t->strangers.others + t->strangers.unknown, t->elsewhere, t->unsure);
 	buf_add(&b, STR(",\"verdict\":"));
 	escape_json(&b, buf_str(&t->verdict));
 	buf_printf(&b,
@@ -249,11 +267,35 @@ open_store(struct cli *cli, struct cli_store *at)
 	free(path);
 }
 
+static bool
+count(struct tally *t, struct journal *journal, const struct buf *places, int64_t *n, struct err *e)
+{
+	const struct journal_observed_question q = {
+		.span = t->q->span, .stood = buf_str(places), .refused = t->q->refused
+	};
+
+	return journal_observed_count(journal, &q, n, e);
+}
+
+/* What else there is of the one rule, and of its place. */
+static bool
+count_strangers(struct tally *t, struct journal *journal, struct err *e)
+{
+	const struct observed_question *q = t->q;
+	const struct journal_observed_question known = { q->span, q->rule, buf_str(&q->stood->all),
+		q->refused };
+
+	return journal_observed_strangers(journal, &known, &t->strangers, e) &&
+	    count(t, journal, &q->stood->unsure, &t->unsure, e) &&
+	    count(t, journal, &q->stood->elsewhere, &t->elsewhere, e);
+}
+
 bool
 observed_print(
     struct cli *cli, struct journal *journal, const struct observed_question *q, int64_t *n)
 {
-	const struct journal_observed_question asked = { q->span, q->rule, q->stood, q->refused };
+	const struct journal_observed_question asked = { q->span, q->rule,
+		q->stood ? buf_str(&q->stood->places) : STR(""), q->refused };
 	struct tally t = { .cli = cli, .q = q };
 	struct err e;
 	bool ok;
@@ -264,7 +306,7 @@ observed_print(
 	open_store(cli, &t.at);
 	pseudonyms_try(cli, &t.pseudonyms);
 	t.alarm = xcalloc(q->most + 1, sizeof(*t.alarm));
-	ok = (q->rule.n == 0 || journal_observed_strangers(journal, &asked, &t.strangers, &e)) &&
+	ok = (q->stood == NULL || count_strangers(&t, journal, &e)) &&
 	    journal_observed(journal, &asked, look, &t, &e);
 	if (ok)
 		finish(&t);

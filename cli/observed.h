@@ -7,13 +7,14 @@
 #define POSTERN_CLI_OBSERVED_H
 
 #include "cli/cli.h"
+#include "cli/stood.h"
 
 struct observed_question {
 	struct journal_span span;
-	struct str rule;  /* this one alone; "": all */
-	struct str stood; /* where that one stood (cli/stood.h) */
-	bool refused;     /* what that one did refuse */
-	size_t most;      /* likely false alarms that are shown of each rule */
+	struct str rule;           /* this one alone; "": all */
+	const struct stood *stood; /* where that one stood; NULL: all */
+	bool refused;              /* what that one did refuse */
+	size_t most;               /* likely false alarms that are shown of each rule */
 };
 
 /*

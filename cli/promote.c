@@ -22,7 +22,6 @@
 #define WORD "observe"
 #define DAYS 30
 #define SHOWN 10
-#define STOOD_MAX (64 << 20)
 
 struct options {
 	bool yes, dry_run;
@@ -262,9 +261,9 @@ print_rule(struct errand *x, const struct rule *r)
 }
 
 static bool
-where_it_stood(struct errand *x, struct journal *journal, struct buf *out)
+where_it_stood(struct errand *x, struct journal *journal, struct stood *out)
 {
-	const struct stood_question q = { x->config->ruleset, x->rule, x->to->observed };
+	const struct stood_question q = { x->config, x->rule, x->to->observed };
 	struct err e;
 
 	if (stood_find(journal, &q, out, &e))
@@ -280,7 +279,7 @@ tell(struct errand *x)
 		.rule = x->rule->shown.id, .most = SHOWN, .refused = !x->to->observed
 	};
 	struct journal *journal = cli_journal(x->cli);
-	struct buf stood;
+	struct stood stood;
 	int64_t n;
 	bool ok;
 
@@ -288,13 +287,12 @@ tell(struct errand *x)
 		print_rule(x, x->rule);
 	if (journal == NULL)
 		return false;
-	buf_init(&stood, STOOD_MAX);
 	q.span.until_ms = clock_wall_ms() + 1;
 	q.span.since_ms = q.span.until_ms - DAYS * INT64_C(86400000);
 	ok = where_it_stood(x, journal, &stood);
-	q.stood = buf_str(&stood);
+	q.stood = &stood;
 	ok = ok && observed_print(x->cli, journal, &q, &n);
-	buf_free(&stood);
+	stood_free(&stood);
 	journal_close(&journal);
 	if (ok && n == 0 && !x->cli->json)
 		fprintf(x->cli->out, "%s %s in the past %d days\n", ESC(x->rule->shown.id),
@@ -375,9 +373,9 @@ const struct command command_promote = {
 	.help =
 	    "Shows the rule (postern.conf:12) and tells what it would have refused in the past 30 days, with\n"
 	    "likely false alarms, as `postern stats --observed` does; what another rule did that stood on the\n"
-	    "line before is left out, which is said. Then it takes the word `observe` away from the\n"
-	    "file and changes nothing else; the configuration is checked before. posternd reads it when\n"
-	    "it is told to reload.\n",
+	    "line before, or this one with other blocks around it, is left out, which is said. Then it\n"
+	    "takes the word `observe` away from the file and changes nothing else; the configuration is\n"
+	    "checked before. posternd reads it when it is told to reload.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run_promote,
@@ -389,9 +387,10 @@ const struct command command_demote = {
 	.summary = "only observe a rule that was enforced",
 	.help =
 	    "Shows the rule (postern.conf:12) and tells what it refused in the past 30 days, with likely false\n"
-	    "alarms; what another rule did that stood on the line before is left out, which is said.\n"
-	    "Then it puts the word `observe` in front of the rule in its file and changes nothing else;\n"
-	    "the configuration is checked before. posternd reads it when it is told to reload.\n"
+	    "alarms; what another rule did that stood on the line before, or this one with other blocks\n"
+	    "around it, is left out, which is said. Then it puts the word `observe` in front of the rule\n"
+	    "in its file and changes nothing else; the configuration is checked before. posternd reads\n"
+	    "it when it is told to reload.\n"
 	    "`postern promote` is the way back.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),

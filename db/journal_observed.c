@@ -50,6 +50,12 @@ static const char refused_one[] = ABOUT("verdict", REFUSED " AND " ITS) ONE REST
 static const char observed_strangers[] = STRANGERS(OBSERVED);
 static const char refused_strangers[] = STRANGERS(REFUSED);
 
+#define COUNT(which) \
+	"SELECT count(*) FROM entry WHERE time_ms >= ?1 AND time_ms < ?2 AND " which " AND " ITS
+
+static const char observed_count[] = COUNT(OBSERVED);
+static const char refused_count[] = COUNT(REFUSED);
+
 static sqlite3_stmt *
 ask(struct journal *journal, const char *sql, const struct journal_observed_question *q,
     struct err *e)
@@ -60,10 +66,10 @@ ask(struct journal *journal, const char *sql, const struct journal_observed_ques
 		return NULL;
 	sqlite3_bind_int64(stmt, 1, q->span.since_ms);
 	sqlite3_bind_int64(stmt, 2, q->span.until_ms > 0 ? q->span.until_ms : INT64_MAX);
-	if (q->rule.n > 0) {
+	if (q->stood.n > 0)
 		dbfile_bind(stmt, 3, q->stood);
+	if (q->rule.n > 0)
 		dbfile_bind(stmt, 4, q->rule);
-	}
 	return stmt;
 }
 
@@ -115,6 +121,25 @@ journal_observed_strangers(struct journal *journal, const struct journal_observe
 	} else {
 		dbfile_failed(&journal->file, e);
 	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+bool
+journal_observed_count(
+    struct journal *journal, const struct journal_observed_question *q, int64_t *n, struct err *e)
+{
+	const struct journal_observed_question all = { q->span, STR(""), q->stood, q->refused };
+	sqlite3_stmt *stmt = ask(journal, q->refused ? refused_count : observed_count, &all, e);
+	bool ok;
+
+	if (stmt == NULL)
+		return false;
+	ok = sqlite3_step(stmt) == SQLITE_ROW;
+	if (ok)
+		*n = sqlite3_column_int64(stmt, 0);
+	else
+		dbfile_failed(&journal->file, e);
 	sqlite3_finalize(stmt);
 	return ok;
 }

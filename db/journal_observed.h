@@ -38,6 +38,10 @@ struct observed_strangers {
 	int64_t unknown; /* the journal does not have their configuration */
 };
 
+/* How many entries are of where it stood. */
+bool journal_observed_count(
+    struct journal *journal, const struct journal_observed_question *q, int64_t *n, struct err *e);
+
 bool journal_observed_strangers(struct journal *journal, const struct journal_observed_question *q,
     struct observed_strangers *out, struct err *e);
 

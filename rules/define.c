@@ -274,6 +274,21 @@ use_check(struct check *check, struct definition *d, const struct token *at)
 	return fits(check, d, at);
 }
 
+/* What is evaluated has no names left in it. */
+static void
+remember(struct check *check, struct str name)
+{
+	struct rule *rule = check->rule;
+	struct defined *new;
+
+	for (const struct defined *d = rule->defined; d; d = d->next)
+		if (str_eq(d->name, name))
+			return;
+	new = ARENA_NEW(check->load->arena, struct defined);
+	*new = (struct defined){ name, rule->defined };
+	rule->defined = new;
+}
+
 bool
 define_use(struct check *check, struct expr *e, bool *ok)
 {
@@ -293,7 +308,9 @@ define_use(struct check *check, struct expr *e, bool *ok)
 	*e = *copy_of(check, d->condition);
 	e->next = next;
 	check->rule->n_calls += d->n_calls;
-	if (check->defining == NULL)
+	if (check->defining == NULL) {
 		*ok = take_over(check, e, &at);
+		remember(check, d->name);
+	}
 	return true;
 }

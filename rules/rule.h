@@ -139,6 +139,12 @@ enum action {
 	ACTION_FOR,
 };
 
+/* A name of `define` that a condition has. */
+struct defined {
+	struct str name;
+	const struct defined *next;
+};
+
 struct rule {
 	/* what every step reads */
 	const struct node *node; /* of the condition; NULL: always */
@@ -159,11 +165,12 @@ struct rule {
 	struct str name; /* of the mark or the header field */
 	struct token name_at;
 	struct piece *text;
-	struct expr *condition; /* NULL: always */
-	size_t n_calls;         /* facts that the condition may ask for */
-	size_t n_shown;         /* and those of the blocks around it, in the trace */
-	struct rule *outer;     /* the head of the block that it is in; NULL: `at STEP` */
-	struct rule *before;    /* of an `else`: the branch before */
+	struct expr *condition;        /* NULL: always */
+	const struct defined *defined; /* in the condition as it is written */
+	size_t n_calls;                /* facts that the condition may ask for */
+	size_t n_shown;                /* and those of the blocks around it, in the trace */
+	struct rule *outer;            /* the head of the block that it is in; NULL: `at STEP` */
+	struct rule *before;           /* of an `else`: the branch before */
 	struct rule *next;
 };
 

@@ -364,7 +364,8 @@ test_refused(void **state)
 	assert_null(strstr(r->out, ":40"));
 	play(r, "demote postern.conf:4 --dry-run --json");
 	run_has(r,
-	    "{\"rule\":\"postern.conf:4\",\"left_out\":0,\"verdict\":\"reject\",\"n\":5,"
+	    "{\"rule\":\"postern.conf:4\",\"left_out\":0,\"other_blocks\":0,\"uncertain\":0,"
+	    "\"verdict\":\"reject\",\"n\":5,"
 	    "\"senders\":3,\"accepted\":1,\"alarms\":2,");
 }
 
@@ -432,7 +433,8 @@ test_moved(void **state)
 	    "left out: 4 entries that name postern.conf:4, where another rule stood then\n"
 	    "left out: 1 entry that names postern.conf:4, as it is not known what stood there "
 	    "then\n");
-	times(r, "promote postern.conf:4 --dry-run --json", "\"left_out\":5,\"verdict\"", NULL);
+	times(r, "promote postern.conf:4 --dry-run --json", "\"left_out\":5,\"other_blocks\":0,",
+	    NULL);
 	times(r, "stats --observed",
 	    "postern.conf:4 would have said reject 3 times, to 1 sender\n  " OTHER "\n", NULL);
 	run_has(r, "postern.conf:4 would have said reject 2 times, to 1 sender\n  " RULE "\n");
@@ -479,12 +481,124 @@ test_twins(void **state)
 	append_of(r, "bbbbbbbbbbbb", "postern.conf:5", OBSERVED);
 	append_of(r, "dddddddddddd", "postern.conf:8", OBSERVED);
 	times(r, "promote postern.conf:8 --dry-run",
-	    "postern.conf:8 would have said reject 3 times", NULL);
+	    "postern.conf:8 would have said reject 4 times", NULL);
 	times(r, "promote postern.conf:5 --dry-run",
 	    "postern.conf:5 would have said reject 2 times", NULL);
 	run_has(r,
 	    "postern.conf:4      if sender.null\n"
 	    "postern.conf:5        observe " RULE "\n");
+}
+
+/* The same text with something else around it is no evidence for what it says now. */
+static void
+test_other_blocks(void **state)
+{
+	struct run *r = *state;
+
+	was(r, "aaaaaaaaaaaa", "observe " RULE);
+	was(r, "bbbbbbbbbbbb", "if helo is \"x\" {\nobserve " RULE "\n}");
+	was(r, "cccccccccccc", "if helo is \"y\" {\nscore 1\n} else {\nobserve " RULE "\n}");
+	was(r, "dddddddddddd",
+	    "score 1\n"
+	    "if  helo  is \"x\" {\nobserve " RULE "\n}");
+	was(r, "eeeeeeeeeeee", "if helo is \"x\" {\n" RULE "\n}");
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:4", OBSERVED);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:5", OBSERVED);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:5", OBSERVED);
+	append_of(r, "cccccccccccc", "postern.conf:7", OBSERVED);
+	append_of(r, "cccccccccccc", "postern.conf:7", OBSERVED);
+	append_of(r, "dddddddddddd", "postern.conf:6", OBSERVED);
+	append_of(r, "eeeeeeeeeeee", "postern.conf:5", REFUSED);
+	/* Blocks that are closed before it are not around it. */
+	was(r, "999999999999",
+	    "if helo is \"x\" {\nscore 1\n}\nif helo is \"x\" {\nobserve " RULE "\n}");
+	append_of(r, "999999999999", "postern.conf:8", OBSERVED);
+	times(r, "promote postern.conf:8 --dry-run",
+	    "postern.conf:8 would have said reject 4 times, to 1 sender\n",
+	    "left out: 3 entries of this rule, when other blocks were around it\n");
+	assert_null(strstr(r->out, "not certain"));
+	times(r, "promote postern.conf:8 --dry-run --json",
+	    "\"left_out\":0,\"other_blocks\":3,\"uncertain\":0,\"verdict\":\"reject\",\"n\":4,",
+	    NULL);
+	/* One without a condition asks the same with and without the word. */
+	was(r, "111111111111", "reject 550 5.7.1 \"No\"");
+	append_of(r, "111111111111", "postern.conf:4", REFUSED);
+	was(r, "222222222222", "observe reject 550 5.7.1 \"No\"");
+	append_of(r, "222222222222", "postern.conf:4", OBSERVED);
+	times(r, "promote postern.conf:4 --dry-run",
+	    "postern.conf:4 would have said reject 1 time, to 1 sender\n",
+	    "left out: 1 entry that names postern.conf:4, where another rule stood then\n");
+	was(r, "333333333333", "\nreject 550 5.7.1 \"No\"");
+	times(r, "demote postern.conf:5 --dry-run",
+	    "postern.conf:5 said reject 1 time, to 1 sender\n",
+	    "left out: 1 entry that names postern.conf:5, where another rule stood then\n");
+}
+
+/* With the definitions and lists that the rules name; of these the journal has no more than whether all read as it does now. */
+static void
+named(struct run *r, const char *revision, const char *front, const char *rules)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text), HEAD "%sat mail {\n%s\n}\n", front, rules);
+	write_file(r, "postern.conf", text);
+	run_configuration_as(r, "postern.conf", revision);
+}
+
+#define NAMED "observe reject 550 5.7.1 \"No\" if outsider"
+#define FRONT "list p { \"a.test\" }\ndefine outsider = not helo in p\n"
+
+static void
+test_other_names(void **state)
+{
+	struct run *r = *state;
+
+	named(r, "aaaaaaaaaaaa", "list p { \"b.test\" }\ndefine outsider = not helo in p\n", NAMED);
+	named(r, "bbbbbbbbbbbb", FRONT, NAMED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:6", OBSERVED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:6", OBSERVED);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:6", OBSERVED);
+	times(r, "promote postern.conf:6 --dry-run",
+	    "postern.conf:6 would have said reject 3 times, to 1 sender\n", NULL);
+	run_has(r,
+	    "not certain: 2 entries of these; the configuration was changed since, and whether `outsider`, "
+	    "`p` meant the same is not kept\n");
+	times(r, "promote postern.conf:6 --dry-run --json",
+	    "\"left_out\":0,\"other_blocks\":0,\"uncertain\":2,", NULL);
+	/* One that names nothing says what its text does. */
+	named(r, "cccccccccccc", FRONT, "observe " RULE);
+	named(r, "dddddddddddd", FRONT "list q { \"x\" }\n", "score 1 if helo in q\nobserve " RULE);
+	append_of(r, "cccccccccccc", "postern.conf:6", OBSERVED);
+	times(r, "promote postern.conf:8 --dry-run",
+	    "postern.conf:8 would have said reject 1 time, to 1 sender\n", NULL);
+	assert_null(strstr(r->out, "not certain"));
+	/* Names of the blocks around it are its own; what stands in braces is text. */
+	named(r, "eeeeeeeeeeee", FRONT "list q { \"x\" }\n",
+	    "if helo in p {\nobserve reject 550 5.7.1 \"No\" if helo in { \"x\" }\n}");
+	append_of(r, "eeeeeeeeeeee", "postern.conf:8", OBSERVED);
+	named(r, "999999999999", FRONT,
+	    "if helo in p {\nobserve reject 550 5.7.1 \"No\" if helo in { \"x\" }\n}");
+	times(r, "promote postern.conf:7 --dry-run",
+	    "postern.conf:7 would have said reject 1 time, to 1 sender\n", NULL);
+	run_has(r,
+	    "not certain: 1 entry of these; the configuration was changed since, and whether `p` meant");
+}
+
+/* What is in a file of a list is not in the configuration's text. */
+static void
+test_other_files(void **state)
+{
+	static const char front[] = "list p { file \"p.list\" }\n";
+	static const char rule[] = "observe reject 550 5.7.1 \"No\" if helo in p";
+	struct run *r = *state;
+
+	write_file(r, "p.list", "a.test\n");
+	named(r, "aaaaaaaaaaaa", front, rule);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:5", OBSERVED);
+	times(r, "promote postern.conf:5 --dry-run", "reject 1 time, to 1 sender\n", NULL);
+	assert_null(strstr(r->out, "not certain"));
+	write_file(r, "p.list", "b.test\n");
+	times(r, "promote postern.conf:5 --dry-run", "not certain: 1 entry of these;", NULL);
 }
 
 /* --- the file ------------------------------------------------------------------------------------ */
@@ -645,6 +759,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_moved, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_twins, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_other_blocks, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_other_names, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_other_files, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_link, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_meanwhile, run_setup, run_teardown),
