@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "cli/print.h"
+#include "cli/told.h"
 #include "cli/when.h"
 #include "mail/said.h"
 
@@ -442,7 +443,7 @@ for_sender_json(const struct tale *t)
 	const struct journal_record *r = t->r;
 	const struct json *list = json_parse(t->arena, r->recipients, NULL);
 	const struct explanation *about = meaning_of(t);
-	const struct tale_told told = tale_told(t);
+	const struct told told = told_of(t->arena, r);
 	struct letter l = letter_of(t);
 	char when[WHEN_SIZE];
 	struct buf b;

@@ -45,6 +45,7 @@ libpostern_a_SOURCES += \
 	cli/story_answers.c \
 	cli/story_changes.c \
 	cli/tale.c cli/tale.h \
+	cli/told.c cli/told.h \
 	cli/tell.c cli/tell.h \
 	cli/test.c \
 	cli/trial.c cli/trial.h \

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/die.h"
 #include "base/sip.h"
+#include "cli/told.h"
 #include "db/json.h"
 
 #define SLOTS 65536  /* a power of two, more than twice REFUSALS_MAX */
@@ -118,6 +119,7 @@ on_row(void *owner, const struct journal_record *r)
 {
 	struct reading *x = owner;
 	bool reject = strcmp(r->verdict, "reject") == 0;
+	struct told told;
 	struct refusal row = {
 		.sender = cut(r->sender),
 		.first_ms = r->time_ms,
@@ -133,8 +135,9 @@ on_row(void *owner, const struct journal_record *r)
 	    ? arena_printf(
 		  x->json, "%.*s %.*s", STR_ARG(cut(r->client_ip)), STR_ARG(cut(r->client_name)))
 	    : cut(r->client_ip);
-	row.reason = arena_printf(x->json, "%d %.*s%s%.*s", r->code, STR_ARG(cut(r->enhanced)),
-	    r->enhanced.n ? " " : "", STR_ARG(cut(r->text)));
+	told = told_of(x->json, r);
+	row.reason = arena_printf(x->json, "%d %.*s%s%.*s", told.code, STR_ARG(cut(told.enhanced)),
+	    told.enhanced.n ? " " : "", STR_ARG(cut(told.text)));
 	add_each(x, r, &row);
 	arena_reset(x->json);
 	return true;

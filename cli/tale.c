@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cli/told.h"
 #include "filters/vocabulary.h"
 #include "mail/code.h"
 #include "mail/reply.h"
@@ -55,43 +56,10 @@ tale_outcome(const struct tale *t)
 	return t->r->observed.n > 0 ? "Let through, as the rule is only observed" : "Let through";
 }
 
-/* The mail server ended its connection to us; the client's goes on. */
-static struct tale_told
-told_for_backend(const struct tale *t)
-{
-	const struct saying *row = said_row(SAID_MTA_AWAY);
-	struct tale_told told = { row->code, str_of(row->enhanced), { 0 } };
-	struct buf b;
-
-	buf_init(&b, 1024);
-	said_text(SAID_MTA_AWAY, NULL, &b);
-	told.text = arena_dup(t->arena, buf_str(&b));
-	buf_free(&b);
-	return told;
-}
-
-struct tale_told
-tale_told(const struct tale *t)
-{
-	const struct journal_record *r = t->r;
-	struct tale_told told = { r->code, r->enhanced, r->text };
-
-	if (r->code == 0)
-		return (struct tale_told){ 0 };
-	if (str_eq(r->rule, STR("backend")) && r->code == 421)
-		return told_for_backend(t);
-	/* In what the mail server said it stands in front of the text. */
-	if (told.enhanced.n == 0) {
-		told.enhanced = reply_enhanced_of(r->code, r->text);
-		told.text = str_trim(str_sub(r->text, told.enhanced.n, r->text.n));
-	}
-	return told;
-}
-
 struct str
 tale_reply(const struct tale *t)
 {
-	struct tale_told told = tale_told(t);
+	struct told told = told_of(t->arena, t->r);
 	struct str text = t->r->text;
 	struct buf b;
 

@@ -30,13 +30,7 @@ void tale_close(struct tale *t);
 
 /* "Refused for good": of the verdict, as the beginning of a sentence. */
 const char *tale_outcome(const struct tale *t);
-/* The reply as the client got it, without an id; code 0: there was none. */
-struct tale_told {
-	int code;
-	struct str enhanced, text;
-};
-struct tale_told tale_told(const struct tale *t);
-/* In one text; of an entry without a reply, what it says in the place of one. */
+/* The reply as the client got it, without an id; of an entry without a reply, what it says in the place of one. */
 struct str tale_reply(const struct tale *t);
 /* It is about a message: the sender is known, and "" is that of a report of non-delivery. */
 bool tale_is_message(const struct tale *t);

@@ -110,6 +110,17 @@ test_postmaster(void **state)
 	configure(r, "digest { refusals all }\n");
 	digest(r, SPAN);
 	run_has(r, "Subject: 3 refused by mx.example.org\n");
+	/* what its client was told, who knows nothing of a server behind */
+	other.rule = STR("backend");
+	other.verdict = "tempfail";
+	other.code = 421;
+	other.enhanced = STR("");
+	other.text = STR("4.3.2 going down");
+	other.time_ms += 86400000;
+	run_append(r, &other);
+	digest(r, "--since '2026-02-01 00:00' --until '2026-02-02 00:00'");
+	run_has(
+	    r, "   Reason: 451 4.3.0 The mail server behind is not available, try again later\n");
 }
 
 static void
