@@ -97,20 +97,28 @@ list_add_item(struct list *list, struct str text, unsigned is)
 	list->item[list->n_items++] = (struct item){ arena_lower(list->arena, text), is };
 }
 
+/* Is there nothing in it that is never in an address or network? Most items are soon seen to be none. */
+static bool
+maybe_network(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = ascii_lower(text.p[i]);
+
+		if (!ascii_isdigit(c) && (c < 'a' || c > 'f') && c != '.' && c != ':' && c != '/')
+			return false;
+	}
+	return true;
+}
+
+/* Of what maybe_network() says so. */
 static bool
 looks_like_network(struct str text)
 {
 	bool slash_or_colon = false, digit = false;
 
 	for (size_t i = 0; i < text.n; i++) {
-		char c = ascii_lower(text.p[i]);
-
-		if (c == '/' || c == ':')
-			slash_or_colon = true;
-		else if (ascii_isdigit(c))
-			digit = true;
-		else if (c != '.' && (c < 'a' || c > 'f'))
-			return false;
+		slash_or_colon |= text.p[i] == '/' || text.p[i] == ':';
+		digit |= ascii_isdigit(text.p[i]);
 	}
 	return slash_or_colon && digit;
 }
@@ -211,12 +219,14 @@ list_add_text(struct list *list, struct str text, struct err *e)
 		    "an item of a list is 1 to %d octets without blanks" OTHERS, LIST_TEXT_MAX);
 	text = in_ascii(text, ascii);
 	at = str_rfind(text, '@');
-	if (cidr_parse(text, &cidr, e)) {
-		list_add_cidr(list, &cidr);
-		return true;
+	if (maybe_network(text)) {
+		if (cidr_parse(text, &cidr, e)) {
+			list_add_cidr(list, &cidr);
+			return true;
+		}
+		if (looks_like_network(text))
+			return false;
 	}
-	if (looks_like_network(text))
-		return false;
 	if (at != STR_NPOS)
 		return add_mailbox(list, text, at, e);
 	if (text.p[0] == '.')

@@ -29,22 +29,18 @@ list_add(struct load *load, struct str name, const struct token *at)
 	return l;
 }
 
-/* An address, a network, or what list_add_text() knows. */
+/* What has a slash is a network, or one with something wrong about it. */
 static bool
 add_item(struct list *list, struct str item, struct err *e)
 {
 	struct cidr cidr;
-	struct err none;
 
-	if (cidr_parse(item, &cidr, &none)) {
-		list_add_cidr(list, &cidr);
-		return true;
-	}
-	if (str_find(item, '/') != STR_NPOS) {
-		*e = none; /* a network with something wrong about it */
+	if (str_find(item, '/') == STR_NPOS)
+		return list_add_text(list, item, e);
+	if (!cidr_parse(item, &cidr, e))
 		return false;
-	}
-	return list_add_text(list, item, e);
+	list_add_cidr(list, &cidr);
+	return true;
 }
 
 struct regex *
