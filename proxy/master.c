@@ -170,18 +170,18 @@ load_again(const struct master *m, struct complaints *complaints)
 }
 
 /*
- * The worker reads the file again by itself; the master does so too, so that a worker that has to be
+ * The worker reads the file again by itself, told by that signal; the master does so too, so that a worker that has to be
  * started again begins with what was in force. Sockets stay as they are. Takes config; NULL: there is none.
  */
 static void
-reload(struct master *m, struct config *config)
+reload(struct master *m, struct config *config, int number)
 {
 	notify_send(&m->notify, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_us());
 	if (config) {
 		config_release(&m->config);
 		m->config = config;
 	}
-	children_signal(&m->children, SIGHUP, 0);
+	children_signal(&m->children, number, 0);
 	children_signal_notices(&m->children, SIGNAL_AGAIN);
 	if (!m->children.child[0].pid)
 		notify_send(&m->notify, "READY=1\nSTATUS=starting the worker again");
@@ -193,36 +193,50 @@ on_hangup(struct master *m)
 	struct complaints complaints = { 0 };
 
 	/* What is wrong with it the worker says. */
-	reload(m, load_again(m, &complaints));
+	reload(m, load_again(m, &complaints), SIGHUP);
 	complaints_free(&complaints);
+}
+
+static void
+log_mistake(const char *path, const struct complaints *complaints)
+{
+	const struct complaint *first = complaints->item;
+	char *why;
+
+	while (first->warning)
+		first++;
+	why = complaint_print(first);
+	log_error(NULL, "event=watch file=\"%s\" result=kept why=\"%s\"", ESC(str_of(path)),
+	    ESC(str_of(why)));
+	free(why);
 }
 
 /* A list that changed is taken; rules that somebody is at work on are not, before somebody says so. */
 static void
 look_at_lists(struct master *m)
 {
-	const char *path = watch_look(&m->watch, m->config, now_ms(), clock_wall_ms() / 1000);
+	const int64_t wall_ms = clock_wall_ms();
+	const char *path = watch_look(&m->watch, m->config, now_ms(), wall_ms);
 	struct complaints complaints = { 0 };
 	struct config *config;
-	char *why;
 
 	if (!path)
 		return;
 	config = load_again(m, &complaints);
-	if (config && strcmp(config->words, m->config->words) == 0) {
-		log_info(NULL, "event=watch file=\"%s\" result=reload", ESC(str_of(path)));
-		reload(m, config);
-	} else if (config) {
+	if (!config) {
+		log_mistake(path, &complaints);
+	} else if (watch_torn(config, wall_ms)) {
+		watch_again(&m->watch);
+		config_release(&config);
+	} else if (strcmp(config->words, m->config->words) != 0) {
 		log_warn(NULL,
 		    "event=watch file=\"%s\" result=kept why=\"the configuration itself has changed "
 		    "too: reload to take both\"",
 		    ESC(str_of(path)));
 		config_release(&config);
 	} else {
-		why = complaint_print(&complaints.item[0]);
-		log_error(NULL, "event=watch file=\"%s\" result=kept why=\"%s\"", ESC(str_of(path)),
-		    ESC(str_of(why)));
-		free(why);
+		log_info(NULL, "event=watch file=\"%s\" result=reload", ESC(str_of(path)));
+		reload(m, config, SIGNAL_LISTS);
 	}
 	complaints_free(&complaints);
 }
@@ -277,7 +291,7 @@ take_words(struct master *m, struct child *child)
 			    &m->notify, "READY=1\nSTATUS=running, rules %s", m->config->revision);
 		else if (word == WORD_KEPT)
 			notify_send(&m->notify,
-			    "READY=1\nSTATUS=running with the rules of before: the file has errors");
+			    "READY=1\nSTATUS=running with the rules of before: the log says why");
 	}
 	if (!m->was_ready && m->phase == PHASE_RUN && children_all_ready(&m->children))
 		become_ready(m);

@@ -17,6 +17,8 @@ enum word {
 /* To the worker besides SIGHUP and SIGTERM, to a milter process besides its SIGTERM, which is libmilter's. */
 #define SIGNAL_LEAVE SIGUSR1 /* a successor took over: no new connections, the open ones go on */
 #define SIGNAL_ALONE SIGUSR2 /* the worker's: the milter processes are gone too */
+#define SIGNAL_LISTS \
+	SIGIO /* the worker's: files of lists changed; SIGHUP, but for what is being written */
 #define SIGNAL_DRAIN SIGUSR2 /* a milter process's: ends when no message is under way */
 
 #define SIGNAL_AGAIN \

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "filters/vocabulary.h"
 #include "proxy/loop.h"
 #include "proxy/sandbox.h"
+#include "proxy/watch.h"
 
 #define END_LOOK_MS 20
 
@@ -21,7 +23,7 @@ struct worker {
 	struct loop_shared shared;
 	struct loop **loop;
 	size_t n_loops;
-	struct event *end_look, *end_limit, *beat_timer;
+	struct event *end_look, *end_limit, *beat_timer, *lists_again;
 	struct worker_tie tie;
 	struct loop_beat beat;
 	bool milters; /* the milter processes may still come */
@@ -48,18 +50,22 @@ log_complaints(const struct complaints *complaints)
 	}
 }
 
-static void
-on_reload(evutil_socket_t fd, short what, void *arg)
+static struct config *
+load_again(const struct worker *w, struct complaints *complaints)
 {
-	struct worker *w = arg;
-	struct complaints complaints = { 0 };
 	struct arena *arena = arena_new(64 * 1024);
 	struct config_vocabulary vocabulary = stage_vocabulary(arena);
-	struct config *config = config_load(w->config->path, &vocabulary, &complaints);
+	struct config *config = config_load(w->config->path, &vocabulary, complaints);
 
-	(void)fd;
-	(void)what;
-	log_complaints(&complaints);
+	arena_free(&arena);
+	return config;
+}
+
+/* Takes config; NULL: there is none. */
+static void
+take_up(struct worker *w, struct config *config, const struct complaints *complaints)
+{
+	log_complaints(complaints);
 	if (!config) {
 		log_error(NULL, "event=reload result=failed kept=%s: the old rules stay in force",
 		    w->config->revision);
@@ -75,8 +81,52 @@ on_reload(evutil_socket_t fd, short what, void *arg)
 		w->config = config;
 		say(w, WORD_LOADED);
 	}
+}
+
+static void
+on_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct complaints complaints = { 0 };
+
+	(void)fd;
+	(void)what;
+	take_up(w, load_again(w, &complaints), &complaints);
 	complaints_free(&complaints);
-	arena_free(&arena);
+}
+
+/*
+ * Lists only. Since the master looked, somebody may have begun to write one, or to change the rules: the one is waited for, the
+ * other is for SIGHUP to take.
+ */
+static void
+on_lists(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval pause = { 1, 0 };
+	const int64_t wall_ms = clock_wall_ms();
+	struct worker *w = arg;
+	struct complaints complaints = { 0 };
+	struct config *config = load_again(w, &complaints);
+	const char *torn = config ? watch_torn(config, wall_ms) : NULL;
+
+	(void)fd;
+	(void)what;
+	if (torn) {
+		log_info(NULL,
+		    "event=reload result=waiting file=\"%s\" why=\"it is being written\"",
+		    ESC(str_of(torn)));
+		config_release(&config);
+		event_add(w->lists_again, &pause);
+	} else if (config && strcmp(config->words, w->config->words) != 0) {
+		log_warn(NULL,
+		    "event=reload result=kept why=\"the configuration itself has changed "
+		    "too: reload to take both\"");
+		config_release(&config);
+		say(w, WORD_KEPT);
+	} else {
+		take_up(w, config, &complaints);
+	}
+	complaints_free(&complaints);
 }
 
 static void
@@ -219,6 +269,7 @@ wait_for_signals(struct worker *w)
 {
 	struct event *signals[] = {
 		on_signal(w, SIGHUP, on_reload),
+		on_signal(w, SIGNAL_LISTS, on_lists),
 		on_signal(w, SIGTERM, on_end),
 		on_signal(w, SIGINT, on_end),
 		on_signal(w, SIGNAL_LEAVE, on_leave),
@@ -228,6 +279,7 @@ wait_for_signals(struct worker *w)
 
 	w->end_look = event_new(w->base, -1, EV_PERSIST, on_end_look, w);
 	w->end_limit = evtimer_new(w->base, on_end_limit, w);
+	w->lists_again = evtimer_new(w->base, on_lists, w);
 	w->beat_timer = event_new(w->base, -1, EV_PERSIST, on_beat, w);
 	if (w->tie.beat_ms > 0)
 		event_add(w->beat_timer, &beat);
@@ -237,6 +289,7 @@ wait_for_signals(struct worker *w)
 		event_free(signals[i]);
 	event_free(w->end_look);
 	event_free(w->end_limit);
+	event_free(w->lists_again);
 	event_free(w->beat_timer);
 }
 

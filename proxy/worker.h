@@ -1,7 +1,7 @@
 /*
  * worker: the process that handles mail: the db thread and the loops. It is forked by the master,
  * which holds the sockets; when it dies it takes its sessions along and no mail. Its main thread
- * only waits for signals: SIGHUP reloads, SIGTERM drains and ends, those of words.h let it leave to a
+ * only waits for signals: SIGHUP reloads, SIGTERM drains and ends, those of words.h let it take lists that changed, and leave to a
  * successor.
  */
 #ifndef POSTERN_PROXY_WORKER_H

@@ -170,7 +170,8 @@ struct config_core {
 /* A file at a moment; two that are equal are one that has not changed. Zero: there was none. */
 struct file_stamp {
 	uint64_t device, inode, size;
-	int64_t changed, changed_ns; /* wall */
+	int64_t written_us; /* wall */
+	int64_t changed_us; /* also by what is no writing: renaming, rights; nobody can set it */
 };
 
 struct file_stamp file_stamp(const char *path);
@@ -181,6 +182,7 @@ struct config_file {
 	const char *path;
 	bool list;               /* of a list's items: it is watched */
 	struct file_stamp stamp; /* LIST: from before it was read */
+	bool moved;              /* LIST: it changed while it was read */
 	struct str written;      /* its path as it is written */
 	uint64_t hash;           /* LIST: of what was in it */
 	const struct config_file *next;

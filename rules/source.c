@@ -168,6 +168,7 @@ bool
 source_list(struct load *load, struct str path, const char **full, struct str *out, struct err *e)
 {
 	struct config_file *file = add_file(load, path);
+	struct file_stamp now;
 
 	file->list = true;
 	/* Before it is read: what is written meanwhile is then seen as a change. */
@@ -175,12 +176,20 @@ source_list(struct load *load, struct str path, const char **full, struct str *o
 	*full = file->path;
 	if (!source_take(file->path, LIST_FILE_MAX, load->arena, out, e))
 		return false;
+	now = file_stamp(file->path);
+	file->moved = !file_stamp_eq(&now, &file->stamp);
 	file->hash = str_hash(STR_HASH, *out);
 	digest_add(load->digest, *out);
 	return true;
 }
 
 /* --- changes ------------------------------------------------------------------------------------ */
+
+static int64_t
+microseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 struct file_stamp
 file_stamp(const char *path)
@@ -193,8 +202,8 @@ file_stamp(const char *path)
 		.device = st.st_dev,
 		.inode = st.st_ino,
 		.size = (uint64_t)st.st_size,
-		.changed = st.st_mtim.tv_sec,
-		.changed_ns = st.st_mtim.tv_nsec,
+		.written_us = microseconds(st.st_mtim),
+		.changed_us = microseconds(st.st_ctim),
 	};
 }
 
@@ -202,5 +211,5 @@ bool
 file_stamp_eq(const struct file_stamp *a, const struct file_stamp *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	    a->changed == b->changed && a->changed_ns == b->changed_ns;
+	    a->written_us == b->written_us && a->changed_us == b->changed_us;
 }
