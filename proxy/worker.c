@@ -58,6 +58,8 @@ load_again(const struct worker *w, struct complaints *complaints)
 	struct config *config = config_load(w->config->path, &vocabulary, complaints);
 
 	arena_free(&arena);
+	/* The same again would come of it. */
+	event_del(w->lists_again);
 	return config;
 }
 
