@@ -19,6 +19,7 @@ scenario_tests = \
 	tests/scenario/proxy_entries.sh \
 	tests/scenario/proxy_extensions.sh \
 	tests/scenario/proxy_limits.sh \
+	tests/scenario/proxy_lists.sh \
 	tests/scenario/proxy_lmtp.sh \
 	tests/scenario/proxy_memory.sh \
 	tests/scenario/proxy_notices.sh \
