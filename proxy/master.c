@@ -291,7 +291,8 @@ take_words(struct master *m, struct child *child)
 			    &m->notify, "READY=1\nSTATUS=running, rules %s", m->config->revision);
 		else if (word == WORD_KEPT)
 			notify_send(&m->notify,
-			    "READY=1\nSTATUS=running with the rules of before: the log says why");
+			    "READY=1\nSTATUS=running with the rules of before: the log tells of "
+			    "errors, or of changes");
 	}
 	if (!m->was_ready && m->phase == PHASE_RUN && children_all_ready(&m->children))
 		become_ready(m);
