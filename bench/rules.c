@@ -3,10 +3,11 @@
  * configuration of its own; the step is decided as the gate does it, over and over, with facts that
  * are known. Prints microseconds a step.
  *
- *	bench/rules [number of rules]
+ *	bench/rules [number of rules [part of the names of the shapes]]
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/die.h"
@@ -144,8 +145,10 @@ int
 main(int argc, char **argv)
 {
 	unsigned n = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
+	const char *part = argc > 2 ? argv[2] : "";
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-		printf("%8.2f us  %s\n", measure(&shapes[i], n), shapes[i].name);
+		if (strstr(shapes[i].name, part) != NULL)
+			printf("%8.2f us  %s\n", measure(&shapes[i], n), shapes[i].name);
 	return 0;
 }
