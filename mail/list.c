@@ -3,13 +3,10 @@
 #include <stdlib.h>
 
 #include "base/die.h"
-#include "mail/idna.h"
-#include "mail/mailbox.h"
 #include "mail/pseudonym.h"
-#include "mail/utf8.h"
+#include "mail/sought.h"
 
-/* Local part, "@", domain. */
-#define LIST_TEXT_MAX 320
+#define SCRATCH_MAX 16384
 
 /* What an item of text stands for; items of the same text are one with several of these. */
 enum {
@@ -140,30 +137,6 @@ looks_like_address(struct str domain)
 	return true;
 }
 
-#define ASCII_MAX (LIST_TEXT_MAX + MAILBOX_DOMAIN_MAX + 1)
-#define SCRATCH_MAX 16384
-
-/* The same text with its domain, if it is or has one, in A-labels; out holds it if need be. */
-static struct str
-in_ascii(struct str text, char out[ASCII_MAX])
-{
-	size_t at = str_rfind(text, '@'),
-	       from = at == STR_NPOS ? str_starts(text, STR(".")) : at + 1;
-	struct str domain = str_sub(text, from, text.n), ascii;
-	struct arena *scratch;
-
-	if (!utf8_beyond_ascii(domain) || str_find(domain, '.') == STR_NPOS || from > LIST_TEXT_MAX)
-		return text;
-	scratch = arena_new(SCRATCH_MAX);
-	if (idna_to_ascii(scratch, domain, &ascii) && ascii.n <= MAILBOX_DOMAIN_MAX) {
-		memcpy(out, text.p, from);
-		memcpy(out + from, ascii.p, ascii.n);
-		text = (struct str){ out, from + ascii.n };
-	}
-	arena_free(&scratch);
-	return text;
-}
-
 static bool
 plain_word(struct str text)
 {
@@ -209,7 +182,7 @@ add_mailbox(struct list *list, struct str text, size_t at, struct err *e)
 bool
 list_add_text(struct list *list, struct str text, struct err *e)
 {
-	char ascii[ASCII_MAX];
+	char ascii[SOUGHT_MAX];
 	struct cidr cidr;
 	size_t at;
 
@@ -217,7 +190,7 @@ list_add_text(struct list *list, struct str text, struct err *e)
 	if (!plain_word(text))
 		return err_set(e, ERR_SYNTAX,
 		    "an item of a list is 1 to %d octets without blanks" OTHERS, LIST_TEXT_MAX);
-	text = in_ascii(text, ascii);
+	text = sought_ascii(text, ascii);
 	at = str_rfind(text, '@');
 	if (maybe_network(text)) {
 		if (cidr_parse(text, &cidr, e)) {
@@ -237,19 +210,13 @@ list_add_text(struct list *list, struct str text, struct err *e)
 	return true;
 }
 
-/* Without case, shorter first: what is stored is lower case, what is looked for may not be. */
+/* Shorter first. */
 static int
 text_order(struct str a, struct str b)
 {
 	if (a.n != b.n)
 		return a.n < b.n ? -1 : 1;
-	for (size_t i = 0; i < a.n; i++) {
-		unsigned char x = ascii_lower(a.p[i]), y = ascii_lower(b.p[i]);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
-	return 0;
+	return a.n > 0 ? memcmp(a.p, b.p, a.n) : 0;
 }
 
 static int
@@ -276,12 +243,6 @@ net_order(const void *a, const void *b)
 	return order != 0 ? order : (int)x->bits - (int)y->bits;
 }
 
-static uint64_t
-length_bit(struct str text)
-{
-	return UINT64_C(1) << (text.n < 63 ? text.n : 63);
-}
-
 /*
  * Afterwards no network is inside another, so that the last one that begins at or before an
  * address is the only one that can hold it.
@@ -301,7 +262,7 @@ list_finish(struct list *list)
 	}
 	list->n_items = n;
 	for (size_t i = 0; i < n; i++)
-		list->lengths |= length_bit(list->item[i].text);
+		list->lengths |= sought_length(list->item[i].text);
 	for (size_t i = 0; i < n; i++)
 		list->kinds |= list->item[i].is;
 	n = 0;
@@ -346,7 +307,7 @@ item_is(const struct list *list, struct str text)
 {
 	size_t low = 0, high = list->n_items;
 
-	if ((list->lengths & length_bit(text)) == 0)
+	if ((list->lengths & sought_length(text)) == 0)
 		return 0;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -366,44 +327,35 @@ item_is(const struct list *list, struct str text)
 static size_t
 domain_closeness(const struct list *list, struct str domain)
 {
-	size_t dot;
-
-	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-		domain.n--;
-	if (domain.n == 0 || domain.n > MAILBOX_DOMAIN_MAX)
-		return 0;
 	if (item_is(list, domain) & ITEM_DOMAIN)
 		return domain.n;
-	while ((dot = str_find(domain, '.')) != STR_NPOS) {
-		domain = str_sub(domain, dot + 1, domain.n);
+	while ((domain = sought_parent(domain)).n > 0)
 		if (item_is(list, domain) & ITEM_BELOW)
 			return domain.n;
-	}
 	return 0;
 }
 
 /* Of all but regular expressions. */
 static inline size_t
-item_closeness(const struct list *list, struct str text)
+item_closeness(const struct list *list, struct sought *sought, struct str text)
 {
-	char ascii[ASCII_MAX];
-	size_t at;
-
 	if (text.n == 0 || list->n_items == 0)
 		return 0;
-	text = in_ascii(text, ascii);
-	at = str_rfind(text, '@');
-	if (item_is(list, text) & ITEM_ITSELF)
-		return text.n;
-	return domain_closeness(list, at == STR_NPOS ? text : str_sub(text, at + 1, text.n));
+	sought_of(sought, text);
+	if ((list->lengths & sought->lengths) == 0)
+		return 0;
+	if (item_is(list, sought->text) & ITEM_ITSELF)
+		return sought->text.n;
+	return domain_closeness(list, sought->domain);
 }
 
 static inline enum regex_found
-search_text(const struct list *list, struct str text, struct regex_memory **memory)
+search_text(
+    const struct list *list, struct str text, struct sought *sought, struct regex_memory **memory)
 {
 	enum regex_found found = REGEX_NO;
 
-	if (item_closeness(list, text) > 0)
+	if (item_closeness(list, sought, text) > 0)
 		return REGEX_YES;
 	for (size_t i = 0; i < list->n_regexes && found != REGEX_YES; i++) {
 		enum regex_found one = regex_match(list->regex[i], text, memory);
@@ -416,17 +368,19 @@ search_text(const struct list *list, struct str text, struct regex_memory **memo
 size_t
 list_closeness(const struct list *list, struct str text)
 {
+	struct sought sought = { 0 };
 	struct regex_memory *memory = NULL;
-	size_t closeness = item_closeness(list, text);
+	size_t closeness = item_closeness(list, &sought, text);
 
-	if (closeness == 0 && search_text(list, text, &memory) == REGEX_YES)
+	if (closeness == 0 && search_text(list, text, &sought, &memory) == REGEX_YES)
 		closeness = 1;
 	regex_memory_free(&memory);
 	return closeness;
 }
 
 enum regex_found
-list_search(const struct list *list, const struct value *value, struct regex_memory **memory)
+list_search(const struct list *list, const struct value *value, struct sought *sought,
+    struct regex_memory **memory)
 {
 	enum regex_found found = REGEX_NO;
 
@@ -436,10 +390,11 @@ list_search(const struct list *list, const struct value *value, struct regex_mem
 		return has_ip(list, &value->ip) ? REGEX_YES : REGEX_NO;
 	case VALUE_TEXT:
 	case VALUE_SYMBOL:
-		return search_text(list, value->text, memory);
+		return search_text(list, value->text, sought, memory);
 	case VALUE_LIST:
 		for (size_t i = 0; i < value->list.n && found != REGEX_YES; i++) {
-			enum regex_found one = search_text(list, value->list.item[i], memory);
+			enum regex_found one =
+			    search_text(list, value->list.item[i], sought, memory);
 
 			found = one == REGEX_NO ? found : one;
 		}
@@ -452,8 +407,9 @@ list_search(const struct list *list, const struct value *value, struct regex_mem
 bool
 list_has(const struct list *list, const struct value *value)
 {
+	struct sought sought = { 0 };
 	struct regex_memory *memory = NULL;
-	bool found = list_search(list, value, &memory) == REGEX_YES;
+	bool found = list_search(list, value, &sought, &memory) == REGEX_YES;
 
 	regex_memory_free(&memory);
 	return found;
@@ -462,9 +418,10 @@ list_has(const struct list *list, const struct value *value)
 bool
 list_has_domain(const struct list *list, struct str domain)
 {
-	char ascii[ASCII_MAX];
+	struct sought sought = { 0 };
 
-	return list->n_items > 0 && domain_closeness(list, in_ascii(domain, ascii)) > 0;
+	sought_make(&sought, domain);
+	return domain_closeness(list, sought.domain) > 0;
 }
 
 bool

@@ -13,6 +13,7 @@
 
 struct list;
 struct pseudonym;
+struct sought;
 
 struct list *list_new(struct arena *arena, struct str name);
 struct str list_name(const struct list *list);
@@ -35,9 +36,12 @@ uint64_t list_hash(const struct list *list, uint64_t hash);
  * domain is in the list or below one that is. LIST: any of its items. NONE: never.
  */
 bool list_has(const struct list *list, const struct value *value);
-/* The same; GAVE_UP: nothing was found, and one of its regular expressions came to no end. *memory as of regex_match(). */
-enum regex_found list_search(
-    const struct list *list, const struct value *value, struct regex_memory **memory);
+/*
+ * The same; GAVE_UP: nothing was found, and one of its regular expressions came to no end. *sought is zeroed at first, and
+ * *memory as of regex_match(): used again with the same value for one list after another, they spare it work.
+ */
+enum regex_found list_search(const struct list *list, const struct value *value,
+    struct sought *sought, struct regex_memory **memory);
 /* Is the domain in it, or below one that is? */
 bool list_has_domain(const struct list *list, struct str domain);
 bool list_has_regexes(const struct list *list);

@@ -56,6 +56,7 @@ libpostern_a_SOURCES += \
 	mail/session.c \
 	mail/session_facts.c \
 	mail/session_results.c mail/session_results.h \
+	mail/sought.c mail/sought.h \
 	mail/template.c \
 	mail/ticket.c \
 	mail/url.c \

@@ -221,7 +221,7 @@ static bool
 is_in(struct evaluation *ev, const struct node *n, const struct value *left)
 {
 	if (n->list != NULL)
-		return found(ev, list_search(n->list, left, &ev->regex));
+		return found(ev, list_search(n->list, left, &ev->sought, &ev->regex));
 	for (size_t i = 0; is_text(left) && i < n->expr->n_words; i++)
 		if (str_eq(left->text, n->expr->word[i]))
 			return true;

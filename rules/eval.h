@@ -6,6 +6,7 @@
 #ifndef POSTERN_RULES_EVAL_H
 #define POSTERN_RULES_EVAL_H
 
+#include "mail/sought.h"
 #include "rules/rule.h"
 
 enum truth { TRUTH_NO, TRUTH_YES, TRUTH_PENDING };
@@ -29,6 +30,7 @@ struct evaluation {
 	size_t missing; /* closed and PENDING: the slot of that */
 	struct excepted *excepted; /* entries of the trace for exceptions, newest first */
 	bool unsure;               /* the present rule refuses for now only (rules/exception.h) */
+	struct sought sought;      /* what was looked for in a list last */
 };
 
 /*

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "mail/sought.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static int
@@ -320,6 +322,68 @@ test_lengths(void **state)
 	}
 }
 
+/* What one list made of a text serves the next: one after another, and the same text again. */
+static void
+test_search(void **state)
+{
+	static const char *const items[] = { "example.net",
+		".b\xc3\xbc"
+		"cher.test",
+		"jane@example.org", "account" };
+	static const char *const texts[] = { "a.EXAMPLE.net",
+		"x@b.B\xc3\xbc"
+		"cher.test.",
+		"Jane@Example.Org", "ACCOUNT",
+		"b\xc3\xbc"
+		"cher.test" };
+	struct list *list[COUNT(items)];
+	struct sought sought = { 0 };
+	struct regex_memory *memory = NULL;
+
+	for (size_t i = 0; i < COUNT(items); i++) {
+		list[i] = list_new(*state, STR("l"));
+		assert_true(list_add_text(list[i], str_of(items[i]), NULL));
+		list_finish(list[i]);
+	}
+	for (size_t round = 0; round < 2 * COUNT(texts); round++) {
+		const size_t k = round % COUNT(texts);
+		struct value v = value_text(str_of(texts[k]));
+
+		for (size_t i = 0; i < COUNT(list); i++)
+			assert_int_equal(list_search(list[i], &v, &sought, &memory),
+			    i == k ? REGEX_YES : REGEX_NO);
+	}
+	assert_null(memory);
+}
+
+/* Of a text that is longer than any item only its domain can be in a list. */
+static void
+test_long(void **state)
+{
+	struct list *list = list_new(*state, STR("l"));
+	struct buf b;
+
+	assert_true(list_add_text(list, STR("example.net"), NULL));
+	assert_true(list_add_text(list, STR("x"), NULL));
+	list_finish(list);
+	for (size_t n = SOUGHT_MAX - 20; n < SOUGHT_MAX + 20; n++) {
+		struct value v = { .type = VALUE_TEXT };
+
+		buf_init(&b, 4096);
+		for (size_t i = 0; i < n; i++)
+			buf_addc(&b, 'x');
+		v.text = buf_str(&b);
+		assert_false(list_has(list, &v));
+		buf_add(&b, STR("@Mx.Example.NET"));
+		v.text = buf_str(&b);
+		assert_true(list_has(list, &v));
+		buf_add(&b, STR("x"));
+		v.text = buf_str(&b);
+		assert_false(list_has(list, &v));
+		buf_free(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -332,6 +396,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lengths, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_search, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
