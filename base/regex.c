@@ -12,23 +12,45 @@
 #define NESTING_LIMIT 32 /* parentheses of a pattern */
 #define STRIDE 16        /* octets that are run through in the time of a step, or less */
 
+/* Octets, a bit each. */
+struct octets {
+	uint64_t bit[4];
+};
+
 struct regex {
-	struct str pattern, flags;
+	/* what each match reads; where there is something to be found, there is one of each of these */
+	struct octets first, last;
 	pcre2_code *code;
+	struct str pattern, flags;
 };
 
 struct regex_memory {
 	pcre2_match_data *data;
 	pcre2_match_context *limits;
-	uint32_t all;  /* steps left for all matches, beyond the free ones of each */
-	uint32_t left; /* of the present match */
-	size_t at;     /* where in the text it was at its last step */
+	struct str text;   /* the last */
+	struct octets has; /* what is in it */
+	uint32_t all;      /* steps left for all matches, beyond the free ones of each */
+	uint32_t left;     /* of the present match */
+	size_t at;         /* where in the text it was at its last step */
 };
 
 static void
 free_code(void *code)
 {
 	pcre2_code_free(code);
+}
+
+static void
+octets_add(struct octets *octets, unsigned char c)
+{
+	octets->bit[c / 64] |= UINT64_C(1) << c % 64;
+}
+
+static bool
+octets_meet(const struct octets *a, const struct octets *b)
+{
+	return ((a->bit[0] & b->bit[0]) | (a->bit[1] & b->bit[1]) | (a->bit[2] & b->bit[2]) |
+		   (a->bit[3] & b->bit[3])) != 0;
 }
 
 static bool
@@ -77,6 +99,47 @@ compile(struct str pattern, uint32_t options, size_t *at, struct err *e)
 	return NULL;
 }
 
+/* A letter in both cases: which of them PCRE2 accepts is not told. */
+static struct octets
+octets_of_unit(uint32_t unit)
+{
+	struct octets octets = { { 0 } };
+
+	octets_add(&octets, (unsigned char)unit);
+	if (ascii_isalpha((char)unit))
+		octets_add(&octets, (unsigned char)(unit ^ 0x20));
+	return octets;
+}
+
+/*
+ * What PCRE2 found out about its pattern, and looks for itself before it matches. A text without it costs no call of
+ * PCRE2 so, and what texts are made of is found out once for all the patterns.
+ */
+static void
+learn_octets(struct regex *regex)
+{
+	static const struct octets all = { { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } };
+	const uint8_t *bitmap = NULL;
+	uint32_t type = 0, unit = 0;
+
+	regex->first = regex->last = all;
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTBITMAP, &bitmap);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODETYPE, &type);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+	if (type == 1) {
+		regex->first = octets_of_unit(unit);
+	} else if (bitmap != NULL) {
+		regex->first = (struct octets){ { 0 } };
+		for (unsigned c = 0; c < 256; c++)
+			if (bitmap[c / 8] >> c % 8 & 1)
+				octets_add(&regex->first, (unsigned char)c);
+	}
+	pcre2_pattern_info(regex->code, PCRE2_INFO_LASTCODETYPE, &type);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_LASTCODEUNIT, &unit);
+	if (type == 1)
+		regex->last = octets_of_unit(unit);
+}
+
 struct regex *
 regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at, struct err *e)
 {
@@ -100,6 +163,7 @@ regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at,
 	regex->pattern = arena_dup(arena, pattern);
 	regex->flags = arena_dup(arena, flags);
 	regex->code = code;
+	learn_octets(regex);
 	arena_cleanup(arena, free_code, regex->code);
 	return regex;
 }
@@ -154,6 +218,27 @@ memory_new(void)
 	return m;
 }
 
+static void
+look_at(struct regex_memory *memory, struct str text)
+{
+	memory->text = text;
+	memory->has = (struct octets){ { 0 } };
+	for (size_t i = 0; i < text.n; i++)
+		octets_add(&memory->has, (unsigned char)text.p[i]);
+}
+
+/* In what is longer PCRE2 may not look for the last either, and give up where it is not. */
+#define SHORT_MAX 1000
+
+static bool
+lacks(const struct regex *regex, const struct regex_memory *m)
+{
+	if (m->text.n == 0)
+		return false;
+	return !octets_meet(&regex->first, &m->has) ||
+	    (m->text.n < SHORT_MAX && !octets_meet(&regex->last, &m->has));
+}
+
 enum regex_found
 regex_match(const struct regex *regex, struct str text, struct regex_memory **memory)
 {
@@ -162,6 +247,10 @@ regex_match(const struct regex *regex, struct str text, struct regex_memory **me
 	int found;
 
 	*memory = m;
+	if (m->text.p != text.p || m->text.n != text.n)
+		look_at(m, text);
+	if (lacks(regex, m))
+		return REGEX_NO;
 	if (more > m->all)
 		more = m->all;
 	m->left = REGEX_STEPS_FREE + more;

@@ -37,7 +37,10 @@ struct regex *regex_new(
 /* As it was written. */
 struct str regex_pattern(const struct regex *regex);
 struct str regex_flags(const struct regex *regex);
-/* Somewhere in the text. *memory is made when it is NULL, and used again: for the matches of one decision. */
+/*
+ * Somewhere in the text. *memory is made when it is NULL, and used again: for the matches of one decision. Until it is freed a text
+ * stays what it was: one that lies where the last did is the same.
+ */
 enum regex_found regex_match(
     const struct regex *regex, struct str text, struct regex_memory **memory);
 void regex_memory_free(struct regex_memory **memory);
