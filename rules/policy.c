@@ -36,6 +36,7 @@ is_settled(const struct ruleset *rules, const struct operand *o)
 struct collection {
 	struct policy_test *test; /* NULL: they are only counted */
 	size_t n;
+	size_t n_facts; /* that they ask for, all together */
 };
 
 /* A test whose other facts are settled is put itself; else each of the recipient's facts is compared. */
@@ -55,8 +56,12 @@ add_test(const struct ruleset *rules, const struct rule *rule, const struct node
 		else
 			settled = settled && is_settled(rules, fact[i]);
 	}
-	if (settled && n_recipients > 0)
+	if (settled && n_recipients > 0) {
 		n_recipients = 1;
+		out->n_facts += n;
+	} else {
+		out->n_facts += n_recipients;
+	}
 	for (size_t i = 0; i < n_recipients; i++, out->n++)
 		if (out->test != NULL)
 			out->test[out->n] = (struct policy_test){ .rule = rule,
@@ -84,11 +89,11 @@ policy_collect(struct load *load, struct ruleset *rules)
 	struct collection all = { 0 };
 
 	add_rules(rules, &all);
-	all.test = ARENA_ARRAY(load->arena, struct policy_test, all.n);
-	all.n = 0;
+	all = (struct collection){ .test = ARENA_ARRAY(load->arena, struct policy_test, all.n) };
 	add_rules(rules, &all);
 	rules->policy = all.test;
 	rules->n_policy = all.n;
+	rules->n_policy_facts = all.n_facts;
 }
 
 size_t
@@ -145,7 +150,7 @@ put_tests(const struct ruleset *rules, struct ask *ask, struct arena *arena, str
 		.out = &none,
 		.known = ARENA_ARRAY(arena, const struct fact *, rules->n_calls),
 		.entry = entry,
-		.fact = ARENA_ARRAY(arena, const struct fact *, TEST_FACTS_MAX *n),
+		.fact = ARENA_ARRAY(arena, const struct fact *, rules->n_policy_facts),
 	};
 	enum progress progress = DONE;
 

@@ -193,6 +193,7 @@ struct ruleset {
 	bool observe;                     /* mode observe */
 	const struct policy_test *policy; /* tests of message rules that tell recipients apart */
 	size_t n_policy;
+	size_t n_policy_facts; /* that they ask for, all together */
 };
 
 /* parse.c. NULL and a complaint when the statement is no rule. */
