@@ -32,6 +32,7 @@ static const struct shape shapes[] = {
 	{ "text compared", "score 1 if helo is \"pc-%u.example.net\"" },
 	{ "text searched", "score 1 if helo contains \"dyn-%u\"" },
 	{ "text matched", "score 1 if helo matches /^dyn-%u/i" },
+	{ "text matched, which begins alike", "score 1 if helo matches /^mail-%u/i" },
 	{ "domain in a list of its own",
 	    "reject 550 5.7.1 \"no\" if sender.domain in { \"n%u.example\" }" },
 	{ "two tests, the first false", "score 1 if sender.null and size.declared > %u" },
