@@ -71,7 +71,7 @@ stands(const struct replay *r, enum step step, const struct fact_entry *entry)
 	if (e->era->same)
 		return true;
 	/* They move within a transaction: it matters where the rules ask. */
-	if (r->world && replay_rests_on_tries(def->name))
+	if (r->world && def->cost == COST_STORE && replay_rests_on_tries(def->name))
 		return false;
 	return e->era->stages[entry->stage] &&
 	    (def->cost > COST_STORE || (e->era->plans && e->trusted));
