@@ -66,4 +66,7 @@ tests_rules_test_format_SOURCES = tests/rules/test_format.c $(rules_fake)
 check_PROGRAMS += tests/rules/test_lint tests/rules/test_lint_any
 tests_rules_test_lint_SOURCES = tests/rules/test_lint.c $(rules_fake)
 tests_rules_test_lint_any_SOURCES = tests/rules/test_lint_any.c $(rules_fake)
+rules_priced = tests/rules/priced.c tests/rules/priced.h
 check_PROGRAMS += tests/rules/test_cost tests/rules/test_cost_any
+tests_rules_test_cost_SOURCES = tests/rules/test_cost.c $(rules_priced)
+tests_rules_test_cost_any_SOURCES = tests/rules/test_cost_any.c $(rules_priced)

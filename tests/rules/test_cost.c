@@ -8,95 +8,10 @@
 
 #include <cmocka.h>
 
-#include "mail/cost.h"
-#include "rules/load.h"
 #include "rules/rule.h"
+#include "tests/rules/priced.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static enum progress
-compute(struct ask *ask, const struct fact_call *call, struct value *out)
-{
-	*out = value_number(1);
-	return DONE;
-}
-
-static void
-asks_one(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, str_of(call->entry->def->name), 1, 1);
-}
-
-static void
-asks_ten(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, str_of(call->entry->def->name), 2, 10);
-}
-
-/* The same ten, and one. */
-static void
-asks_more(struct costs *costs, const struct fact_call *call)
-{
-	cost_fact(costs, "ten");
-	cost_dns(costs, STR("more"), 0, 1);
-}
-
-static void
-asks_each(struct costs *costs, const struct fact_call *call)
-{
-	cost_store(costs, STR("common"), 1, 4);
-	cost_store_each(costs, STR("of each"), 1, 2);
-}
-
-/* A zone a question. */
-static void
-asks_zone(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, call->arg[0].text, 1, 1);
-}
-
-static void
-asks_header(struct costs *costs, const void *conf)
-{
-	cost_fact(costs, "late");
-}
-
-static const struct fact_param zone[] = { { .name = "zone", .type = VALUE_TEXT },
-	{ .name = NULL } };
-
-#define FACT(name_, from_, cost_, asks_) \
-	{ \
-		.name = name_, .type = VALUE_NUMBER, .from = from_, .to = STEP_MESSAGE, \
-		.life = from_ >= STEP_MAIL ? LIFE_TRANSACTION : LIFE_SESSION, .cost = cost_, \
-		.compute = compute, .asks = asks_, .help = "x", \
-	}
-
-static const struct fact_def facts[] = {
-	FACT("each", STEP_RCPT, COST_STORE, asks_each),
-	FACT("free", STEP_CONNECT, COST_FREE, NULL),
-	FACT("more", STEP_CONNECT, COST_DNS, asks_more),
-	FACT("one", STEP_CONNECT, COST_DNS, asks_one),
-	FACT("secret", STEP_CONNECT, COST_DNS, NULL),
-	FACT("ten", STEP_CONNECT, COST_DNS, asks_ten),
-	FACT("two", STEP_CONNECT, COST_DNS, asks_one),
-	{ .name = "zone",
-	    .type = VALUE_NUMBER,
-	    .params = zone,
-	    .from = STEP_CONNECT,
-	    .to = STEP_MESSAGE,
-	    .life = LIFE_SESSION,
-	    .cost = COST_DNS,
-	    .compute = compute,
-	    .asks = asks_zone,
-	    .help = "x" },
-};
-static const struct fact_def late_facts[] = { FACT("late", STEP_MESSAGE, COST_BODY, asks_ten) };
-
-static const struct config_part parts[] = {
-	{ .name = "", .facts = session_facts },
-	{ .name = "priced", .facts = facts, .n_facts = COUNT(facts) },
-	{ .name = "late", .facts = late_facts, .n_facts = COUNT(late_facts), .early = asks_header },
-};
 
 static void
 add_sum(struct buf *b, const char *what, const struct cost_sum *s)
@@ -127,17 +42,13 @@ add_step(struct buf *b, const char *name, const struct cost_step *s)
 static void
 check(const char *text, const char *steps, const char *rules)
 {
-	struct config_part part[COUNT(parts)];
-	struct config_vocabulary vocabulary = { .part = part, .n = COUNT(parts) };
 	struct arena *arena = arena_new(1 << 24);
 	struct complaints c = { 0 };
 	struct cost_report report;
 	struct config *config;
 	struct buf found, told;
 
-	memcpy(part, parts, sizeof(part));
-	part[0].n_facts = n_session_facts;
-	config = config_load_text("/etc/t.conf", str_of(text), &vocabulary, &c);
+	config = priced_load(str_of(text), &c);
 	if (config == NULL)
 		fail_msg("%s\n%s", text, c.n > 0 ? c.item[0].text : "");
 	cost_report(arena, config, &report);
@@ -311,16 +222,12 @@ test_many_ways(void **state)
 		    i, i, i);
 	buf_add(&b, STR("}\n"));
 	{
-		struct config_part part[COUNT(parts)];
-		struct config_vocabulary vocabulary = { .part = part, .n = COUNT(parts) };
 		struct arena *arena = arena_new(1 << 26);
 		struct complaints c = { 0 };
 		struct cost_report report;
 		struct config *config;
 
-		memcpy(part, parts, sizeof(part));
-		part[0].n_facts = n_session_facts;
-		config = config_load_text("/etc/t.conf", buf_str(&b), &vocabulary, &c);
+		config = priced_load(buf_str(&b), &c);
 		assert_non_null(config);
 		cost_report(arena, config, &report);
 		assert_int_equal(report.step[STEP_MAIL].dns.once.least, 0);

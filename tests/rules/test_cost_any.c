@@ -13,8 +13,8 @@
 
 #include "mail/cost.h"
 #include "rules/intern.h"
-#include "rules/load.h"
 #include "rules/policy.h"
+#include "tests/rules/priced.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PROGRAMS 1500
@@ -76,85 +76,6 @@ compute(struct ask *ask, const struct fact_call *call, struct value *out)
 	*out = pick(5) == 0 ? (struct value){ .type = VALUE_NONE } : value_number(pick(4));
 	return DONE;
 }
-
-static void
-asks_one(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, str_of(call->entry->def->name), 1, 1);
-}
-
-static void
-asks_ten(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, str_of(call->entry->def->name), 2, 10);
-}
-
-/* The same ten, and perhaps one. */
-static void
-asks_more(struct costs *costs, const struct fact_call *call)
-{
-	cost_fact(costs, "ten");
-	cost_dns(costs, STR("more"), 0, 1);
-}
-
-static void
-asks_each(struct costs *costs, const struct fact_call *call)
-{
-	cost_store(costs, STR("common"), 1, 4);
-	cost_store_each(costs, STR("of each"), 1, 2);
-}
-
-static void
-asks_zone(struct costs *costs, const struct fact_call *call)
-{
-	cost_dns(costs, call->arg[0].text, 1, 1);
-}
-
-static void
-asks_header(struct costs *costs, const void *conf)
-{
-	cost_fact(costs, "late");
-}
-
-static const struct fact_param zone[] = { { .name = "zone", .type = VALUE_TEXT },
-	{ .name = NULL } };
-
-#define FACT(name_, from_, life_, cost_, asks_) \
-	{ \
-		.name = name_, .type = VALUE_NUMBER, .from = from_, .to = STEP_MESSAGE, \
-		.life = life_, .cost = cost_, .compute = compute, .asks = asks_, .help = "x", \
-	}
-
-static const struct fact_def facts[] = {
-	FACT("each", STEP_RCPT, LIFE_RECIPIENT, COST_STORE, asks_each),
-	FACT("free", STEP_CONNECT, LIFE_SESSION, COST_FREE, NULL),
-	FACT("more", STEP_CONNECT, LIFE_SESSION, COST_DNS, asks_more),
-	FACT("one", STEP_CONNECT, LIFE_SESSION, COST_DNS, asks_one),
-	FACT("ten", STEP_CONNECT, LIFE_SESSION, COST_DNS, asks_ten),
-	FACT("two", STEP_CONNECT, LIFE_SESSION, COST_DNS, asks_one),
-	{ .name = "zone",
-	    .type = VALUE_NUMBER,
-	    .params = zone,
-	    .from = STEP_CONNECT,
-	    .to = STEP_MESSAGE,
-	    .life = LIFE_SESSION,
-	    .cost = COST_DNS,
-	    .compute = compute,
-	    .asks = asks_zone,
-	    .help = "x" },
-};
-static const struct fact_def late_facts[] = { FACT(
-    "late", STEP_MESSAGE, LIFE_TRANSACTION, COST_BODY, asks_ten) };
-
-#define LATE 2
-static const struct config_part parts[] = {
-	{ .name = "", .facts = session_facts },
-	{ .name = "priced", .facts = facts, .n_facts = COUNT(facts) },
-	[LATE] = { .name = "late",
-	    .facts = late_facts,
-	    .n_facts = COUNT(late_facts),
-	    .early = asks_header },
-};
 
 /* --- rules ------------------------------------------------------------------------------------------ */
 
@@ -394,8 +315,8 @@ run_session(struct trial *t)
 	}
 	if (!run_recipients(t, n))
 		return;
-	if (t->config->part_used[LATE] && !s->rules_over) {
-		asks_header(&costs, NULL);
+	if (t->config->part_used[PRICED_LATE] && !s->rules_over) {
+		t->config->part[PRICED_LATE].early(&costs, NULL);
 		ask_groups(&costs);
 	}
 	run_step(t, STEP_MESSAGE);
@@ -425,8 +346,6 @@ try_sessions(struct trial *t)
 static bool
 check_program(void)
 {
-	struct config_part part[COUNT(parts)];
-	struct config_vocabulary vocabulary = { .part = part, .n = COUNT(parts) };
 	struct arena *arena = arena_new(1 << 24);
 	struct complaints c = { 0 };
 	struct trial t = { 0 };
@@ -436,9 +355,7 @@ check_program(void)
 
 	buf_init(&text, 100000);
 	make_program(&text);
-	memcpy(part, parts, sizeof(part));
-	part[0].n_facts = n_session_facts;
-	config = config_load_text("/etc/t.conf", buf_str(&text), &vocabulary, &c);
+	config = priced_load(buf_str(&text), &c);
 	ok = config != NULL;
 	if (!ok && strstr(c.item[0].text, "can never be reached") == NULL)
 		fail_msg("%s\n%s", c.item[0].text, text.p);
@@ -460,6 +377,7 @@ test_any(void **state)
 {
 	unsigned n = 0;
 
+	priced_computed(compute);
 	for (uint32_t i = 0; i < PROGRAMS; i++) {
 		seed = i;
 		n += check_program();
