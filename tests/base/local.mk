@@ -1,3 +1,5 @@
+# A test that needs a port names these among its sources.
+base_port = tests/base/port.c tests/base/port.h
 # A test that is one file needs one line.
 check_PROGRAMS += \
 	tests/base/test_addr \

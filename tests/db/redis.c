@@ -1,19 +1,18 @@
 #include "tests/db/redis.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <hiredis/hiredis.h>
+
+#include "tests/base/port.h"
 
 #define TRIES 2000 /* of 5 ms */
 
@@ -23,29 +22,11 @@ redis_installed(void)
 	return access("/usr/bin/redis-server", X_OK) == 0;
 }
 
-/* Below those that the system gives to connections. */
-static int
-free_port(void)
-{
-	for (;;) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0), port = 10000 + rand() % 20000;
-		struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-		int ok;
-
-		a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		ok = bind(fd, (struct sockaddr *)&a, sizeof(a));
-		close(fd);
-		if (ok == 0)
-			return port;
-	}
-}
-
 void
 redis_make(struct redis *r)
 {
-	srand((unsigned)getpid());
 	folder_make(&r->folder);
-	r->port = free_port();
+	r->port = port_claim();
 	snprintf(r->socket, sizeof(r->socket), "%s", folder_file(&r->folder, "redis.sock"));
 	redis_start(r);
 }

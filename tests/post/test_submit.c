@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "tests/base/port.h"
 #include "tests/post/server.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -154,15 +155,10 @@ test_nobody(void **state)
 {
 	const struct submit_mail mail = { STR(""), STR("bob@example.org"), STR("") };
 	const struct wire_limit limit = within(10000);
-	struct submission to = { .host = "127.0.0.1", .helo = "mx" };
-	static const char *const script[SERVER_SCRIPT] = { "" };
-	struct server server;
+	struct submission to = { .host = "127.0.0.1", .helo = "mx", .port = port_claim() };
 	struct err e;
 	bool forever;
 
-	server_start(&server, script, false);
-	to.port = server.port;
-	server_stop(&server);
 	assert_false(submit(&to, &mail, &limit, &forever, &e));
 	assert_string_equal(e.text, "Connection refused");
 	to.host = "nobody.invalid";

@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	tests/proxy/test_received \
 	tests/proxy/test_spool
 # A test that is one file needs one line: check_PROGRAMS += tests/proxy/test_NAME
+tests_proxy_test_backend_SOURCES = tests/proxy/test_backend.c $(base_port)
 check_PROGRAMS += tests/proxy/test_milter_link
 check_PROGRAMS += tests/proxy/test_xclient
 proxy_world = tests/proxy/names.c tests/proxy/names.h tests/proxy/load.c tests/proxy/load.h tests/db/folder.c tests/db/folder.h
