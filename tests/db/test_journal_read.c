@@ -11,42 +11,11 @@
 
 #include <cmocka.h>
 
-#include "tests/db/folder.h"
+#include "tests/db/journal_world.h"
 
 #define T0 1700000000000 /* milliseconds */
 #define HOUR 3600000
 #define MINUTE (HOUR / 60)
-
-struct world {
-	struct folder folder;
-	struct journal *journal, *reader;
-	size_t rows, clean_at; /* clean_at: at which row all is removed */
-	int64_t last;
-};
-
-static int
-setup(void **state)
-{
-	struct world *w = calloc(1, sizeof *w);
-
-	folder_make(&w->folder);
-	w->journal = journal_open(folder_file(&w->folder, "journal.db"), NULL);
-	w->reader = journal_open_read(folder_file(&w->folder, "journal.db"), NULL);
-	*state = w;
-	return w->journal == NULL || w->reader == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	struct world *w = *state;
-
-	journal_close(&w->reader);
-	journal_close(&w->journal);
-	folder_remove(&w->folder);
-	free(w);
-	return 0;
-}
 
 static void
 append(struct world *w, int64_t time_ms, const char *verdict)
@@ -56,29 +25,37 @@ append(struct world *w, int64_t time_ms, const char *verdict)
 	assert_true(journal_append(w->journal, &p, 1, NULL));
 }
 
+/* A reading to whose entries more come. */
+struct reading {
+	struct world *world;
+	size_t rows, clean_at; /* clean_at: at which row all is removed */
+	int64_t last;
+};
+
 /* Each entry brings forth another one: the reading ends all the same. */
 static bool
 append_another(void *owner, const struct journal_record *r)
 {
-	struct world *w = owner;
+	struct reading *reading = owner;
+	struct journal *journal = reading->world->journal;
 
-	assert_true(r->serial > w->last);
-	w->last = r->serial;
-	if (++w->rows == w->clean_at)
-		while (journal_clean(w->journal, T0 + 2 * HOUR,
-		    &(struct journal_retention){ .keep_ms = HOUR }, NULL))
+	assert_true(r->serial > reading->last);
+	reading->last = r->serial;
+	if (++reading->rows == reading->clean_at)
+		while (journal_clean(
+		    journal, T0 + 2 * HOUR, &(struct journal_retention){ .keep_ms = HOUR }, NULL))
 			;
-	append(w, T0 + 5 * HOUR, "accept");
+	append(reading->world, T0 + 5 * HOUR, "accept");
 	return true;
 }
 
 static size_t
-read_on(struct world *w, const struct journal_filter *filter)
+read_on(struct world *w, const struct journal_filter *filter, size_t clean_at)
 {
-	w->rows = 0;
-	w->last = 0;
-	assert_true(journal_read(w->reader, filter, append_another, w, NULL));
-	return w->rows;
+	struct reading reading = { .world = w, .clean_at = clean_at };
+
+	assert_true(journal_read(w->reader, filter, append_another, &reading, NULL));
+	return reading.rows;
 }
 
 static void
@@ -88,12 +65,13 @@ test_entries_that_come(void **state)
 
 	for (int i = 0; i < 450; i++)
 		append(w, T0, "reject");
-	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }), 450);
+	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }, 0), 450);
 	assert_int_equal(journal_newest(w->reader), 900);
 	/* what came is there for the next */
-	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = 450 }), 450);
-	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX - 1 }), 0);
-	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX }), 0);
+	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = 450 }, 0), 450);
+	assert_int_equal(
+	    read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX - 1 }, 0), 0);
+	assert_int_equal(read_on(w, &(struct journal_filter){ .after_serial = INT64_MAX }, 0), 0);
 }
 
 /* Of what is removed under way, the lot that was read is told, the rest is not. */
@@ -104,10 +82,8 @@ test_entries_that_go(void **state)
 
 	for (int i = 0; i < 450; i++)
 		append(w, T0, "reject");
-	w->clean_at = 1;
-	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }), 200);
-	w->clean_at = 0;
-	assert_int_equal(read_on(w, &(struct journal_filter){ .until_ms = T0 + HOUR }), 0);
+	assert_int_equal(read_on(w, &(struct journal_filter){ 0 }, 1), 200);
+	assert_int_equal(read_on(w, &(struct journal_filter){ .until_ms = T0 + HOUR }, 0), 0);
 }
 
 static bool
