@@ -22,6 +22,8 @@ EARLY = 0.02  # seconds by which a timer may seem to be early: its clock is a co
 # A reply that tells of a message taken.
 YES = re.compile(rb"(250-[^\r\n]{0,500}\r\n)*250 [^\r\n]{0,500}\r\n")
 
+PROBE = ("PROXY", "EHLO", "LHLO", "HELO", "STARTTLS", "QUIT")  # what one says
+
 DIE = object()   # the mail server closes
 HANG = object()  # the mail server says nothing
 
@@ -105,6 +107,7 @@ class MTA:
         self.dying = None
         self.connections = 0
         self.open = 0
+        self.probes = 0      # connections that ended and had asked nothing but what a probe asks
         self.reading = True  # whether it takes the octets of messages
         self.host = host
         self.peers = []      # (address, port) of every connection
@@ -141,14 +144,21 @@ class MTA:
     def _serve(self, conn):
         with self.lock:
             self.open += 1
+        dialogue = Dialogue(self, conn)
         try:
-            Dialogue(self, conn).run()
+            dialogue.run()
         except (OSError, EOFError):
             pass
         finally:
-            conn.close()
+            dialogue.conn.close()  # under TLS another one
             with self.lock:
                 self.open -= 1
+                self.probes += dialogue.is_probe
+
+    def probed(self, times=1):
+        """Waits for the end of the first probes, one for each thread: what was learnt is known, and what comes from now on is
+        not theirs."""
+        until(lambda: self.probes >= times, "the probe")
 
 
 class Dialogue:
@@ -156,8 +166,7 @@ class Dialogue:
         self.mta, self.conn = mta, conn
         self.input = b""
         self.mail, self.rcpts = None, []
-        self.was_probe = True
-        self.early = []
+        self.is_probe = True
         self.secured = False
 
     def more(self):
@@ -265,6 +274,7 @@ class Dialogue:
             self.mta.all_lines.append(line)
             if verb not in ("EHLO", "LHLO", "QUIT"):
                 self.mta.lines.append(line)
+            self.is_probe &= verb in PROBE
             if verb == ("LHLO" if self.mta.lmtp else "EHLO"):
                 words = [b"mta.example"] + self.mta.ehlo
                 if self.mta.tls and not self.secured:

@@ -103,7 +103,7 @@ def bad_at(verb):
         postern = Postern(mta.port, patience(PHASES.get(verb, "command"), "4s" if verb == "DOT" else "2s"),
                           handoff="xclient" if verb == "XCLIENT" else "")
         try:
-            play.until(lambda: mta.all_lines, "the probe")
+            mta.probed()
             for name in BAD:
                 one_bad(mta, postern, verb, name)
         finally:

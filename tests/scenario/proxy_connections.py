@@ -28,7 +28,7 @@ def run(function, mtas, words, settings="", threads=1, wait="20s", every="1d"):
     p = Postern(mtas[0].port, settings + SETTINGS + lines, handoff=words[0], threads=threads)
     try:
         for m in mtas:
-            play.until(lambda m=m: heard(m, b"EHLO") >= 1 and m.open == 0, "the probes")
+            m.probed(threads)
         function(p, *mtas)
     finally:
         text = p.stop()

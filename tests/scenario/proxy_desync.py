@@ -64,9 +64,7 @@ def case(how, binary):
         mta.says["RCPT"] = lambda dialogue, line: b"550 5.1.1 no\r\n" if b"<nobody" in line else None
         postern = Postern(mta.port, "errors 1000\nmessage_size 100k\ndeliver once off")
         try:
-            play.until(lambda: b"8BITMIME" in Client(postern).hello(), "the probe")
-            if binary:
-                play.until(lambda: b"BINARYMIME" in Client(postern).hello(), "the probe")
+            mta.probed()
             r = random.Random(1)
             told = sum(play_stream(mta, postern, stream, how, r)
                        for stream in streams.streams(5000 if binary else 1000, STREAMS, binary))
@@ -92,7 +90,7 @@ def past_starttls():
             b"Subject: inner\r\n\r\nx\r\n.\r\nBDAT 3 LAST\r\nabc")
     r = random.Random(2)
     try:
-        play.until(lambda: mta.all_lines, "the probe")
+        mta.probed()
         for how in ("joined", "single octets") + ("cut",) * 20:
             for before in (b"", b"MAIL FROM:<a@other.test>\r\nRCPT TO:<b@example.org>\r\nRSET\r\n"):
                 c = Client(postern)

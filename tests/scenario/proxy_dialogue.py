@@ -30,7 +30,7 @@ def case(function, **options):
                               options.get("handoff", ""), drain=options.get("drain", "5s"))
             try:
                 # The first probe has to be over, for what EHLO offers depends on it.
-                play.until(lambda: mta.all_lines or not options.get("probe", True), "the probe")
+                mta.probed()
                 function(mta, postern)
             finally:
                 postern.stop()
@@ -42,16 +42,6 @@ def case(function, **options):
 
 def with_options(**options):
     return lambda function: case(function, **options)
-
-
-def offered(mta, postern, word):
-    """Waits until the probe's result is known to the loop."""
-    def there():
-        c = Client(postern)
-        lines = c.hello()
-        c.close()
-        return word in lines
-    play.until(there, "%r to be offered" % word)
 
 
 @case
@@ -110,7 +100,6 @@ def several_messages(mta, postern):
 @case
 def ehlo(mta, postern):
     "EHLO offers what both of us carry, and HELO nothing"
-    offered(mta, postern, b"8BITMIME")
     c = Client(postern)
     lines = c.hello().split(b"\r\n")
     assert lines == [b"250-mx.example.org", b"250-PIPELINING", b"250-SIZE 52428800",
@@ -207,7 +196,6 @@ def mail_syntax(mta, postern):
 @case
 def mail_parameters(mta, postern):
     "parameters of MAIL and RCPT"
-    offered(mta, postern, b"8BITMIME")
     c = Client(postern)
     c.hello()
     c.say("MAIL FROM:<a@example.net> SIZE=99999999999", 552, b"5.3.4")
@@ -240,7 +228,6 @@ def no_extension_lies(mta, postern):
 @case
 def eightbit_gone(mta, postern):
     "8BITMIME that the MTA lost since is a 451, not a lie"
-    offered(mta, postern, b"8BITMIME")
     mta.ehlo = [b"SIZE 1000"]
     c = Client(postern)
     c.hello()

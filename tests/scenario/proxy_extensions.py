@@ -27,7 +27,7 @@ def case(function, ehlo=CARRIED, settings="", rules="at connect { }"):
         try:
             postern = Postern(mta.port, settings, rules)
             try:
-                known(postern, ehlo[0] if ehlo else b"PIPELINING")
+                mta.probed()
                 function(mta, postern)
             finally:
                 postern.stop()

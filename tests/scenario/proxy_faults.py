@@ -92,7 +92,7 @@ class World:
         self.told = []
 
     def __enter__(self):
-        play.until(lambda: self.mta.all_lines, "the probe")
+        self.mta.probed()
         return self
 
     def __exit__(self, *what):
@@ -198,8 +198,6 @@ def behind_reply(world, verb, chunk=False):
 def case(name, handoff, verbs, chunk=False, **more):
     def run():
         with World(handoff, **more) as world:
-            if chunk:
-                play.until(lambda: b"BINARYMIME" in Client(world.postern).hello(), "BINARYMIME")
             for verb in verbs:
                 at_reply(world, verb, chunk)
                 behind_reply(world, verb, chunk)
@@ -222,8 +220,6 @@ case("at RSET", "", ("RSET",))
 def within(chunk):
     def run():
         with World(end="3s", **({"ehlo": CHUNKING} if chunk else {})) as world:
-            if chunk:
-                play.until(lambda: b"BINARYMIME" in Client(world.postern).hello(), "BINARYMIME")
             c = Client(world.postern)
             c.hello()
             for how, end in ENDS.items():

@@ -39,7 +39,7 @@ class World:
         self.mta.says["RCPT"] = lambda d, line: b"550 5.1.1 " + line[8:] + b" is not known\r\n" if b"unknown" in line else None
         self.postern = Postern(self.mta.port, SETTINGS, self.rules, dns_port=self.dns.port,
                                store=self.store)
-        play.until(lambda: self.mta.all_lines, "the probe")
+        self.mta.probed()
         return self
 
     def __exit__(self, kind, *_):

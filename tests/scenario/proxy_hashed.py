@@ -251,7 +251,7 @@ def guessed():
         c.say(base64.b64encode(b"bad"), 535)
     settings = "auth in clear on\nauth_failures 10\nerrors 100\n"
     with World(GUESSES, settings, mta) as w:
-        play.until(lambda: mta.all_lines, "the probe")
+        mta.probed()
         c = w.client()
         for name in names:
             c.say(plain(name), 535)

@@ -84,7 +84,7 @@ class World:
         self.values = {"sink": self.sink.port, "hook": self.hook.port, "program": self.program, "folder": self.folder}
         self.postern = Postern(self.mta.port, "auth in clear on\nsessions_per_client 100\n" + notify % self.values,
                                rules, threads=threads)
-        until(lambda: self.mta.all_lines, "the probe")
+        self.mta.probed(threads)
         self.killed = False
 
     def __enter__(self):
@@ -124,12 +124,12 @@ class World:
         """With another configuration."""
         with open(self.postern.conf, "w") as f:
             f.write(text)
-        n, lines = self.postern.log_text().count("event=reload result=ok"), len(self.mta.all_lines)
+        n, probes = self.postern.log_text().count("event=reload result=ok"), self.mta.probes
         self.postern.process.send_signal(signal.SIGHUP)
         until(lambda: self.postern.log_text().count("event=reload") > n, "the reload")
         assert self.postern.log_text().count("event=reload result=ok") == n + 1, self.postern.log_text()
         # The one loop has taken it up when it probes anew.
-        until(lambda: len(self.mta.all_lines) > lines, "the probe")
+        self.mta.probed(probes + 1)
 
     def log_has(self, *texts):
         return all(t in self.postern.log_text() for t in texts)

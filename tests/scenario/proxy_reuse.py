@@ -25,7 +25,7 @@ def run(function, words="xclient reuse 20s", settings="", threads=1, tls=None, *
     mta.tls = tls
     p = Postern(mta.port, SETTINGS + settings, handoff=words, threads=threads)
     try:
-        play.until(lambda: mta.all_lines.count(b"QUIT") == threads, "the probes")
+        mta.probed(threads)
         mta.connections = 0
         mta.all_lines.clear()
         function(p, mta)

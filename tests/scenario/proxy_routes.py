@@ -25,7 +25,7 @@ def run(function, mtas, routes, settings=""):
     p = Postern(mtas[0].port, SETTINGS + settings + lines)
     try:
         for m in mtas:
-            play.until(lambda m=m: m.all_lines, "the probes")
+            m.probed()
         function(p, *mtas)
     finally:
         text = p.stop()

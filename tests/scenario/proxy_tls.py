@@ -45,7 +45,7 @@ class World:
         self.postern = Postern(self.mta.port, settings, rules, handoff, drain=drain)
 
     def __enter__(self):
-        until(lambda: self.mta.all_lines, "the probe")
+        self.mta.probed()
         return self
 
     def __exit__(self, kind, value, trace):

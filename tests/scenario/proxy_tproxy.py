@@ -109,7 +109,7 @@ def send(mta, p):
 def version_4():
     "over IPv4 the mail server sees the client's address; a probe comes from ours"
     def play_it(mta, p):
-        play.until(lambda: mta.all_lines, "the probe")
+        mta.probed()
         assert mta.peers[0][0] == "10.77.2.1", mta.peers
         for _ in range(3):
             send(mta, p)
