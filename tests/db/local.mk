@@ -8,8 +8,10 @@ check_PROGRAMS += \
 	tests/db/test_hold \
 	tests/db/test_journal \
 	tests/db/test_journal_chain \
+	tests/db/test_journal_chain_config \
 	tests/db/test_journal_config \
 	tests/db/test_journal_forget \
+	tests/db/test_journal_head \
 	tests/db/test_journal_id \
 	tests/db/test_journal_read \
 	tests/db/test_journal_sums \
@@ -27,6 +29,7 @@ check_PROGRAMS += \
 db_folder = tests/db/folder.c tests/db/folder.h
 db_store_world = tests/db/store_world.c tests/db/store_world.h $(db_folder)
 db_journal_world = tests/db/journal_world.c tests/db/journal_world.h $(db_folder)
+db_chain_world = tests/db/chain_world.c tests/db/chain_world.h $(db_folder)
 db_redis = tests/db/redis.c tests/db/redis.h $(base_port)
 tests_db_test_db_SOURCES = tests/db/test_db.c $(db_folder)
 tests_db_test_dbfile_SOURCES = tests/db/test_dbfile.c $(db_folder)
@@ -34,7 +37,9 @@ tests_db_test_distinct_SOURCES = tests/db/test_distinct.c $(db_store_world)
 tests_db_test_exception_SOURCES = tests/db/test_exception.c $(db_folder)
 tests_db_test_hold_SOURCES = tests/db/test_hold.c $(db_store_world)
 tests_db_test_journal_SOURCES = tests/db/test_journal.c $(db_journal_world)
-tests_db_test_journal_chain_SOURCES = tests/db/test_journal_chain.c $(db_folder)
+tests_db_test_journal_chain_SOURCES = tests/db/test_journal_chain.c $(db_chain_world)
+tests_db_test_journal_chain_config_SOURCES = tests/db/test_journal_chain_config.c $(db_chain_world)
+tests_db_test_journal_head_SOURCES = tests/db/test_journal_head.c $(db_chain_world)
 tests_db_test_journal_read_SOURCES = tests/db/test_journal_read.c $(db_journal_world)
 tests_db_test_journal_sums_SOURCES = tests/db/test_journal_sums.c $(db_journal_world)
 tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_journal_world)
