@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/err.h"
 #include "filters/stage.h"
+#include "rules/load.h"
 
 static const char *given = "";
 static enum progress others = DONE; /* of those that are not given */
@@ -324,3 +325,15 @@ load(const char *path, struct config_part *out, struct err *e)
 }
 
 const struct config_vocabulary fake_vocabulary = { parts, sizeof parts / sizeof parts[0], load };
+
+struct config *
+fake_load(const char *text)
+{
+	struct complaints c = { 0 };
+	struct config *config = config_load_text("/etc/r.conf", str_of(text), &fake_vocabulary, &c);
+
+	if (config == NULL)
+		die("%u:%u: %s\nin:\n%s", c.item[0].line, c.item[0].column, c.item[0].text, text);
+	complaints_free(&c);
+	return config;
+}

@@ -8,6 +8,11 @@
 
 extern const struct config_vocabulary fake_vocabulary;
 
+struct config;
+
+/* The configuration of that text, as /etc/r.conf; one with a mistake ends the test. */
+struct config *fake_load(const char *text);
+
 /* The settings of the part `volume`, of which there are none in the file: what it was told that rules can ask. */
 struct fake_volume {
 	char calls[1000]; /* with a blank behind each */

@@ -12,19 +12,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct config *
-load(const char *text)
-{
-	struct complaints c = { 0 };
-	struct config *config = config_load_text("/etc/r.conf", str_of(text), &fake_vocabulary, &c);
-
-	if (config == NULL)
-		print_error("%s\n%s\n", text, c.item[0].text);
-	assert_non_null(config);
-	complaints_free(&c);
-	return config;
-}
-
 /* "r.conf:1 accept hit spf=fail", one a line. */
 static void
 print_trace(const struct trace *trace, struct buf *out)
@@ -58,7 +45,7 @@ print_said(const struct decision *d, struct buf *out)
 static void
 check(enum step step, const char *text, const char *facts, const char *said, const char *trace)
 {
-	struct config *config = load(text);
+	struct config *config = fake_load(text);
 	struct arena *arena = arena_new(1 << 20);
 	struct mailbox sender = { .null = true };
 	struct buf found, traced;
@@ -440,7 +427,7 @@ print_marks(const struct mark *mark, struct buf *out)
 static void
 run_made(struct made *m, const char *facts)
 {
-	struct config *config = load(m->text.p);
+	struct config *config = fake_load(m->text.p);
 	struct arena *arena = arena_new(1 << 20);
 	struct session s;
 	struct decision d;

@@ -39,12 +39,8 @@ static int
 setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct complaints c = { 0 };
 
-	w->config = config_load_text("/etc/r.conf", str_of(rules), &fake_vocabulary, &c);
-	if (w->config == NULL)
-		fail_msg("%u: %s", c.item[0].line, c.item[0].text);
-	complaints_free(&c);
+	w->config = fake_load(rules);
 	w->arena = arena_new(1 << 20);
 	w->scratch = arena_new(1 << 20);
 	buf_init(&w->full, 1 << 16);
@@ -314,12 +310,8 @@ test_fingerprints(void **state)
 	size_t n = 0;
 
 	for (size_t i = 0; i < 2 + sizeof(other) / sizeof(other[0]); i++) {
-		struct complaints c = { 0 };
-		const char *text = i < 2 ? same[i] : other[i - 2];
-		struct config *config =
-		    config_load_text("/etc/r.conf", str_of(text), &fake_vocabulary, &c);
+		struct config *config = fake_load(i < 2 ? same[i] : other[i - 2]);
 
-		assert_non_null(config);
 		seen[n] = config_plans_hash(config);
 		for (size_t k = i < 2 ? n : 0; k < n; k++)
 			assert_int_not_equal(seen[k], seen[n]);
@@ -328,7 +320,6 @@ test_fingerprints(void **state)
 		else
 			n++;
 		config_release(&config);
-		complaints_free(&c);
 	}
 	(void)state;
 }

@@ -21,23 +21,10 @@ struct bench {
 	struct arena *arena;
 };
 
-static struct config *
-load(const char *text)
-{
-	struct complaints c = { 0 };
-	struct config *config = config_load_text("/etc/r.conf", str_of(text), &fake_vocabulary, &c);
-
-	if (config == NULL)
-		fail_msg(
-		    "%u:%u: %s\nin:\n%s", c.item[0].line, c.item[0].column, c.item[0].text, text);
-	complaints_free(&c);
-	return config;
-}
-
 static struct bench
 bench_new(const char *text)
 {
-	struct bench b = { .config = load(text), .arena = arena_new(1024 * 1024) };
+	struct bench b = { .config = fake_load(text), .arena = arena_new(1024 * 1024) };
 	struct mailbox sender = { .null = true };
 
 	session_init(&b.session, FRONT_PROXY, &b.config->facts, b.config->n_parts);
