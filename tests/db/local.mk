@@ -46,7 +46,7 @@ tests_db_test_journal_text_SOURCES = tests/db/test_journal_text.c $(db_journal_w
 tests_db_test_journal_forget_SOURCES = tests/db/test_journal_forget.c $(db_folder)
 tests_db_test_redis_link_SOURCES = tests/db/test_redis_link.c $(db_folder) $(db_redis)
 tests_db_test_status_SOURCES = tests/db/test_status.c $(db_folder)
-tests_db_test_store_redis_SOURCES = tests/db/test_store_redis.c $(db_folder) $(db_redis)
+tests_db_test_store_redis_SOURCES = tests/db/test_store_redis.c tests/db/store_pair.c tests/db/store_pair.h $(db_folder) $(db_redis)
 tests_db_test_store_sqlite_SOURCES = tests/db/test_store_sqlite.c $(db_store_world)
 tests_db_test_two_writers_SOURCES = tests/db/test_two_writers.c $(db_folder)
 
