@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -357,12 +358,26 @@ class Postern:
         finally:
             s.close()
 
+    def command(self, *words):
+        """`postern` beside it: exit code, what it says, and what it complains of."""
+        done = subprocess.run([postern(), "-c", self.conf, *words], capture_output=True, text=True, check=False,
+                              timeout=WAIT)
+        return done.returncode, done.stdout, done.stderr
+
+    def entries(self):
+        """What is in the journal, oldest first."""
+        journal = sqlite3.connect("file:%s/journal.db?mode=ro" % self.folder, uri=True)
+        journal.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in journal.execute("SELECT * FROM entry ORDER BY serial")]
+        finally:
+            journal.close()
+
     def trace(self, entry):
         """What the rules that led to an entry of the journal looked at, as `postern why` tells it."""
-        command = os.path.join(os.path.dirname(os.path.abspath(posternd())), "postern")
-        done = subprocess.run([command, "-c", self.conf, "why", "--json", entry["id"]],
-                              stdout=subprocess.PIPE, check=True)
-        return json.loads(done.stdout)["trace"]
+        code, said, complaint = self.command("why", "--json", entry["id"])
+        assert code == 0, complaint
+        return json.loads(said)["trace"]
 
     def log_text(self):
         with open(self.log.name, errors="replace") as f:
@@ -461,6 +476,16 @@ class Client:
         for r in rcpts:
             self.say("RCPT TO:<%s>" % r, 250)
 
+    def until_refused(self, octets):
+        """Sends that message until a recipient is refused; what is said then."""
+        while True:
+            self.say("MAIL FROM:<a@example.net>", 250)
+            self.send(b"RCPT TO:<b@example.org>\r\n")
+            code, text = self.reply()
+            if code != 250:
+                return text
+            self.data(octets, 250)
+
     def data(self, octets, code=None):
         """octets: wire form with the final dot. Returns the reply's code."""
         self.say("DATA", 354)
@@ -538,6 +563,11 @@ def stuffed(octets):
 
 def posternd():
     return os.environ.get("POSTERND") or os.path.join(os.environ.get("builddir", "."), "posternd")
+
+
+def postern():
+    """The command beside it."""
+    return os.path.join(os.path.dirname(os.path.abspath(posternd())), "postern")
 
 
 def main(cases, folder=None):

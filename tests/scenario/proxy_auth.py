@@ -8,7 +8,6 @@ import hmac
 import os
 import re
 import signal
-import sqlite3
 import socket
 import tempfile
 import threading
@@ -125,18 +124,9 @@ class World:
     def logged(self, pattern):
         until(lambda: re.search(pattern, self.postern.log_text()), pattern + " in the log")
 
-    def journal(self):
-        path = "file:%s/journal.db?mode=ro" % self.postern.folder
-        db = sqlite3.connect(path, uri=True)
-        db.row_factory = sqlite3.Row
-        try:
-            return [dict(r) for r in db.execute("SELECT * FROM entry ORDER BY rowid")]
-        finally:
-            db.close()
-
     def entry(self, **wanted):
         def look():
-            for e in self.journal():
+            for e in self.postern.entries():
                 if all(str(e[k]) == str(v) for k, v in wanted.items()):
                     return e
             return None
@@ -370,7 +360,7 @@ def cancelled():
         c.say("*", 501)
         log_in(c)
         send_one(c)
-        assert not [e for e in w.journal() if e["verdict"] != "accept"]
+        assert not [e for e in w.postern.entries() if e["verdict"] != "accept"]
 
 
 @case
@@ -481,7 +471,7 @@ def refusals():
                 if said.startswith(b"5"):
                     assert w.entry(rule="backend: AUTH PLAIN", code=int(said[:3]))["account"] == "alice"
                 else:
-                    assert not [e for e in w.journal() if "AUTH" in e["rule"]]
+                    assert not [e for e in w.postern.entries() if "AUTH" in e["rule"]]
 
 
 # ---- the link ----
@@ -716,8 +706,8 @@ def guesses():
             log_in(c, user, WRONG, 535)
         c.expect(421, b"4.7.0")
         c.expect_end()
-        until(lambda: len([e for e in w.journal() if e["rule"] == "backend: AUTH PLAIN"]) == 3, "entries")
-        assert [e["account"] for e in w.journal()][:3] == ["alice", "Alice", "bob"]
+        until(lambda: len([e for e in w.postern.entries() if e["rule"] == "backend: AUTH PLAIN"]) == 3, "entries")
+        assert [e["account"] for e in w.postern.entries()][:3] == ["alice", "Alice", "bob"]
         c = w.client()
         log_in(c)
         c.say("MAIL FROM:<a@example.net>", 550, b"2 for you")

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 
 import play
@@ -250,11 +249,9 @@ def seen_from_outside():
     "`postern backends` tells of connections and of who waits, as counts of all loops, and that nobody runs any more"
     def play_it(p, a, b):
         def look():
-            done = subprocess.run([os.path.join(os.path.dirname(play.posternd()), "postern"), "-c", p.conf,
-                                   "backends", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                  check=False)
-            found = json.loads(done.stdout)
-            assert (done.returncode == 0) == found["running"]
+            code, said, _ = p.command("backends", "--json")
+            found = json.loads(said)
+            assert (code == 0) == found["running"]
             return {each["backend"].split()[-1]: each for each in found["backends"]}
         b.stop()
         clients = hold(p, 2)

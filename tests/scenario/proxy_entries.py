@@ -6,7 +6,6 @@ import os
 import socket
 import sqlite3
 import struct
-import subprocess
 import tempfile
 import time
 
@@ -24,9 +23,8 @@ def entries(postern):
     """What is in the journal once posternd has ended: (rule, step, verdict, code) -> times."""
     postern.process.terminate()
     postern.process.wait(play.WAIT)
-    command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    verified = subprocess.run([command, "-c", postern.conf, "log", "--verify"], stdout=subprocess.PIPE)
-    assert verified.returncode == 0, verified.stdout
+    code, said, complaint = postern.command("log", "--verify")
+    assert code == 0, said + complaint
     db = sqlite3.connect(os.path.join(postern.folder, "journal.db"))
     rows = db.execute("SELECT rule, step, verdict, code, sum(times), min(serial), max(serial), count(*)"
                       " FROM entry GROUP BY 1, 2, 3, 4").fetchall()
@@ -223,9 +221,7 @@ def _(postern, mta):
 
 def told(postern, rule):
     """Text and recipients of the entries with that rule."""
-    command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    done = subprocess.run([command, "-c", postern.conf, "log", "--json", "--rule", rule], stdout=subprocess.PIPE, check=False)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = [json.loads(line) for line in postern.command("log", "--json", "--rule", rule)[1].splitlines()]
     return [(r["enhanced"], r["text"], r["recipients"]) for r in rows if r["rule"] == rule]
 
 

@@ -3,7 +3,6 @@ configuration says, and the journal tells which it was. The name server of these
 
 import os
 import shutil
-import sqlite3
 import subprocess
 
 import play
@@ -32,20 +31,12 @@ def with_options(settings="", rules=SPF):
     return decorate
 
 
-def entries(postern):
-    db = sqlite3.connect("file:%s/journal.db?mode=ro" % postern.folder, uri=True)
-    db.row_factory = sqlite3.Row
-    rows = [dict(r) for r in db.execute("SELECT * FROM entry ORDER BY serial")]
-    db.close()
-    return rows
-
-
 def entry(postern, verdict, observed=""):
     """The one entry of that verdict, once it is there."""
     found = []
 
     def there():
-        found[:] = [e for e in entries(postern)
+        found[:] = [e for e in postern.entries()
                     if e["verdict"] == verdict and (e["observed"] or "") == observed]
         return found
 
@@ -135,7 +126,7 @@ def store_tempfail(mta, postern):
     break_store(postern)
     play.until(lambda: b"451 4.3.0" in rcpt(c)[1], "the store to be missed")
     c.close()
-    assert entries(postern)[-1]["rule"] == "failure: store"
+    assert postern.entries()[-1]["rule"] == "failure: store"
 
 
 @with_options("when store unavailable pass\n", GREYLIST)

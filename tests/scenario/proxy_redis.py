@@ -99,10 +99,8 @@ def code(*args, **kwargs):
 
 def command(postern, *words):
     """`postern` beside it: exit code and output."""
-    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    done = subprocess.run([program, "-c", postern.conf, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=60)
-    return done.returncode, done.stdout
+    status, said, complaint = postern.command(*words)
+    return status, said + complaint
 
 
 def lines(postern, state):
@@ -136,14 +134,7 @@ def sandboxed():
 def send_until_refused(postern, refusals):
     c = Client(postern)
     c.hello()
-    while True:
-        c.say("MAIL FROM:<a@example.net>", 250)
-        c.send(b"RCPT TO:<b@example.org>\r\n")
-        got, text = c.reply()
-        if got != 250:
-            refusals.append(text)
-            break
-        c.data(MESSAGE, 250)
+    refusals.append(c.until_refused(MESSAGE))
     c.close()
 
 
@@ -493,8 +484,7 @@ def copied():
         assert code(new, sender="a@known.example") == 451
 
         def copy(where, conf=configured(old, w.store, "both.conf")):
-            program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-            done = subprocess.run([program, "-c", conf, "store", "copy", "to", where, "--json"], text=True,
+            done = subprocess.run([play.postern(), "-c", conf, "store", "copy", "to", where, "--json"], text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             assert done.returncode == 0, done.stdout
             return json.loads(done.stdout)

@@ -6,7 +6,6 @@ import glob
 import io
 import json
 import os
-import subprocess
 
 import play
 from play import MTA, Client, Milter, Postern, free_port, stuffed, until
@@ -52,9 +51,7 @@ def case(settings):
 
 def both(postern, *words):
     """What `postern` says, and what it complains of."""
-    command = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    done = subprocess.run([command, "-c", postern.conf, *words], capture_output=True, check=False)
-    return done.stdout.decode(), done.stderr.decode()
+    return postern.command(*words)[1:]
 
 
 def ask(postern, *words):

@@ -3,7 +3,6 @@ counts for nothing inside, and nobody is kept from the other side's octets by it
 
 import fcntl
 import json
-import os
 import random
 import re
 import shutil
@@ -11,7 +10,6 @@ import signal
 import socket
 import ssl
 import struct
-import subprocess
 import tempfile
 import termios
 import threading
@@ -174,10 +172,9 @@ def implicit():
 
 
 def journal(w):
-    postern = os.path.join(os.path.dirname(play.posternd()), "postern")
-    out = subprocess.run([postern, "-c", w.postern.conf, "log", "--json"], check=True,
-                         stdout=subprocess.PIPE).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    code, said, complaint = w.postern.command("log", "--json")
+    assert code == 0, complaint
+    return [json.loads(line) for line in said.splitlines()]
 
 
 @case

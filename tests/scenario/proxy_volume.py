@@ -70,14 +70,7 @@ def held(postern, key=KEY, left=0):
 def send_until_refused(postern, refusals):
     c = Client(postern)
     c.hello()
-    while True:
-        c.say("MAIL FROM:<a@example.net>", 250)
-        c.send(b"RCPT TO:<b@example.org>\r\n")
-        code, text = c.reply()
-        if code != 250:
-            refusals.append(text)
-            break
-        c.data(stuffed(MESSAGE), 250)
+    refusals.append(c.until_refused(stuffed(MESSAGE)))
     c.close()
 
 
