@@ -42,5 +42,5 @@ scenario_tests = \
 TESTS += $(scenario_tests)
 EXTRA_DIST += $(scenario_tests) $(scenario_tests:.sh=.py) tests/scenario/play.py \
 	tests/scenario/redis.py \
-	tests/scenario/certificates.py tests/scenario/streams.py
+	tests/scenario/certificates.py tests/scenario/streams.py tests/scenario/world.py
 EXTRA_DIST += tests/scenario/README.md

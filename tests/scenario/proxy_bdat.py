@@ -2,34 +2,22 @@
 the mail server behind gets the message once and whole or not at all, and nothing in it becomes a second one."""
 
 import play
-from play import Client, DIE, MTA, Postern, stuffed
+from play import Client, DIE, stuffed
 from proxy_smuggling import HEAD, has_bare, normalised, variants
+from world import Cases
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n.\r\n..dots\r\n"
 EVIL = b"MAIL FROM:<evil@example.net>\r\nRCPT TO:<evil@example.org>\r\nDATA\r\nQUIT\r\n"
 BINARY = (b"SIZE", b"8BITMIME", b"CHUNKING", b"BINARYMIME")
 
-CASES = []
+CASES = Cases()
 
 
-def case(function, ehlo=(b"SIZE", b"8BITMIME"), settings="", rules="at connect { }"):
-    def run():
-        mta = MTA(ehlo=ehlo)
-        try:
-            postern = Postern(mta.port, settings, rules)
-            try:
-                mta.probed()
-                function(mta, postern)
-            finally:
-                postern.stop()
-        finally:
-            mta.stop()
-    CASES.append((function.__doc__, run))
-    return function
+def with_options(ehlo=(b"SIZE", b"8BITMIME"), **options):
+    return CASES.with_world(mta={"ehlo": ehlo}, **options)
 
 
-def with_options(**options):
-    return lambda function: case(function, **options)
+case = with_options()
 
 
 def greeted(postern):
@@ -138,7 +126,7 @@ def bare(mode):
 
 
 for _mode in ("refuse", "normalise"):
-    case(bare(_mode), settings="bare_newline " + _mode)
+    with_options(settings="bare_newline " + _mode)(bare(_mode))
 
 
 @with_options(rules='at rcpt { reject 550 5.7.1 "no" if recipient is "no@example.org" }')

@@ -2,17 +2,15 @@
 nor the end of the daemon does."""
 
 import json
-import os
 import re
 import signal
 import socket
-import sqlite3
 import struct
-import subprocess
 import time
 
 import play
-from play import Client, MTA, Postern, stuffed
+from play import Client, stuffed
+from world import Cases
 
 MESSAGE = stuffed(b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n")
 
@@ -30,36 +28,14 @@ at message { delay 400ms if from.domain contains "slow.example"; delay 5m if fro
 """
 LONG = "delay budget 5m"
 
-CASES = []
+CASES = Cases()
 
 
 def with_rules(rules=RULES, settings=LONG):
-    def decorate(function):
-        def run():
-            mta = MTA()
-            try:
-                postern = Postern(mta.port, settings, rules)
-                try:
-                    function(mta, postern)
-                finally:
-                    postern.stop()
-            finally:
-                mta.stop()
-        CASES.append((function.__doc__, run))
-        return function
-    return decorate
+    return CASES.with_world(settings, rules)
 
 
 case = with_rules()
-
-
-def entries(postern):
-    journal = sqlite3.connect("file:%s?mode=ro" % os.path.join(postern.folder, "journal.db"), uri=True)
-    try:
-        journal.row_factory = sqlite3.Row
-        return journal.execute("SELECT * FROM entry ORDER BY serial").fetchall()
-    finally:
-        journal.close()
 
 
 class Timed:
@@ -201,11 +177,11 @@ def gives_up(mta, postern):
     c.envelope()
     c.say("DATA", 354)
     c.send(fields("endless.example", 2))
-    play.until(lambda: len([e for e in entries(postern) if e["verdict"] == "reject"]) == 1, "the refusal")
+    play.until(lambda: len([e for e in postern.entries() if e["verdict"] == "reject"]) == 1, "the refusal")
     c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     c.close()
-    play.until(lambda: len(entries(postern)) == 5, "the journal")
-    rows = {e["step"]: e for e in entries(postern) if e["verdict"] == "left"}
+    play.until(lambda: len(postern.entries()) == 5, "the journal")
+    rows = {e["step"]: e for e in postern.entries() if e["verdict"] == "left"}
     assert sorted(rows) == ["helo", "mail", "message", "rcpt"], list(rows)
     for row in rows.values():
         assert row["rule"] == "delay" and re.match(r"gave up after \d\.\d s of a delay of 300\.0 s$", row["text"]), \
@@ -296,17 +272,12 @@ def told(mta, postern):
         said = c.say("RCPT TO:<slow@bad.example>", 550)
     c.close()
     entry = said.rsplit(b"[", 1)[1].split(b"]")[0].decode()
-    command = os.path.join(os.path.dirname(play.posternd()) or ".", "postern")
-
-    def run(*words):
-        return subprocess.run([command, "-c", postern.conf] + list(words), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False).stdout.decode()
-    why = run("why", entry)
+    why = postern.command("why", entry)[1]
     assert re.search(r"postern.conf:\d+ +yes +delay 400ms if recipient starts with", why), why
-    play.until(lambda: [e for e in entries(postern) if e["verdict"] == "accept"], "the journal")
-    trace = postern.trace([e for e in entries(postern) if e["verdict"] == "accept"][0])
+    play.until(lambda: [e for e in postern.entries() if e["verdict"] == "accept"], "the journal")
+    trace = postern.trace([e for e in postern.entries() if e["verdict"] == "accept"][0])
     assert [t["observed"] for t in trace if t["action"] == "delay" and t["hit"]] == [True], trace
-    test = run("test", "--ip", "192.0.2.1", "--helo", "slow")
+    test = postern.command("test", "--ip", "192.0.2.1", "--helo", "slow")[1]
     assert "the reply is held back for 0.4 s" in test, test
 
 

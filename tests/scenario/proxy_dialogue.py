@@ -4,7 +4,8 @@ import socket
 import time
 
 import play
-from play import Client, MTA, Postern, stuffed
+from play import Client, stuffed
+from world import Cases
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 
@@ -19,29 +20,14 @@ at rcpt {
 }
 """
 
-CASES = []
+CASES = Cases()
 
 
-def case(function, **options):
-    def run():
-        mta = MTA(**options.get("mta", {}))
-        try:
-            postern = Postern(mta.port, options.get("settings", ""), options.get("rules", RULES),
-                              options.get("handoff", ""), drain=options.get("drain", "5s"))
-            try:
-                # The first probe has to be over, for what EHLO offers depends on it.
-                mta.probed()
-                function(mta, postern)
-            finally:
-                postern.stop()
-        finally:
-            mta.stop()
-    CASES.append((function.__doc__, run))
-    return function
+def with_options(rules=RULES, **options):
+    return CASES.with_world(rules=rules, **options)
 
 
-def with_options(**options):
-    return lambda function: case(function, **options)
+case = with_options()
 
 
 @case

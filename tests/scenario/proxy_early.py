@@ -3,36 +3,16 @@
 import time
 
 import play
-from play import EARLY, MTA, WAIT, Client, Postern
+from play import EARLY, WAIT, Client
+from world import Cases
 
 HOLD = 3.0  # longer than a busy machine takes for a greeting
 RULES = """
 at connect { delay %dms if not client.passed }
 at helo { reject 554 5.5.1 "too early" if client.early }
 """ % (HOLD * 1000)
-CASES = []
-
-
-def case(function):
-    CASES.append((function.__doc__, function))
-    return function
-
-
-class World:
-    def __init__(self, rules=RULES, settings=""):
-        self.mta = MTA()
-        self.postern = Postern(self.mta.port, settings, rules)
-
-    def __enter__(self):
-        return self.postern
-
-    def __exit__(self, kind, *_):
-        self.mta.stop()
-        try:
-            self.postern.stop()
-        except AssertionError:
-            if kind is None:
-                raise
+CASES = Cases()
+case = CASES.with_world(rules=RULES)
 
 
 def greeted(postern, early=b"", source="127.0.0.1"):
@@ -46,76 +26,71 @@ def greeted(postern, early=b"", source="127.0.0.1"):
 
 
 @case
-def held_and_remembered():
+def held_and_remembered(_, postern):
     "A stranger is held once; who waited is greeted at once from then on, its neighbour is not"
-    with World() as postern:
-        c, waited = greeted(postern)
-        assert waited >= HOLD - EARLY, waited
-        c.say("EHLO client.example", 250)
-        c.close()
-        c, waited = greeted(postern)
-        assert waited < HOLD, waited
-        c.say("EHLO client.example", 250)
-        c.close()
-        c, waited = greeted(postern, source="127.0.0.2")
-        assert waited >= HOLD - EARLY, waited
-        c.close()
+    c, waited = greeted(postern)
+    assert waited >= HOLD - EARLY, waited
+    c.say("EHLO client.example", 250)
+    c.close()
+    c, waited = greeted(postern)
+    assert waited < HOLD, waited
+    c.say("EHLO client.example", 250)
+    c.close()
+    c, waited = greeted(postern, source="127.0.0.2")
+    assert waited >= HOLD - EARLY, waited
+    c.close()
 
 
 @case
-def early():
+def early(_, postern):
     "Who speaks before the greeting is told so at EHLO and HELO, however often, and is not remembered"
-    with World() as postern:
-        for _ in range(2):
-            c, waited = greeted(postern, b"EHLO client.example\r\n")
-            assert waited >= HOLD - EARLY, waited
-            c.expect(554, b"too early")
-            c.say("HELO client.example", 554)
-            c.say("EHLO client.example", 554)
-            c.say("QUIT", 221)
-            c.expect_end()
-
-
-@case
-def before_the_answer():
-    "Who goes on before EHLO was answered is seen; who does so before HELO was answered has broken no rule of ours"
-    with World("at helo { reject 554 5.5.1 \"too early\" if client.early }") as postern:
-        c = Client(postern)
-        c.send(b"EHLO client.example\r\nMAIL FROM:<a@example.net>\r\n")
+    for _ in range(2):
+        c, waited = greeted(postern, b"EHLO client.example\r\n")
+        assert waited >= HOLD - EARLY, waited
         c.expect(554, b"too early")
-        c.expect(503)
-        c.close()
-        c = Client(postern)
-        c.say("EHLO client.example", 250)
-        c.send(b"MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n")
-        c.expect(250)
-        c.expect(250)
-        c.close()
+        c.say("HELO client.example", 554)
+        c.say("EHLO client.example", 554)
+        c.say("QUIT", 221)
+        c.expect_end()
 
 
-@case
-def not_asked():
+@CASES.with_world(rules="at helo { reject 554 5.5.1 \"too early\" if client.early }")
+def before_the_answer(_, postern):
+    "Who goes on before EHLO was answered is seen; who does so before HELO was answered has broken no rule of ours"
+    c = Client(postern)
+    c.send(b"EHLO client.example\r\nMAIL FROM:<a@example.net>\r\n")
+    c.expect(554, b"too early")
+    c.expect(503)
+    c.close()
+    c = Client(postern)
+    c.say("EHLO client.example", 250)
+    c.send(b"MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\n")
+    c.expect(250)
+    c.expect(250)
+    c.close()
+
+
+@CASES.with_world(rules="at connect { }")
+def not_asked(_, postern):
     "While no rule asks, nobody is judged"
-    with World("at connect { }") as postern:
-        c = Client(postern, greet=False)
-        c.send(b"EHLO client.example\r\nMAIL FROM:<a@example.net>\r\n")
-        c.expect(220)
-        c.expect(250)
-        c.expect(250)
-        c.close()
+    c = Client(postern, greet=False)
+    c.send(b"EHLO client.example\r\nMAIL FROM:<a@example.net>\r\n")
+    c.expect(220)
+    c.expect(250)
+    c.expect(250)
+    c.close()
 
 
 @case
-def many():
+def many(_, postern):
     "Ninety are held at the same time, by no thread"
-    with World() as postern:
-        began = time.monotonic()
-        held = [Client(postern, greet=False) for _ in range(90)]
-        for c in held:
-            c.expect(220)
-        assert HOLD - EARLY <= time.monotonic() - began < WAIT
-        for c in held:
-            c.close()
+    began = time.monotonic()
+    held = [Client(postern, greet=False) for _ in range(90)]
+    for c in held:
+        c.expect(220)
+    assert HOLD - EARLY <= time.monotonic() - began < WAIT
+    for c in held:
+        c.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ reaches it unchanged, and nothing reaches it that it did not offer on that very 
 import itertools
 
 import play
-from play import Client, MTA, Postern, stuffed
+from play import Client, stuffed
+from world import Cases
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 
@@ -18,27 +19,14 @@ WITHHELD = [b"STARTTLS", b"AUTH PLAIN LOGIN", b"AUTH=PLAIN", b"REQUIRETLS", b"XC
             b"FUTURERELEASE 1 2", b"NO-SOLICITING", b"CHECKPOINT", b"CONPERM", b"CONNEG", b"RRVS", b"SUBMITTER",
             b"VERB", b"ONEX", b"XUSR", b"X-UNKNOWN 1", b"XDSN", b"8BITMIME2"]
 
-CASES = []
+CASES = Cases()
 
 
-def case(function, ehlo=CARRIED, settings="", rules="at connect { }"):
-    def run():
-        mta = MTA(ehlo=(b"SIZE",) + tuple(ehlo))
-        try:
-            postern = Postern(mta.port, settings, rules)
-            try:
-                mta.probed()
-                function(mta, postern)
-            finally:
-                postern.stop()
-        finally:
-            mta.stop()
-    CASES.append((function.__doc__, run))
-    return function
+def with_options(ehlo=CARRIED, **options):
+    return CASES.with_world(mta={"ehlo": (b"SIZE",) + tuple(ehlo)}, **options)
 
 
-def with_options(**options):
-    return lambda function: case(function, **options)
+case = with_options()
 
 
 def carried(theirs):

@@ -2,13 +2,12 @@
 folder afterwards, and the chain is whole."""
 
 import base64
-import glob
-import os
-import subprocess
 
 import play
-from play import MTA, Client, Postern
+import world
+from play import MTA, Client
 from why import Dns
+from world import Cases
 
 SETTINGS = "journal subject on\nauth in clear on\n"
 RULES = """
@@ -20,44 +19,17 @@ at rcpt {
 }
 at message { score 1 if header("Reply-To") contains "nobody at all" }
 """
-CASES = []
+CASES = Cases()
+case = CASES.add
 
 
-def case(function):
-    CASES.append((function.__doc__, function))
-    return function
-
-
-class World:
+class World(world.World):
     def __init__(self, rules=RULES, store="store sqlite"):
-        self.rules, self.store = rules, store
-
-    def __enter__(self):
         self.dns = Dns()
-        self.mta = MTA(ehlo=(b"AUTH PLAIN", b"SMTPUTF8", b"8BITMIME"))
+        super().__init__(SETTINGS, rules, MTA(ehlo=(b"AUTH PLAIN", b"SMTPUTF8", b"8BITMIME")), dns_port=self.dns.port, store=store)
         self.mta.says["AUTH"] = lambda d, line: b"535 5.7.8 Not you, " + base64.b64decode(line.split(b" ")[2]).split(b"\0")[1] + b"\r\n"
         self.mta.says["RCPT"] = lambda d, line: b"550 5.1.1 " + line[8:] + b" is not known\r\n" if b"unknown" in line else None
-        self.postern = Postern(self.mta.port, SETTINGS, self.rules, dns_port=self.dns.port,
-                               store=self.store)
         self.mta.probed()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.mta.stop()
-        try:
-            self.postern.stop()
-        except AssertionError:
-            if kind is None:
-                raise
-
-    def command(self, *words):
-        program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-        done = subprocess.run([program, "-c", self.postern.conf, *words], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True)
-        return done.returncode, done.stdout + done.stderr
-
-    def entries(self):
-        return self.command("log", "--json")[1].splitlines()
 
     def attempt(self, sender, recipient, text="Subject: x", parameters=""):
         c = Client(self.postern, source="127.0.0.2")
@@ -74,14 +46,7 @@ class World:
 
     def files_with(self, word):
         """Those in the database's folder that hold a word, in whatever case."""
-        found = []
-        for path in glob.glob(self.postern.folder + "/*"):
-            if os.path.basename(path) in ("log", "postern.conf"):
-                continue
-            with open(path, "rb") as f:
-                if word.encode() in f.read().lower():
-                    found.append(os.path.basename(path))
-        return found
+        return [name for name, octets in self.files() if word.encode() in octets]
 
 
 @case
@@ -105,15 +70,15 @@ def every_form():
         c.say(b"AUTH PLAIN " + base64.b64encode(b"\0hutzelbrot\0bad"), 535)
         c.say("QUIT", 221)
         c.close()
-        play.until(lambda: len(w.entries()) >= 10, "the entries")
+        play.until(lambda: len(w.log()) >= 10, "the entries")
         assert w.command("allow", "spf:example.net", "--any-rule", "--for", "hutzelbrot@grey.example", "--note",
                          "as hutzelbrot@grey.example asked", "--yes")[0] == 0
         assert {"journal.db-wal", "store.db-wal"} <= set(w.files_with("hutzelbrot")), w.files_with("hutzelbrot")
         for address in ("hutzelbrot@spf.example", "HUTZELBROT@grey.example", "hutzelbrot1985@grey.example",
                         '"hutzelbrot \\" b"@example.org', '"unknown hutzelbrot"@example.org',
                         "hutzelbrot@b\u00fccher.example"):
-            code, said = w.command("forget", address)
-            assert code == 0, (address, code, said)
+            code, said, complaint = w.command("forget", address)
+            assert code == 0, (address, code, said, complaint)
         assert w.command("forget", "hutzelbrot@xn--bcher-kva.example")[0] == 1
         assert w.command("forget", "--account", "Hutzelbrot")[0] == 0
         assert w.files_with("hutzelbrot") == []
@@ -127,9 +92,9 @@ def whole():
     rules = 'at mail { reject 550 5.7.1 "No" if sender is "hutzelbrot@example.net" }'
     with World(rules, "store redis 127.0.0.1 port %d" % play.free_port()) as w:
         w.attempt("hutzelbrot@example.net", "b@example.org")
-        play.until(lambda: len(w.entries()) >= 1, "the entry")
-        code, said = w.command("forget", "hutzelbrot@example.net")
-        assert code == 2 and "cannot connect to Redis" in said and "forgotten" not in said, (code, said)
+        play.until(lambda: len(w.log()) >= 1, "the entry")
+        code, said, complaint = w.command("forget", "hutzelbrot@example.net")
+        assert code == 2 and "cannot connect to Redis" in complaint and "forgotten" not in said, (code, said, complaint)
         assert w.command("log", "--from", "hutzelbrot@example.net")[0] == 0
 
 

@@ -8,16 +8,20 @@ import hmac
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 
 import play
-from play import MTA, Client, Postern
+import world
+from play import MTA, Client
 from why import Dns
+from world import Cases
 
 KEY = b"0123456789abcdef0123456789abcdef"
-CASES = []
+CASES = Cases()
+case = CASES.add
 
 # Each local part is a word that nothing else here has.
 RULES = """
@@ -47,11 +51,6 @@ SECRETS = ("knusperhaus kirschkuchen pumpernickel zwieback quittenbrot sauerteig
 SOURCE = r'"source":"(\\.|[^"\\])*"'
 
 
-def case(function):
-    CASES.append((function.__doc__, function))
-    return function
-
-
 def token(address, key=KEY):
     """What stands for an address whose stem it is itself, as another program would compute it."""
     digest = hmac.new(key, b"postern-address:" + address.lower().encode(), hashlib.sha256).digest()
@@ -65,39 +64,21 @@ def token(address, key=KEY):
     return "~" + letters + (address[at:] if at >= 0 else "")
 
 
-class World:
+class World(world.World):
     def __init__(self, rules=RULES, settings="", mta=None):
         self.dns = Dns()
         self.folder = tempfile.mkdtemp(prefix="postern-hashed-")
         self.key = os.path.join(self.folder, "key")
         with open(self.key, "wb") as f:
             f.write(KEY)
-        self.mta = mta or MTA()
-        self.postern = Postern(self.mta.port, 'trust 127.0.0.9\njournal addresses hashed "%s"\n%s' % (
-            self.key, settings), rules, dns_port=self.dns.port)
+        super().__init__('trust 127.0.0.9\njournal addresses hashed "%s"\n%s' % (self.key, settings), rules, mta,
+                         dns_port=self.dns.port)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        self.mta.stop()
+    def __exit__(self, *what):
         try:
-            self.postern.stop()
-        except AssertionError:
-            if kind is None:
-                raise
-        os.unlink(self.key)
-        os.rmdir(self.folder)
-
-    def command(self, *words):
-        """`postern` beside it: exit code, output, errors."""
-        program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-        done = subprocess.run([program, "-c", self.postern.conf, *words], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True)
-        return done.returncode, done.stdout, done.stderr
-
-    def log(self, *words):
-        return [json.loads(line) for line in self.command("log", "--json", *words)[1].splitlines()]
+            super().__exit__(*what)
+        finally:
+            shutil.rmtree(self.folder)
 
     def entries(self, n):
         play.until(lambda: len(self.log()) >= n, "%d entries" % n)
@@ -182,13 +163,11 @@ def nowhere():
         w.postern.process.send_signal(signal.SIGTERM)
         w.postern.process.wait(play.WAIT)
         looked = 0
-        for path in glob.glob(w.postern.folder + "/journal.db*"):
-            with open(path, "rb") as f:
-                octets = f.read().lower()
+        for name, octets in w.files("journal.db*"):
             # A name beside an address is none.
             octets = re.sub(SOURCE.encode(), b"", octets).replace(b"lebkuchen \\u003c", b"")
             found = [s for s in SECRETS if s.encode() in octets and s != "lebkuchen"]
-            assert not found, (path, found, [octets[octets.index(s.encode()) - 90:][:180] for s in found])
+            assert not found, (name, found, [octets[octets.index(s.encode()) - 90:][:180] for s in found])
             assert b"lebkuchen@" not in octets
             looked += 1
         assert looked >= 3
@@ -288,10 +267,8 @@ def guessed():
         w.postern.process.send_signal(signal.SIGTERM)
         w.postern.process.wait(play.WAIT)
         secrets = [f(n).lower() for n in names for f in (str.encode, lambda n: base64.b64encode(n.encode()))]
-        for path in glob.glob(w.postern.folder + "/journal.db*"):
-            with open(path, "rb") as f:
-                octets = f.read().lower()
-            assert not [s for s in secrets if s.split(b"@")[0] in octets], (path, secrets)
+        for name, octets in w.files("journal.db*"):
+            assert not [s for s in secrets if s.split(b"@")[0] in octets], (name, secrets)
 
 
 @case
@@ -616,8 +593,7 @@ def linked():
         line = [x for x in re.findall(r"postern (allow .*)", boss) if token("kirschkuchen@example.org") in x]
         assert len(line) == 1, boss
         # as the shell has it
-        program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-        assert subprocess.run("%s -c %s %s --yes" % (program, w.postern.conf, line[0]), shell=True,
+        assert subprocess.run("%s -c %s %s --yes" % (play.postern(), w.postern.conf, line[0]), shell=True,
                               stdout=subprocess.DEVNULL).returncode == 0
         play.until(let_in, "the exception of the command")
         assert w.command("lists", "remove", "1")[0] == 0

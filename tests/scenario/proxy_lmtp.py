@@ -2,31 +2,19 @@
 answer, and no recipient is lost between the two."""
 
 import play
-from play import Client, DIE, MTA, Postern, stuffed
+from play import Client, DIE, stuffed
+from world import Cases
 
 MESSAGE = b"From: a@example.net\r\nTo: b@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 
-CASES = []
+CASES = Cases()
 
 
-def case(function, xclient=False, handoff="lmtp", lmtp=True):
-    def run():
-        mta = MTA(xclient=xclient, lmtp=lmtp)
-        try:
-            postern = Postern(mta.port, handoff=handoff)
-            try:
-                mta.probed()
-                function(mta, postern)
-            finally:
-                postern.stop()
-        finally:
-            mta.stop()
-    CASES.append((function.__doc__, run))
-    return function
+def with_options(xclient=False, handoff="lmtp", lmtp=True):
+    return CASES.with_world(handoff=handoff, mta={"xclient": xclient, "lmtp": lmtp})
 
 
-def with_options(**options):
-    return lambda function: case(function, **options)
+case = with_options()
 
 
 @case

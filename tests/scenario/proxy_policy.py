@@ -2,11 +2,10 @@
 each of them gets its own verdict when the client comes again at once."""
 
 import json
-import os
-import sqlite3
 
 import play
-from play import Client, MTA, Postern, stuffed
+from play import Client, stuffed
+from world import Cases
 
 # Who is strict takes nothing from evil.example; the others do.
 RULES = """list strict { "strict@example.org", "strict.example" }
@@ -16,37 +15,14 @@ EVIL = b"From: a@evil.example\r\nSubject: x\r\n\r\nHello\r\n"
 GOOD = b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n"
 DIFFERS = b"452 4.5.3 This recipient's policy differs, send again for it ["
 
-CASES = []
+CASES = Cases()
 
 
 def with_rules(rules, settings=""):
-    def decorate(function):
-        def run():
-            mta = MTA()
-            try:
-                postern = Postern(mta.port, settings, rules)
-                try:
-                    function(mta, postern)
-                finally:
-                    postern.stop()
-            finally:
-                mta.stop()
-        CASES.append((function.__doc__, run))
-        return function
-    return decorate
+    return CASES.with_world(settings, rules)
 
 
-def case(function):
-    return with_rules(RULES)(function)
-
-
-def entries(postern):
-    journal = sqlite3.connect("file:%s?mode=ro" % os.path.join(postern.folder, "journal.db"), uri=True)
-    try:
-        journal.row_factory = sqlite3.Row
-        return journal.execute("SELECT * FROM entry ORDER BY serial").fetchall()
-    finally:
-        journal.close()
+case = with_rules(RULES)
 
 
 def asked(mta):
@@ -79,8 +55,8 @@ def two(mta, postern):
     c.data(stuffed(GOOD), 250)
     assert len(mta.taken) == 2
     goodbye(c)
-    play.until(lambda: len(entries(postern)) == 6, "the journal")
-    rows = entries(postern)
+    play.until(lambda: len(postern.entries()) == 6, "the journal")
+    rows = postern.entries()
     assert [r["verdict"] for r in rows] == ["defer", "defer", "accept", "defer", "reject", "accept"], rows
     first = rows[0]
     assert (first["step"], first["code"], first["rule"]) == ("rcpt", 452, "policy")
@@ -211,8 +187,8 @@ def observed(mta, postern):
     c.envelope(rcpts=("lax@example.org", "strict@example.org"))
     c.data(stuffed(EVIL), 250)
     goodbye(c)
-    play.until(lambda: len(entries(postern)) == 2, "the journal")
-    rows = entries(postern)
+    play.until(lambda: len(postern.entries()) == 2, "the journal")
+    rows = postern.entries()
     assert [(r["verdict"], r["observed"]) for r in rows] == [("accept", "defer"), ("accept", "")]
     assert len(mta.taken[0].rcpts) == 2
 

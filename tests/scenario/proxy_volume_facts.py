@@ -3,28 +3,16 @@
 import time
 
 import play
-from play import Client, MTA, Postern, stuffed
+from play import Client, stuffed
+from world import Cases
 
 MESSAGE = b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n"
 TRUST = "trust 127.0.0.0/8\n"
-CASES = []
+CASES = Cases()
 
 
 def case(rules, settings=""):
-    def decorate(function):
-        def run():
-            mta = MTA()
-            try:
-                postern = Postern(mta.port, settings, rules)
-                try:
-                    function(mta, postern)
-                finally:
-                    postern.stop()
-            finally:
-                mta.stop()
-        CASES.append((function.__doc__, run))
-        return function
-    return decorate
+    return CASES.with_world(settings, rules)
 
 
 def as_account(postern, account, address):

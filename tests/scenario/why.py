@@ -15,7 +15,9 @@ import threading
 import time
 
 import play
-from play import MTA, Client, Postern
+import world
+from play import Client
+from world import Cases
 
 RULES = """
 list partners { "partner.example" }
@@ -46,7 +48,8 @@ at message {
 }
 """
 MESSAGE = b"From: a@example.net\r\nSubject: x\r\n\r\nHello\r\n"
-CASES = []
+CASES = Cases()
+case = CASES.add
 
 
 class Dns:
@@ -82,21 +85,12 @@ class Dns:
         self.records[name, "TXT"] = [bytes([len(text)]) + text.encode()]
 
 
-class World:
+class World(world.World):
     def __init__(self, dns, rules=RULES):
-        self.mta = MTA()
-        self.postern = Postern(self.mta.port, "", rules, dns_port=dns.port)
+        super().__init__(rules=rules, dns_port=dns.port)
 
     def __enter__(self):
         return self.postern
-
-    def __exit__(self, kind, *_):
-        self.mta.stop()
-        try:
-            self.postern.stop()
-        except AssertionError:
-            if kind is None:
-                raise
 
 
 def attempt(postern, sender="a@example.net", helo="client.example", message=MESSAGE):
@@ -116,19 +110,8 @@ def attempt(postern, sender="a@example.net", helo="client.example", message=MESS
     return code, found and found.group(1).decode()
 
 
-def command(postern, *words):
-    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
-    done = subprocess.run([program, "-c", postern.conf, *words], stdout=subprocess.PIPE, text=True)
-    return done.stdout
-
-
 def why(postern, entry, *options):
-    return json.loads(command(postern, "why", "--json", *options, entry))
-
-
-def case(function):
-    CASES.append((function.__doc__, function))
-    return function
+    return json.loads(postern.command("why", "--json", *options, entry)[1])
 
 
 def rules_of(postern):
@@ -155,7 +138,7 @@ def allowed(what, dns):
     """The exception that is told of lets it in."""
     with World(dns()) as postern:
         _, entry = attempt(postern, **what)
-        command(postern, "allow", "--yes", entry)
+        postern.command("allow", "--yes", entry)
         play.until(lambda: attempt(postern, **what)[0] == 250, "the exception")
 
 
@@ -245,7 +228,7 @@ def whatever():
         told = why(postern, entry)
         assert code == 550 and told["changes_searched"] is None and told["changes_not_tried"] == [], told
         assert [c["change"] for s in told["changes"] for c in s["all"]] == ["allow", "observe"], told["changes"]
-        assert "no other values of what the rules ask for\n" in command(postern, "why", entry)
+        assert "no other values of what the rules ask for\n" in postern.command("why", entry)[1]
 
 
 @case
@@ -300,7 +283,7 @@ def letter():
     "What is sent to the one who complains names nothing that is not his"
     with World(strict()) as postern:
         code, entry = attempt(postern)
-        text = command(postern, "why", "--for-sender", entry)
+        text = postern.command("why", "--for-sender", entry)[1]
         assert "example.net TXT: v=spf1 ip4:198.51.100.0/24 -all" in text, text
         assert "Let the SPF record of example.net name 127.0.0.1" in text, text
         for word in ("postern", "rule", "partners", "bl.example", "session"):
@@ -311,10 +294,9 @@ def letter():
 
 def on_terminal(postern, environment, *words):
     """What it prints on a terminal of 80 columns."""
-    program = os.path.join(os.path.dirname(os.path.abspath(play.posternd())), "postern")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    with subprocess.Popen([program, "-c", postern.conf, *words], stdout=theirs,
+    with subprocess.Popen([play.postern(), "-c", postern.conf, *words], stdout=theirs,
                           env=dict(os.environ, **environment)) as process:
         os.close(theirs)
         text = b""
@@ -337,7 +319,7 @@ def terminal():
         assert "\033" not in plain
         assert max(len(line) for line in plain.splitlines()) <= 80, plain
         words = " ".join(plain.split())
-        for line in command(postern, "why", entry).splitlines():
+        for line in postern.command("why", entry)[1].splitlines():
             assert " ".join(line.split()) in words, (line, plain)
         coloured = on_terminal(postern, {"NO_COLOR": ""}, "why", entry)
         assert "\033[31mRefused for good at mail: from a@example.net, by 127.0.0.1\033[0m\n" in coloured, coloured
@@ -351,15 +333,15 @@ def another_configuration():
         code, entry = attempt(postern)
         with open(postern.conf, "a") as f:
             f.write("\n# a remark\n")
-        assert "This is by the configuration of today, which is another one." in command(postern, "why", entry)
+        assert "This is by the configuration of today, which is another one." in postern.command("why", entry)[1]
         conf = rules_of(postern).replace("reject 550 5.7.23", "observe reject 550 5.7.23")
         with open(postern.conf, "w") as f:
             f.write(conf)
-        assert "By the configuration of today it would pass." in command(postern, "why", entry)
+        assert "By the configuration of today it would pass." in postern.command("why", entry)[1]
         with open(postern.conf, "w") as f:
             f.write("hostname")
         folder = postern.folder
-        text = command(postern, "--database", folder, "why", entry)
+        text = postern.command("--database", folder, "why", entry)[1]
         assert "Refused for good at mail" in text and "let it pass" not in text, text
 
 
