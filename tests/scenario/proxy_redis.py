@@ -516,6 +516,16 @@ def copied():
 REFUSE = 'at mail { reject 550 5.7.1 "not from there" if sender.domain is "refused.example" }\n'
 
 
+class Refusing(World):
+    """Two posternds whose loops have looked for exceptions once: what they hear of from now on is a change."""
+
+    def __init__(self, threads=1):
+        super().__init__(REFUSE, n=2, threads=threads)
+        self.changes = 0
+        for p in self.posterns:
+            play.until(lambda p=p: p.log_text().count("event=exceptions ") == threads, "the first look")
+
+
 def refusal(postern, *words):
     """What a refusal is undone by, once it was told: the id in the reply. words: what goes with `postern allow`."""
     c = Client(postern)
@@ -531,7 +541,7 @@ def refusal(postern, *words):
 def known(w):
     """A change is known to each loop of every posternd, which says so once for each, and once at its start; they look twice
     a second. Two changes are not to be made before this was asked of the first."""
-    w.changes = getattr(w, "changes", 0) + 1
+    w.changes += 1
     for p in w.posterns:
         play.until(lambda: p.log_text().count("event=exceptions ") == (w.changes + 1) * w.threads, "the change to be known")
 
@@ -547,7 +557,7 @@ def both(w, sender, want, changed=True, **kwargs):
 @case
 def undone():
     "A refusal that one posternd gave and `postern allow ID` undoes is undone at all of them, and so is the undoing"
-    with World(REFUSE, n=2, threads=2) as w:
+    with Refusing(threads=2) as w:
         a, b = w.posterns
         assert code(a, sender="a@refused.example") == code(b, sender="a@refused.example") == 550
         number, told = refusal(a)
@@ -567,7 +577,7 @@ def undone():
 @case
 def undone_for_a_while():
     "An exception that expires holds at all posternds until then, and at none of them after it"
-    with World(REFUSE, n=2) as w:
+    with Refusing() as w:
         refusal(w.posterns[1], "--until", "12s")
         began = time.monotonic()
         both(w, "a@refused.example", 250)
@@ -581,7 +591,7 @@ def undone_for_a_while():
 @case
 def blocked():
     "Whom `postern block` names at one posternd is blocked at all, before an allow, and is let in again when it is taken back"
-    with World(REFUSE, n=2) as w:
+    with Refusing() as w:
         a, b = w.posterns
         refusal(a)
         both(w, "a@refused.example", 250)
@@ -600,7 +610,7 @@ def blocked():
 @case
 def undone_without_redis():
     "While Redis is away the exceptions that were known hold, a change is refused with the reason, and an empty Redis has none"
-    with World(REFUSE, n=2) as w:
+    with Refusing() as w:
         a, b = w.posterns
         refusal(a)
         both(w, "a@refused.example", 250)
