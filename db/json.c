@@ -11,11 +11,21 @@ struct reader {
 	const char *wrong; /* what, once something is */
 };
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void
 skip_blanks(struct reader *r)
 {
-	while (r->rest.n > 0 && strchr(" \t\r\n", r->rest.p[0]) && r->rest.p[0])
-		r->rest = str_sub(r->rest, 1, r->rest.n);
+	size_t n = 0;
+
+	while (n < r->rest.n && is_blank(r->rest.p[n]))
+		n++;
+	if (n > 0)
+		r->rest = str_sub(r->rest, n, r->rest.n);
 }
 
 static bool
@@ -149,12 +159,20 @@ static bool
 string(struct reader *r, struct str *text)
 {
 	size_t close = 0, n = 0;
+	bool plain = true;
 	char *out;
 
-	while (close < r->rest.n && r->rest.p[close] != '"')
+	while (close < r->rest.n && r->rest.p[close] != '"') {
+		plain = plain && r->rest.p[close] != '\\' && (unsigned char)r->rest.p[close] >= 0x20;
 		close += r->rest.p[close] == '\\' ? 2 : 1;
+	}
 	if (close >= r->rest.n)
 		return wrong(r, "a string without its end");
+	if (plain) {
+		*text = arena_dup(r->arena, str_sub(r->rest, 0, close));
+		r->rest = str_sub(r->rest, close + 1, r->rest.n);
+		return true;
+	}
 	out = arena_alloc(r->arena, close + 1);
 	while (r->rest.p[0] != '"') {
 		char c = r->rest.p[0];
@@ -298,10 +316,12 @@ json_parse(struct arena *arena, struct str text, struct err *e)
 const struct json *
 json_get(const struct json *object, const char *name)
 {
+	const struct str wanted = str_of(name);
+
 	if (object == NULL || object->type != JSON_OBJECT)
 		return NULL;
 	for (const struct json *m = object->first; m; m = m->next)
-		if (str_eq(m->name, str_of(name)))
+		if (str_eq(m->name, wanted))
 			return m;
 	return NULL;
 }

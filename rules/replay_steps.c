@@ -14,10 +14,11 @@
 static const struct json *
 told(const struct replay *r, enum step step)
 {
+	const struct str name = str_of(step_name(step));
 	const struct json *found = NULL;
 
 	for (const struct json *s = r->entry.steps; s; s = s->next)
-		if (str_eq(json_text(s, "at"), str_of(step_name(step))))
+		if (str_eq(json_text(s, "at"), name))
 			found = s;
 	return found;
 }
