@@ -193,8 +193,8 @@ const struct setting config_settings[] = {
 	{ "drain", SETTING_DURATION, CORE(drain), 0, DAYS(1), "30s", NULL,
 	    "How long SIGTERM waits for connections to finish." },
 	{ "watch lists", SETTING_DURATION, CORE(watch_lists), 0, DAYS(1), "2s", NULL,
-	    "How often the files of lists are looked at: one that has changed is taken at once, "
-	    "without a reload. 0: never." },
+	    "How often the files of lists are looked at: one that has changed, and has been left alone "
+	    "for a second, is taken without a reload. 0: never." },
 	{ "sandbox", SETTING_SWITCH, CORE(sandbox), 0, 0, "on", NULL,
 	    "Whether the kernel holds each process to the system calls and folders it needs." },
 };
