@@ -163,7 +163,8 @@ string(struct reader *r, struct str *text)
 	char *out;
 
 	while (close < r->rest.n && r->rest.p[close] != '"') {
-		plain = plain && r->rest.p[close] != '\\' && (unsigned char)r->rest.p[close] >= 0x20;
+		plain =
+		    plain && r->rest.p[close] != '\\' && (unsigned char)r->rest.p[close] >= 0x20;
 		close += r->rest.p[close] == '\\' ? 2 : 1;
 	}
 	if (close >= r->rest.n)
