@@ -11,7 +11,7 @@
 #include "rules/replay_session.h"
 
 /* Keys that may differ; with more, nothing is known any more of those that are not among them. */
-#define TOUCHED_MOST 200000
+#define TOUCHED_MOST 500000
 /* A row that was proven often is as good as one that was proven so often. */
 #define HITS_MOST 50
 #define KEY_LONGEST 1024
