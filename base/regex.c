@@ -76,6 +76,16 @@ take_flags(struct str flags, uint32_t *options, struct err *e)
 	return true;
 }
 
+/* It can match one place of a text in several ways. If it can not, a match takes as long as comparing it at each place, at most. */
+static bool
+has_ways(struct str pattern)
+{
+	for (size_t i = 0; i < pattern.n; i++)
+		if (memchr("*+?{|(", pattern.p[i], 6))
+			return true;
+	return false;
+}
+
 static pcre2_code *
 compile(struct str pattern, uint32_t options, size_t *at, struct err *e)
 {
@@ -143,8 +153,7 @@ learn_octets(struct regex *regex)
 struct regex *
 regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at, struct err *e)
 {
-	uint32_t options =
-	    PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
+	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
 	struct regex *regex;
 	pcre2_code *code;
 
@@ -154,6 +163,8 @@ regex_new(struct arena *arena, struct str pattern, struct str flags, size_t *at,
 		    pattern.n);
 		return NULL;
 	}
+	if (has_ways(pattern))
+		options |= PCRE2_AUTO_CALLOUT;
 	if (!take_flags(flags, &options, e))
 		return NULL;
 	code = compile(pattern, options, at, e);

@@ -5,8 +5,9 @@
  * matches with one memory take long: they share REGEX_STEPS_ALL, a hundredth of a second. Each has REGEX_STEPS_FREE beside
  * that, with which simple patterns do, so that one that takes them all does not switch off the others.
  *
- * A step is one item of the pattern that is tried at some place of the text; where that is far from the last, more. They are counted and
- * not timed, so that the same matches in the same order come to the same.
+ * A step is one item of the pattern that is tried at some place of the text; where that is far from the last, more. Steps are counted and
+ * not timed, so that the same matches in the same order come to the same. Patterns without repetitions, alternatives and groups
+ * need no count: they are compared with each place once.
  *
  * Patterns are UTF-8, and so are texts as far as they are valid: what is not matches nothing. There is no
  * just-in-time compiler in it: its code lies in memory that is written and run, which sandboxes forbid.
