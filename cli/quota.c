@@ -13,6 +13,7 @@
 #include "cli/propose.h"
 #include "cli/pseudonyms.h"
 #include "cli/when.h"
+#include "rules/complaint.h"
 
 #define ARENA_LIMIT (1 << 20)
 #define TEN_YEARS (3650LL * 86400)
@@ -220,6 +221,24 @@ act(struct quota *x, const char *action, char **argv, int n)
 	return both(x, TAKE_RESET, "nothing is used");
 }
 
+/* An upstream has to be one of the configuration; accounts may be called anything. */
+static bool
+is_there(struct quota *x)
+{
+	const struct plans *plans = &x->config->plans;
+	struct suggestion s;
+
+	if (!str_eq(x->kind, STR("upstream")) || x->plan)
+		return true;
+	suggest_begin(&s, x->name);
+	for (size_t i = 0; i < plans->n; i++)
+		if (plans->plan[i].upstream)
+			suggest(&s, plans->plan[i].name);
+	cli_fail(x->cli, "there is no upstream \"%s\" in the configuration%s%s", ESC(x->name),
+	    s.best.n > 0 ? "; did you mean upstream:" : "", ESC(s.best));
+	return false;
+}
+
 /* Those that change nothing come first. */
 enum { SHOW, LIST, PROPOSE };
 
@@ -245,8 +264,9 @@ run(struct cli *cli, int argc, char **argv)
 	if (x.config && cli_store_open(cli, i <= PROPOSE, &x.at)) {
 		if (n > 1)
 			quota_take_who(&x, str_of(argv[1]));
-		code = i == LIST ? quota_list(&x)
-				 : act(&x, actions[i], argv + (n > 1 ? 2 : 1), n > 1 ? n - 2 : 0);
+		code = n > 1 && !is_there(&x) ? CLI_ERROR
+		    : i == LIST               ? quota_list(&x)
+				: act(&x, actions[i], argv + (n > 1 ? 2 : 1), n > 1 ? n - 2 : 0);
 	}
 	cli_store_close(&x.at);
 	if (x.config)

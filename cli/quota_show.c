@@ -73,12 +73,37 @@ struct use {
 	int64_t reached_ms;  /* at the rate of the shorter window; 0: not within its own */
 	int64_t free_ms;     /* used up: until then, at most; 0: it is not */
 	int64_t until_ms;    /* the limit was set until then; 0: it is the plan's */
+	/* Of an upstream's limit what is for mail that nothing is reserved for; 0: all. And when there is room for that again. */
+	int64_t open, open_free_ms;
 };
 
 static double
 part(const struct use *u)
 {
 	return u->limit ? (double)u->used / (double)u->limit : 0;
+}
+
+/* Of the part of it that is open to everybody. */
+static double
+open_part(const struct use *u)
+{
+	return u->open ? (double)u->used / (double)u->open : part(u);
+}
+
+static void
+add_open(struct line *line, const struct use *u)
+{
+	char text[100], when[WHEN_SIZE];
+
+	snprintf(text, sizeof(text), "; %" PRId64 " of the %" PRId64 " are without a reserve",
+	    u->open, u->limit);
+	line_add(line, text, COLOR_NONE);
+	if (u->open_free_ms == 0)
+		return;
+	line_add(line, ": ", COLOR_NONE);
+	line_add(line, "used up", COLOR_RED);
+	line_add(line, ", there is room again at ", COLOR_NONE);
+	line_add(line, when_local(u->open_free_ms, when), COLOR_NONE);
 }
 
 static void
@@ -108,6 +133,8 @@ print_use(struct quota *x, const char *before, const struct use *u)
 		line_add(&line, "; set until ", COLOR_NONE);
 		line_add(&line, when_local(u->until_ms, when), COLOR_NONE);
 	}
+	if (u->open)
+		add_open(&line, u);
 	line_end(&line);
 }
 
@@ -125,6 +152,10 @@ json_use(struct buf *b, const struct use *u)
 	print_moment(b, "free", u->free_ms);
 	print_moment(b, "reached", u->reached_ms);
 	print_moment(b, "set_until", u->until_ms);
+	if (u->open) {
+		buf_printf(b, ",\"unreserved\":%" PRId64, u->open);
+		print_moment(b, "unreserved_free", u->open_free_ms);
+	}
 	buf_addc(b, '}');
 }
 
@@ -156,6 +187,36 @@ take_uses(struct quota *x, enum plan_what what, const struct answer *a, struct u
 	}
 }
 
+/*
+ * Who has no reserve at an upstream is turned away long before its limit is reached: that is told, too. Limits that an administrator
+ * gave are for everybody alike.
+ */
+static bool
+ask_open(struct quota *x, enum plan_what what, struct uses *out)
+{
+	static const struct ip nobody = { 0 };
+	struct take_question look = { .what = TAKE_LOOK };
+	struct uses open = { .n = 0 };
+	struct answer a;
+	int less = x->plan ? plan_reserved(x->plan, STR(""), &nobody) : 0;
+
+	if (less == 0)
+		return true;
+	look.limit = plan_limits(x->plan, what, less);
+	if (!quota_ask(x, what, look, &a))
+		return false;
+	if (memcmp(&a.take.limit, &look.limit, sizeof(look.limit)) != 0)
+		return true;
+	take_uses(x, what, &a, &open);
+	for (size_t i = 0; i < open.n; i++) {
+		struct use *u = &out->use[out->n - open.n + i];
+
+		u->open = open.use[i].limit;
+		u->open_free_ms = open.use[i].free_ms;
+	}
+	return true;
+}
+
 static bool
 ask_uses(struct quota *x, struct uses *out)
 {
@@ -168,6 +229,8 @@ ask_uses(struct quota *x, struct uses *out)
 		if (!quota_ask(x, what, look, &a))
 			return false;
 		take_uses(x, what, &a, out);
+		if (!ask_open(x, what, out))
+			return false;
 	}
 	return true;
 }
@@ -192,6 +255,15 @@ print_json(struct quota *x, const struct uses *uses)
 	buf_free(&b);
 }
 
+static bool
+unheard_of(const struct uses *uses)
+{
+	for (size_t i = 0; i < uses->n; i++)
+		if (uses->use[i].used > 0)
+			return false;
+	return true;
+}
+
 int
 quota_show(struct quota *x)
 {
@@ -209,6 +281,9 @@ quota_show(struct quota *x)
 		fprintf(x->cli->out, "%s: no plan\n", ESC(x->who));
 	for (size_t i = 0; i < uses.n; i++)
 		print_use(x, "  ", &uses.use[i]);
+	if (x->plan == NULL && unheard_of(&uses))
+		fprintf(x->cli->out,
+		    "nothing is counted of it; is that how it is written? `postern quota` lists who sends\n");
 	return CLI_FOUND;
 }
 
@@ -251,7 +326,7 @@ nearest(const struct uses *uses)
 	for (size_t i = 0; i < uses->n; i++) {
 		const struct use *u = &uses->use[i];
 
-		if (!found || part(u) > part(found) ||
+		if (!found || open_part(u) > open_part(found) ||
 		    (u->limit == 0 && strcmp(u->window, "day") == 0 &&
 			strcmp(found->window, "day") != 0))
 			found = u;

@@ -24,7 +24,9 @@ setup(void **state)
 	    "plan home { 1000 messages per day; 50 messages per hour; 2000 recipients per day\n"
 	    "burst 20 messages; for accounts in { \"alice\" } }\n"
 	    "plan nets { 10 messages per hour; for clients in { 192.0.2.0/24 } }\n"
-	    "upstream \"isp\" { 500 messages per day }\n";
+	    "upstream \"isp\" { 500 messages per day }\n"
+	    "upstream \"relay\" { 10 messages per day; reserve 20% for postmaster\n"
+	    "reserve 30% for accounts in { \"shop\" } }\n";
 	struct run *r;
 
 	if (run_setup(state) != 0)
@@ -100,6 +102,34 @@ test_show(void **state)
 	run_has(r, "  5 of 500 messages per day used, 1%\n");
 	quota(r, "show bob");
 	run_has(r, "bob: no plan\n  0 messages in the last minute\n");
+	run_has(r, "\nnothing is counted of it; is that how it is written?");
+}
+
+/* Whoever has no reserve is turned away before the limit is reached. */
+static void
+test_reserves(void **state)
+{
+	struct run *r = *state;
+
+	sent("rate:messages:upstream:relay", 4, -100);
+	quota(r, "show upstream:relay");
+	run_has(r, "  4 of 10 messages per day used, 40%");
+	run_has(r, "; 5 of the 10 are without a reserve\n");
+	sent("rate:messages:upstream:relay", 2, -100);
+	quota(r, "list");
+	run_has(r, "6 of 10 messages per day used, 60%");
+	run_has(r, "; 5 of the 10 are without a reserve: used up, there is room again at 20");
+	quota(r, "show upstream:relay --json");
+	run_has(r, "\"unreserved\":5,\"unreserved_free\":\"20");
+	/* what an administrator gives is for everybody */
+	quota(r, "set upstream:relay 20 messages per day");
+	quota(r, "show upstream:relay");
+	run_has(r, "  6 of 20 messages per day used, 30%");
+	assert_null(strstr(r->out, "without a reserve"));
+	quota(r, "show upstream:relays");
+	assert_int_equal(r->code, 2);
+	assert_string_equal(r->err,
+	    "postern: there is no upstream \"relays\" in the configuration; did you mean upstream:relay\n");
 }
 
 static int64_t
@@ -277,6 +307,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_show, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reserves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_and_unset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_raise, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
