@@ -33,7 +33,8 @@ keep(struct impact *out, const struct journal_record *r)
 		.client = arena_dup(out->arena, r->client_ip),
 		.sender = arena_dup(out->arena, r->sender),
 		.recipients = arena_dup(out->arena, str_sub(buf_str(&recipients), 0, 200)),
-		.text = arena_dup(out->arena, r->text) };
+		.text = arena_dup(out->arena, r->text),
+		.before_mail = strcmp(r->step, "connect") == 0 || strcmp(r->step, "helo") == 0 };
 	memcpy(e->id, r->id, sizeof(e->id));
 	buf_free(&recipients);
 }
@@ -113,7 +114,11 @@ print_entry(struct cli *cli, const struct impact_entry *e)
 	line_cell(&line, str_of(when_local(e->time_ms, when)), 19, COLOR_DIM);
 	line_cell(&line, str_of(e->id), 6, COLOR_BOLD);
 	line_cell(&line, e->client, 15, COLOR_NONE);
-	line_cell(&line, e->sender.n > 0 ? e->sender : STR("<>"), 0, COLOR_NONE);
+	line_cell(&line,
+	    e->sender.n > 0      ? e->sender
+		: e->before_mail ? STR("?")
+				 : STR("<>"),
+	    0, COLOR_NONE);
 	line_add(&line, "to", COLOR_NONE);
 	line_cell(&line, STR(""), 0, COLOR_NONE);
 	line_cell(&line, e->recipients.n > 0 ? e->recipients : STR("?"), 0, COLOR_NONE);

@@ -14,6 +14,7 @@ struct impact_entry {
 	char id[8];
 	int64_t time_ms;
 	struct str client, sender, recipients, text;
+	bool before_mail; /* nobody had named a sender */
 };
 
 struct impact {

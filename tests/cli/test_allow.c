@@ -268,6 +268,14 @@ test_what_else(void **state)
 	    "there are no exceptions; `postern allow` and `postern block` make them\n"
 	    "list  trusted  0 items\nlist  partners  2 items\n",
 	    "");
+	/* before MAIL nobody has named a sender, which is not the empty one */
+	other = refused;
+	other.step = "connect";
+	other.sender = "";
+	append(r, &other);
+	snprintf(id, sizeof(id), "%s", append(r, &other));
+	allow(r, id, "--dry-run");
+	run_has(r, "?  to  ?\n");
 }
 
 static void
