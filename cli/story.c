@@ -286,25 +286,33 @@ tell_cut(const struct tale *t, int64_t n)
 	line_end(&line);
 }
 
-/* Each step under a heading of its own. */
+/* A step; and the recipient that it was about, if that is not one of the entry's. */
+static void
+head_step(const struct tale *t, struct str step, struct str recipient)
+{
+	char heading[400];
+
+	snprintf(heading, sizeof(heading), "rules tried%s%.*s%s%s", step.n > 0 ? " at " : "",
+	    STR_ARG(step), recipient.n > 0 ? ", for " : "", ESC(recipient));
+	story_heading(t, heading);
+}
+
+/* Each step under a heading of its own, and each recipient before the entry's. */
 void
 story_rules(const struct tale *t)
 {
 	const struct json *decided = tale_decider(t), *last = NULL;
-	char heading[64];
 
 	for (const struct json *e = t->trace ? t->trace->first : NULL; e; e = e->next) {
-		struct str step = json_text(e, "step");
+		struct str step = json_text(e, "step"), to = json_text(e, "recipient");
 
 		if (json_get(e, "cut")) {
 			tell_cut(t, json_number(e, "cut"));
 			continue;
 		}
-		if (last == NULL || !str_eq(step, json_text(last, "step"))) {
-			snprintf(heading, sizeof(heading), "rules tried%s%.*s",
-			    step.n > 0 ? " at " : "", STR_ARG(step));
-			story_heading(t, heading);
-		}
+		if (last == NULL || !str_eq(step, json_text(last, "step")) ||
+		    !str_eq(to, json_text(last, "recipient")))
+			head_step(t, step, to);
 		last = e;
 		tell_rule(t, e, e == decided);
 	}

@@ -70,6 +70,11 @@ rule(struct expansion *x, const struct json *of, bool hit)
 		buf_addc(&x->out, ',');
 	buf_add(&x->out, STR("{\"step\":"));
 	escape_json(&x->out, json_text(x->step, "at"));
+	/* One that is not among the entry's. */
+	if (json_text(x->step, "to").n > 0) {
+		buf_add(&x->out, STR(",\"recipient\":"));
+		escape_json(&x->out, json_text(x->step, "to"));
+	}
 	buf_add(&x->out, STR(",\"rule\":"));
 	escape_json(&x->out, json_text(of, "rule"));
 	buf_add(&x->out, STR(",\"source\":"));

@@ -125,6 +125,26 @@ test_story(void **state)
 	run_is(r, 0, story, "");
 }
 
+/* Recipients before the entry's own stand under their names. */
+static void
+test_recipients_before(void **state)
+{
+	struct journal_record record = record_of_spf();
+	struct run *r = *state;
+
+	record.step = "rcpt";
+	record.trace = STR(
+	    "[{\"step\":\"rcpt\",\"recipient\":\"a@example.org\",\"rule\":\"f:1\",\"hit\":false},"
+	    "{\"step\":\"rcpt\",\"recipient\":\"a@example.org\",\"rule\":\"f:2\",\"hit\":false},"
+	    "{\"step\":\"rcpt\",\"recipient\":\"\\u001b[1m\",\"rule\":\"f:1\",\"hit\":false},"
+	    "{\"step\":\"rcpt\",\"rule\":\"f:1\",\"hit\":false}]");
+	run_append(r, &record);
+	run_cli(r, "why k3f9x2");
+	run_has(r, "rules tried at rcpt, for a@example.org\n    f:1 ");
+	run_has(r, "\n\nrules tried at rcpt, for \\x1b[1m\n    f:1 ");
+	run_has(r, "\n\nrules tried at rcpt\n    f:1 ");
+}
+
 static void
 test_json(void **state)
 {
@@ -446,6 +466,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_story, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_recipients_before, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_json, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_bare, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -256,6 +256,10 @@ test_expands_anything(void **state)
 		{ "[1,2]", "[{\"format\":2},7,{\"tried\":3},{\"also\":\"x\"},{\"cut\":9}]",
 		    "[{\"step\":\"\",\"rule\":\"\",\"source\":\"\",\"action\":\"\",\"hit\":false,"
 		    "\"observed\":false,\"facts\":[]},{\"cut\":9}]" },
+		{ "",
+		    "[{\"format\":2},{\"at\":\"rcpt\",\"to\":\"\\\"b@example.org\",\"tried\":\"0\"}]",
+		    "[{\"step\":\"rcpt\",\"recipient\":\"\\\"b@example.org\",\"rule\":\"\",\"source\":\"\","
+		    "\"action\":\"\",\"hit\":false,\"observed\":false,\"facts\":[]}]" },
 		{ "{\"facts\":[\"a\"]}", "[{\"format\":2},{\"tried\":\"0 99999999 -1 x 1\"}]",
 		    "[{\"step\":\"\",\"rule\":\"\",\"source\":\"\",\"action\":\"\",\"hit\":false,"
 		    "\"observed\":false,\"facts\":[{\"fact\":\"a\",\"value\":null}]}]" },
