@@ -127,6 +127,7 @@ code_json(struct cli *cli, const struct code *code, struct str as)
 /* What is asked for; all empty: everything. */
 struct wanted {
 	struct str code; /* of either kind */
+	struct str with; /* behind that one; empty: any */
 	struct str text; /* in the text, or what stands in a rule's place */
 };
 
@@ -143,13 +144,19 @@ holds(const char *text, struct str part)
 }
 
 static bool
-row_fits(const struct saying *row, const struct wanted *w)
+has_code(const struct saying *row, struct str text)
 {
 	char code[8];
 
 	snprintf(code, sizeof(code), "%d", row->code);
+	return str_eq(text, str_of(code)) || str_eq(text, str_of(row->enhanced));
+}
+
+static bool
+row_fits(const struct saying *row, const struct wanted *w)
+{
 	if (w->code.n > 0)
-		return str_eq(w->code, str_of(code)) || str_eq(w->code, str_of(row->enhanced));
+		return has_code(row, w->code) && (w->with.n == 0 || has_code(row, w->with));
 	return holds(row->text, w->text) || holds(row->why, w->text);
 }
 
@@ -233,18 +240,26 @@ static int
 explain_code(struct cli *cli, struct str text)
 {
 	const struct code *code = code_find(text);
-	const struct wanted same = { .code = text };
-	struct line line = { cli };
-	bool any = false;
 
 	if (code == NULL)
 		return unknown_code(cli, text);
-	if (cli->json) {
+	if (cli->json)
 		code_json(cli, code, text);
+	else
+		tell_code(cli, code, text);
+	return CLI_FOUND;
+}
+
+static void
+tell_own(struct cli *cli, struct wanted same)
+{
+	struct line line = { cli };
+	bool any = false;
+
+	if (cli->json) {
 		tell_rows(cli, &same, true);
-		return CLI_FOUND;
+		return;
 	}
-	tell_code(cli, code, text);
 	for (enum said said = 0; said < SAID_COUNT && !any; said++)
 		any = row_fits(said_row(said), &same);
 	if (any) {
@@ -254,7 +269,6 @@ explain_code(struct cli *cli, struct str text)
 		blank(cli);
 		tell_rows(cli, &same, true);
 	}
-	return CLI_FOUND;
 }
 
 /* --- the subcommand ------------------------------------------------------------------------------ */
@@ -282,17 +296,25 @@ leading_codes(struct str *text)
 	return n;
 }
 
+/* "550 5.7.23": the replies that have both stand behind the two; else each code has its own behind it. */
 static int
 explain_codes(struct cli *cli, struct str text, size_t n)
 {
 	int code = CLI_FOUND, one;
+	struct wanted same = { 0 };
 	struct str word;
 
 	while (n > 0 && str_pop(&text, ' ', &word)) {
+		bool reply = word.n == 3 && n == 2;
+
 		if (word.n == 0)
 			continue;
 		one = explain_code(cli, word);
 		code = one > code ? one : code;
+		same.code = word;
+		if (one == CLI_FOUND && !reply)
+			tell_own(cli, same);
+		same.with = reply && one == CLI_FOUND ? word : STR("");
 		if (--n > 0 && !cli->json)
 			blank(cli);
 	}

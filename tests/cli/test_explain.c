@@ -69,6 +69,13 @@ test_several_codes(void **state)
 	run_bare(r, "explain 552 5.3.4 The message is too big");
 	run_has(r, "552  5.3.4   The message is too big  limit: size\n");
 	assert_null(strstr(r->out, "too big for the server"));
+	/* what a reply begins with: what has both, and once */
+	run_bare(r, "explain 450 4.7.1");
+	run_has(r, "450  not now");
+	run_has(r, "\n4.7.1  not allowed\n");
+	assert_null(strstr(strstr(r->out, "Postern's own") + 1, "Postern's own"));
+	run_bare(r, "explain 452 4.7.1");
+	assert_null(strstr(r->out, "Postern's own"));
 	run_bare(r, "explain 5.7.23 4.99.99");
 	assert_int_equal(r->code, 1);
 }
