@@ -221,11 +221,13 @@ story_meaning(const struct tale *t)
 
 	if (about == NULL)
 		return;
-	story_heading(t, "what it means");
+	/* What is only observed nobody was told. */
+	story_heading(t, t->r->observed.n > 0 ? "what it would mean" : "what it means");
 	if (tale_by_backend(t) && code && code != about)
 		item(t, "code", str_of(code->meaning));
 	item(t, "meaning", str_of(about->meaning));
-	item(t, "sender", str_of(about->sender));
+	if (t->r->observed.n == 0)
+		item(t, "sender", str_of(about->sender));
 	item(t, "admin", str_of(about->admin));
 }
 

@@ -249,6 +249,8 @@ test_what_no_sender_was_told(void **state)
 	run_cli(r, "why aaaaaf");
 	run_has(r, "  would say   550 5.7.23 SPF: not permitted\n");
 	run_has(r, "  because     spf was fail\n");
+	run_has(r, "\nwhat it would mean\n");
+	assert_null(strstr(r->out, "\n  sender      Add"));
 	record = (struct journal_record){ .id = "aaaaag",
 		.time_ms = record.time_ms,
 		.verdict = "accept",
