@@ -373,6 +373,9 @@ static const struct fact_param upstream_params[] = {
 };
 #define UPSTREAM_FACT .params = upstream_params, QUOTA_FACT
 
+#define UPSTREAM_REMEDY \
+	"Nothing, if a mail server sent it: it tries again by itself. A mail program has to send " \
+	"it again later."
 #define SLOWER \
 	"Send more slowly. If it was not you who sent so much, somebody uses your account or your site: change the passwords."
 #define ALLOWANCE \
@@ -537,7 +540,7 @@ static const struct fact_def facts[] = {
 	    .help = "The share of unknown recipients in its past, from yesterday back; no value: "
 		    "not known." },
 	{ .name = "upstream",
-	    .remedy = "Nothing: your mail server tries again by itself.",
+	    .remedy = UPSTREAM_REMEDY,
 	    .type = VALUE_SYMBOL,
 	    .symbols = quota_words,
 	    UPSTREAM_FACT,
@@ -557,7 +560,7 @@ static const struct fact_def facts[] = {
 	    .asks = volume_asks_upstream,
 	    .help = "Its limit that is nearest, less what is reserved." },
 	{ .name = "upstream.used",
-	    .remedy = "Nothing: your mail server tries again by itself.",
+	    .remedy = UPSTREAM_REMEDY,
 	    .type = VALUE_NUMBER,
 	    UPSTREAM_FACT,
 	    .compute = upstream_compute_used,

@@ -172,6 +172,10 @@ test_remedies_of_values(void **state)
 		    "{\"rule\":\"p:2\",\"hit\":false,\"action\":\"score\",\"facts\":[{\"fact\":\"client.name\",\"value\":\"\"}]},"
 		    "{\"rule\":\"p:1\",\"hit\":true,\"source\":\"reject if score > 3\",\"facts\":[]}]",
 		    "- Let the SPF record of example.net name 192.0.2.1,", "PTR" },
+		/* who sends by us has a mail program, which does not try again */
+		{ "aaaaag",
+		    "[{\"rule\":\"p:1\",\"hit\":true,\"facts\":[{\"fact\":\"upstream(\\\"isp\\\")\",\"value\":\"over\"}]}]",
+		    "A mail program", "Nothing: your" },
 	};
 	struct run *r = *state;
 	char words[40];
