@@ -41,6 +41,7 @@ struct run {
 	bool failed;
 	int64_t n[REPLAY_STATES];
 	int64_t changed, new_rejects, observed;
+	int64_t moved; /* unknown, and rests on counters that verdicts before may have moved */
 	const struct pseudonym *pseudonym;
 	int64_t strangers; /* whose addresses are hashed under another key */
 	int64_t by_files;  /* changed, and nothing but files of lists differs */
@@ -195,6 +196,7 @@ row(void *owner, const struct journal_record *record)
 		count_change(r, record, &now);
 	else if (now.state == REPLAY_UNKNOWN)
 		ranking_add(&r->needs, now.needs, 1);
+	r->moved += now.state == REPLAY_UNKNOWN && now.touched;
 	if (!r->options->list || !(changed || now.state == REPLAY_UNKNOWN))
 		return true;
 	(r->cli->json ? list_json : list_line)(r, record, &now);
@@ -248,6 +250,16 @@ print_headline(struct run *r)
 		    r->observed);
 	line_cell(&line, buf_str(&b), 0, COLOR_DIM);
 	line_end(&line);
+	buf_clear(&b);
+	if (r->moved > 0) {
+		buf_printf(&b,
+		    "%" PRId64
+		    " of the unknown rest on counters that verdicts before them may move: "
+		    "what did not come then may come now; --frozen takes counters as they were",
+		    r->moved);
+		line_cell(&line, buf_str(&b), 0, COLOR_DIM);
+		line_end(&line);
+	}
 	buf_free(&b);
 }
 
@@ -401,10 +413,11 @@ json_sum(struct run *r)
 	buf_printf(&b,
 	    "{\"replayed\":%" PRId64 ",\"changed\":%" PRId64 ",\"unknown\":%" PRId64
 	    ",\"aside\":%" PRId64 ",\"too_old\":%" PRId64 ",\"new_rejects\":%" PRId64
-	    ",\"observed\":%" PRId64 ",\"changed_by_files\":%" PRId64 ",\"took_us\":%" PRId64,
+	    ",\"observed\":%" PRId64 ",\"unknown_moved\":%" PRId64 ",\"changed_by_files\":%" PRId64
+	    ",\"took_us\":%" PRId64,
 	    r->n[REPLAY_DECIDED] + r->n[REPLAY_UNKNOWN], r->changed, r->n[REPLAY_UNKNOWN],
-	    r->n[REPLAY_ASIDE], r->n[REPLAY_TOO_OLD], r->new_rejects, r->observed, r->by_files,
-	    r->took_us);
+	    r->n[REPLAY_ASIDE], r->n[REPLAY_TOO_OLD], r->new_rejects, r->observed, r->moved,
+	    r->by_files, r->took_us);
 	json_top(&b, "directions", &r->directions);
 	json_top(&b, "needs", &r->needs);
 	json_top(&b, "files", &r->files);
