@@ -417,6 +417,8 @@ read_source(struct load *load, const struct source *source)
 	if (!has_rules(first) && load->complaints->errors == 0)
 		rules = read_default_rules(load);
 	config->ruleset = rules_check(load, rules);
+	if (load->complaints->errors == 0)
+		define_finish(load);
 	tell_parts(config);
 	for (size_t i = 0; i < config->n_parts; i++)
 		if (ruleset_asks(config->ruleset, STEP_CONNECT, i))

@@ -188,6 +188,14 @@ struct config_file {
 	const struct config_file *next;
 };
 
+/* A condition with a name. */
+struct config_definition {
+	struct str name;
+	uint64_t hash; /* of what it says, with the definitions it uses */
+	bool texts;    /* there are texts in it, which may be addresses */
+	const struct config_definition *next;
+};
+
 struct config {
 	struct arena *arena;
 	char *path;
@@ -212,6 +220,7 @@ struct config {
 	const struct list *trusted;   /* of `trust`; never NULL */
 	const struct list **lists;    /* those with a name, `trusted` among them */
 	size_t n_lists;
+	const struct config_definition *definitions;
 	struct plans plans;
 	struct fact_table facts; /* of all parts */
 	/* the vocabulary's parts and the loaded ones: stage index = index here */

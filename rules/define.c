@@ -13,6 +13,7 @@ enum state { STATE_NEW, STATE_BEGUN, STATE_RIGHT, STATE_WRONG };
 struct definition {
 	struct str name;
 	struct token at;
+	const struct token *said; /* the condition, up to TOKEN_END */
 	struct expr *condition;
 	struct definition *next;
 	/* checked */
@@ -22,6 +23,7 @@ struct definition {
 	struct token from_at, to_at; /* the facts that say so */
 	size_t n_nodes, n_calls;
 	unsigned depth;
+	struct config_definition *kept; /* NULL: not yet */
 };
 
 static struct definition *
@@ -77,6 +79,7 @@ define_read(struct load *load, const struct statement *s)
 		    "`=` belongs behind the name, not %s: `define NAME = condition`", SHOW(c.t));
 		return;
 	}
+	new->said = c.t;
 	new->condition = condition_parse(&c);
 	if (new->condition != NULL && c.t->kind != TOKEN_END)
 		COMPLAIN(load, c.t, "`and`, `or` or the end of the line belongs here, not %s",
@@ -158,6 +161,51 @@ define_check(struct check *check)
 	for (struct definition *d = check->load->definitions; d != NULL; d = d->next)
 		if (d->state == STATE_NEW)
 			check_one(check, d);
+}
+
+static void
+keep_token(struct config_definition *kept, const struct token *t)
+{
+	const char kind = (char)t->kind;
+
+	kept->hash = str_hash(kept->hash, (struct str){ &kind, 1 });
+	kept->hash = str_hash(kept->hash, t->text);
+	kept->texts |= t->kind == TOKEN_TEXT || t->kind == TOKEN_REGEX || t->kind == TOKEN_OPEN ||
+	    str_find(t->text, '@') != STR_NPOS;
+}
+
+/* Blanks and comments are no part of it. In the order in which they were checked, which says how deep they are. */
+static const struct config_definition *
+keep(struct load *load, struct definition *d, unsigned depth)
+{
+	if (d->kept != NULL)
+		return d->kept;
+	d->kept = ARENA_NEW(load->arena, struct config_definition);
+	*d->kept = (struct config_definition){ .name = d->name, .hash = STR_HASH };
+	for (const struct token *t = d->said; t->kind != TOKEN_END; t++) {
+		struct definition *used = t->kind == TOKEN_WORD ? find(load, t->text) : NULL;
+
+		if (t->kind != TOKEN_NEWLINE)
+			keep_token(d->kept, t);
+		/* A word that only reads like the name of one does no harm. */
+		if (used != NULL && used != d && depth < NESTING_MAX) {
+			const struct config_definition *inner = keep(load, used, depth + 1);
+
+			d->kept->hash = str_hash(d->kept->hash ^ inner->hash, STR("="));
+			d->kept->texts |= inner->texts;
+		}
+	}
+	return d->kept;
+}
+
+void
+define_finish(struct load *load)
+{
+	for (struct definition *d = load->definitions; d != NULL; d = d->next) {
+		keep(load, d, 0);
+		d->kept->next = load->config->definitions;
+		load->config->definitions = d->kept;
+	}
 }
 
 bool

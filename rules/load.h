@@ -129,6 +129,8 @@ void lists_finish(struct load *load);
 
 /* define.c: `define NAME = condition`. */
 void define_read(struct load *load, const struct statement *s);
+/* What the configuration keeps of them; once nothing is wrong with it. */
+void define_finish(struct load *load);
 
 /* plans.c */
 void plan_read(struct load *load, const struct statement *s, struct plan *plan);

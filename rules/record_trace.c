@@ -504,6 +504,37 @@ rules_json(struct buf *b, const struct ruleset *rules)
 	buf_addc(b, ']');
 }
 
+/* 16 hexadecimal digits, in an object that is open. */
+static void
+digest(struct buf *b, struct str name, uint64_t hash)
+{
+	if (b->p[b->n - 1] != '{')
+		buf_addc(b, ',');
+	escape_json(b, name);
+	buf_printf(b, ":\"%016" PRIx64 "\"", hash);
+}
+
+/*
+ * What names in rules stand for. A digest of a few addresses can be guessed: where addresses are hashed, what may have some is left
+ * out. The key is no help, as not everybody who has to come to the same text can read it.
+ */
+static void
+names_json(struct buf *b, const struct config *c)
+{
+	const bool hashed = c->core.journal_key[0] != '\0';
+
+	member(b, "definitions");
+	buf_addc(b, '{');
+	for (const struct config_definition *d = c->definitions; d; d = d->next)
+		if (!hashed || !d->texts)
+			digest(b, d->name, d->hash);
+	buf_add(b, STR("},\"lists\":{"));
+	for (size_t i = 0; i < c->n_lists; i++)
+		if (!hashed || !list_fits(c->lists[i], VALUE_TEXT))
+			digest(b, list_name(c->lists[i]), list_hash(c->lists[i], STR_HASH));
+	buf_addc(b, '}');
+}
+
 /* What was in the files of lists: rules read the same, and say something else, when it changes. */
 static void
 files_json(struct buf *b, const struct config *c)
@@ -512,14 +543,9 @@ files_json(struct buf *b, const struct config *c)
 	buf_printf(b, "\"%s\"", c->words);
 	member(b, "files");
 	buf_addc(b, '{');
-	for (const struct config_file *file = c->files; file; file = file->next) {
-		if (!file->list)
-			continue;
-		if (b->p[b->n - 1] != '{')
-			buf_addc(b, ',');
-		escape_json(b, file->written);
-		buf_printf(b, ":\"%016" PRIx64 "\"", file->hash);
-	}
+	for (const struct config_file *file = c->files; file; file = file->next)
+		if (file->list)
+			digest(b, file->written, file->hash);
 	buf_addc(b, '}');
 }
 
@@ -547,6 +573,7 @@ record_configuration(const struct config *c, struct buf *out)
 		buf_printf(out, "\"%016" PRIx64 "\"", config_part_hash(c, i));
 	}
 	buf_addc(out, '}');
+	names_json(out, c);
 	files_json(out, c);
 	member(out, "plans");
 	buf_printf(out, "\"%016" PRIx64 "\"}", config_plans_hash(c));
