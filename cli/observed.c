@@ -30,7 +30,7 @@ struct tally {
 	struct named *written_to;         /* where senders are hashed; NULL: nobody asked yet */
 	struct buf rule, source, verdict; /* that is summed up; empty: none yet */
 	struct observed_strangers strangers;
-	int64_t unsure, elsewhere; /* as stood.h has them: entries */
+	int64_t unsure, renamed, elsewhere; /* as stood.h has them: entries */
 	int64_t n, let_in, senders, alarms, all;
 	struct alarm *alarm; /* q->most */
 	size_t shown;
@@ -137,6 +137,10 @@ print_strangers(struct tally *t)
 		    " %s of these; the configuration was changed since, and whether %.*s meant the same "
 		    "is not kept\n",
 		    t->unsure, entries(t->unsure), STR_ARG(buf_str(&t->q->stood->names)));
+	if (t->renamed > 0)
+		fprintf(out,
+		    "left out: %" PRId64 " %s of this rule, when %.*s stood for something else\n",
+		    t->renamed, entries(t->renamed), STR_ARG(buf_str(&t->q->stood->changed)));
 	if (t->elsewhere > 0)
 		fprintf(out,
 		    "left out: %" PRId64 " %s of this rule, when other blocks were around it\n",
@@ -187,8 +191,10 @@ json_tally(struct tally *t)
 		print_member(&b, "source", buf_str(&t->source));
 	if (t->q->rule.n > 0)
 		buf_printf(&b,
-		    ",\"left_out\":%" PRId64 ",\"other_blocks\":%" PRId64 ",\"uncertain\":%" PRId64,
-		    t->strangers.others + t->strangers.unknown, t->elsewhere, t->unsure);
+		    ",\"left_out\":%" PRId64 ",\"other_blocks\":%" PRId64
+		    ",\"other_names\":%" PRId64 ",\"uncertain\":%" PRId64,
+		    t->strangers.others + t->strangers.unknown, t->elsewhere, t->renamed,
+		    t->unsure);
 	buf_add(&b, STR(",\"verdict\":"));
 	escape_json(&b, buf_str(&t->verdict));
 	buf_printf(&b,
@@ -287,6 +293,7 @@ count_strangers(struct tally *t, struct journal *journal, struct err *e)
 
 	return journal_observed_strangers(journal, &known, &t->strangers, e) &&
 	    count(t, journal, &q->stood->unsure, &t->unsure, e) &&
+	    count(t, journal, &q->stood->renamed, &t->renamed, e) &&
 	    count(t, journal, &q->stood->elsewhere, &t->elsewhere, e);
 }
 

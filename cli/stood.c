@@ -13,12 +13,26 @@
 #define NAMES_MAX 400
 #define OBSERVE STR("observe ")
 
+static const char DEFINITIONS[] = "definitions", LISTS[] = "lists";
+
 /* Those of one text; those that are under the same blocks, too. */
 enum sameness { SAME_TEXT, SAME_RULE, SAMENESS };
+
+enum meaning { MEANT_SAME, MEANT_OTHER, MEANT_UNKNOWN };
+
+/* In the rule as it is now. */
+struct name {
+	const char *kind; /* DEFINITIONS, LISTS: where configurations have it */
+	struct str name;
+	char digest[20];
+	const struct name *next;
+};
 
 struct search {
 	const struct stood_question *q;
 	struct arena *arena; /* of one configuration */
+	struct arena *kept;
+	const struct name *names;
 	struct str step, text;
 	/* of itself; and as one without a condition has it, which is known by its text, with and without `observe` */
 	char digest[3][EXCEPTION_RULE];
@@ -85,13 +99,10 @@ count(struct search *s)
 /* --- names in it --------------------------------------------------------------------------------- */
 
 static void
-add_name(struct buf *b, struct str name)
+show_name(struct buf *b, struct str name)
 {
 	char shown[100];
 
-	/* A list in braces is in the text. */
-	if (name.n == 0 || name.p[0] == '{')
-		return;
 	snprintf(shown, sizeof(shown), "`%.*s`", STR_ARG(name));
 	if (b->n > 0 && memmem(b->p, b->n, shown, strlen(shown)))
 		return;
@@ -101,26 +112,64 @@ add_name(struct buf *b, struct str name)
 }
 
 static void
-add_lists(struct buf *b, const struct expr *e)
+add_name(struct search *s, const char *kind, struct str name, uint64_t hash)
+{
+	struct name *new;
+
+	for (const struct name *n = s->names; n; n = n->next)
+		if (n->kind == kind && str_eq(n->name, name))
+			return;
+	new = ARENA_NEW(s->kept, struct name);
+	*new = (struct name){ .kind = kind, .name = name, .next = s->names };
+	snprintf(new->digest, sizeof(new->digest), "%016" PRIx64, hash);
+	s->names = new;
+	show_name(&s->out->names, name);
+}
+
+static void
+add_lists(struct search *s, const struct expr *e)
 {
 	if (e == NULL)
 		return;
-	if (e->kind == EXPR_TEST && e->list)
-		add_name(b, list_name(e->list));
+	/* A list in braces is in the text. */
+	if (e->kind == EXPR_TEST && e->list && list_name(e->list).n > 0 &&
+	    list_name(e->list).p[0] != '{')
+		add_name(s, LISTS, list_name(e->list), list_hash(e->list, STR_HASH));
 	if (e->kind == EXPR_AND || e->kind == EXPR_OR || e->kind == EXPR_NOT)
 		for (const struct expr *child = e->child; child; child = child->next)
-			add_lists(b, child);
+			add_lists(s, child);
+}
+
+static void
+add_definition(struct search *s, struct str name)
+{
+	const struct config_definition *d = s->q->config->definitions;
+
+	while (d && !str_eq(d->name, name))
+		d = d->next;
+	if (d)
+		add_name(s, DEFINITIONS, name, d->hash);
 }
 
 /* Its own, and those of the blocks around it. */
 static void
-find_names(struct buf *b, const struct rule *rule)
+find_names(struct search *s)
 {
-	for (const struct rule *r = rule; r; r = r->before ? r->before : r->outer) {
+	for (const struct rule *r = s->q->rule; r; r = r->before ? r->before : r->outer) {
 		for (const struct defined *d = r->defined; d; d = d->next)
-			add_name(b, d->name);
-		add_lists(b, r->condition);
+			add_definition(s, d->name);
+		add_lists(s, r->condition);
 	}
+}
+
+static const struct json *
+member(const struct json *object, struct str name)
+{
+	const struct json *m = object ? object->first : NULL;
+
+	while (m && !str_eq(m->name, name))
+		m = m->next;
+	return m;
 }
 
 /* Something in the text of the configuration, or in a file of a list, was another. */
@@ -133,15 +182,34 @@ read_otherwise(const struct config *c, const struct json *conf)
 	if (!str_eq(json_text(conf, "words"), str_of(c->words)))
 		return true;
 	for (const struct config_file *file = c->files; file; file = file->next) {
-		const struct json *was = files ? files->first : NULL;
+		const struct json *was = member(files, file->written);
 
-		while (was && !str_eq(was->name, file->written))
-			was = was->next;
 		snprintf(hash, sizeof(hash), "%016" PRIx64, file->hash);
 		if (file->list && !(was && str_eq(was->text, str_of(hash))))
 			return true;
 	}
 	return false;
+}
+
+/* What the names stood for then. */
+static enum meaning
+meaning(struct search *s, const struct json *conf)
+{
+	bool other = false, unknown = false;
+
+	for (const struct name *n = s->names; n; n = n->next) {
+		const struct json *was = member(json_get(conf, n->kind), n->name);
+
+		if (was == NULL) {
+			unknown = true;
+		} else if (!str_eq(was->text, str_of(n->digest))) {
+			show_name(&s->out->changed, n->name);
+			other = true;
+		}
+	}
+	if (other)
+		return MEANT_OTHER;
+	return unknown && read_otherwise(s->q->config, conf) ? MEANT_UNKNOWN : MEANT_SAME;
 }
 
 /* --- then ---------------------------------------------------------------------------------------- */
@@ -197,6 +265,16 @@ add_place(struct buf *b, struct str revision, const struct json *rule)
 	escape_json(b, json_text(rule, "rule"));
 }
 
+static void
+add_meaning(struct search *s, struct str revision, const struct json *conf, const struct json *rule)
+{
+	enum meaning m = meaning(s, conf);
+
+	add_place(m == MEANT_OTHER ? &s->out->renamed : &s->out->places, revision, rule);
+	if (m == MEANT_UNKNOWN)
+		add_place(&s->out->unsure, revision, rule);
+}
+
 static bool
 has_any(const struct search *s, const struct json *rules, enum sameness same)
 {
@@ -217,9 +295,10 @@ look(void *owner, struct str revision, struct str text)
 
 	if (it && speaks_alone(s, rules, it)) {
 		add_place(&s->out->all, revision, it);
-		add_place(same == SAME_RULE ? &s->out->places : &s->out->elsewhere, revision, it);
-		if (same == SAME_RULE && s->out->names.n > 0 && read_otherwise(s->q->config, conf))
-			add_place(&s->out->unsure, revision, it);
+		if (same == SAME_RULE)
+			add_meaning(s, revision, conf, it);
+		else
+			add_place(&s->out->elsewhere, revision, it);
 	}
 	arena_reset(s->arena);
 }
@@ -228,8 +307,11 @@ bool
 stood_find(
     struct journal *journal, const struct stood_question *q, struct stood *out, struct err *e)
 {
-	struct search s = { .q = q, .arena = arena_new(TEXT_LIMIT), .out = out };
-	struct buf *const map[] = { &out->places, &out->unsure, &out->elsewhere, &out->all };
+	struct search s = {
+		.q = q, .arena = arena_new(TEXT_LIMIT), .kept = arena_new(TEXT_LIMIT), .out = out
+	};
+	struct buf *const map[] = { &out->places, &out->unsure, &out->renamed, &out->elsewhere,
+		&out->all };
 	bool ok;
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
@@ -237,15 +319,17 @@ stood_find(
 		buf_addc(map[i], '{');
 	}
 	buf_init(&out->names, NAMES_MAX);
+	buf_init(&out->changed, NAMES_MAX);
 	s.step = str_of(step_name(q->rule->step));
 	s.text = stood_text(q->rule->shown.source);
 	know_digests(&s);
 	count(&s);
-	find_names(&out->names, q->rule);
+	find_names(&s);
 	ok = journal_configurations(journal, look, &s, e);
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		buf_addc(map[i], '}');
 	arena_free(&s.arena);
+	arena_free(&s.kept);
 	return ok;
 }
 
@@ -254,7 +338,9 @@ stood_free(struct stood *stood)
 {
 	buf_free(&stood->places);
 	buf_free(&stood->unsure);
+	buf_free(&stood->renamed);
 	buf_free(&stood->elsewhere);
 	buf_free(&stood->all);
 	buf_free(&stood->names);
+	buf_free(&stood->changed);
 }

@@ -3,8 +3,9 @@
  * is edited, and then a place is another rule's. A rule is known by its step, its text, with or without `observe`, and the blocks
  * around it as they are written; of several that are alike, by being the first, second, ... of as many, or else by its place.
  *
- * A rule can say something else when the names in it do: conditions of `define`, and lists. What these were is not kept with an entry, only
- * whether all of the configuration read as it does now; so that is told, and no more. For `promote` and `demote`.
+ * A rule can say something else when the names in it do: conditions of `define`, and lists. The journal keeps digests of what these
+ * stood for. Where it has none (rules/record_trace.c), it can be told only whether all of the configuration read as it does now. For
+ * `promote` and `demote`.
  */
 #ifndef POSTERN_CLI_STOOD_H
 #define POSTERN_CLI_STOOD_H
@@ -21,12 +22,14 @@ struct str stood_text(struct str source);
  * say: one that refuses, and is observed as the rule is there, or enforced, if that is asked for.
  */
 struct stood {
-	struct buf places; /* of the rule */
-	struct buf unsure; /* some of these: names in it may have been others */
+	struct buf places;  /* of the rule */
+	struct buf unsure;  /* some of these: names in it may have been others */
+	struct buf renamed; /* of the rule, when names in it were others */
 	struct buf
-	    elsewhere;    /* of its text where no rule had the blocks around it that it has now */
-	struct buf all;   /* `places` and `elsewhere` */
-	struct buf names; /* "`outsider`, `partners`" */
+	    elsewhere;      /* of its text where no rule had the blocks around it that it has now */
+	struct buf all;     /* `places`, `renamed` and `elsewhere` */
+	struct buf names;   /* "`outsider`, `partners`" */
+	struct buf changed; /* those of these that were others in `renamed` */
 };
 
 struct stood_question {
