@@ -328,6 +328,48 @@ test_fingerprints(void **state)
 	(void)state;
 }
 
+/* What the record of a configuration says of names. */
+static struct str
+names_of(struct arena *arena, const char *text)
+{
+	struct config *config = fake_load(text);
+	struct str out;
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	record_configuration(config, &b);
+	assert_non_null(json_parse(arena, buf_str(&b), NULL));
+	out = arena_dup(arena, buf_str(&b));
+	out = str_of(strstr(out.p, "\"definitions\":"));
+	out.n = (size_t)(strstr(out.p, ",\"words\":") - out.p);
+	buf_free(&b);
+	config_release(&config);
+	return out;
+}
+
+#define L "list l { \"a@b.test\", \"c.test\" }\n"
+#define A "define a = helo in l\n"
+
+static void
+test_names(void **state)
+{
+	static const char *const same[] = {
+		L A "define b = a and spf is pass",
+		"list l { \"c.test\"\n \"a@b.test\" }\n# x\ndefine a  =  helo in l # y\ndefine b = a\n and spf is pass"
+	};
+	static const char *const other[] = { L A "define b = a and spf is fail",
+		L "define a = not helo in l\ndefine b = a and spf is pass",
+		"list l { \"c.test\" }\n" A "define b = a and spf is pass",
+		L "define a = helo in { \"l\" }\ndefine b = a and spf is pass",
+		L "define a = helo is \"l\"\ndefine b = a and spf is pass" };
+	struct world *w = *state;
+	struct str first = names_of(w->arena, same[0]);
+
+	assert_true(str_eq(first, names_of(w->arena, same[1])));
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		assert_false(str_eq(first, names_of(w->arena, other[i])));
+}
+
 int
 main(void)
 {
@@ -339,6 +381,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_expands_anything, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test(test_fingerprints),
+		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
