@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "cli/rewrite.h"
+#include "db/journal_config.h"
+#include "mail/exception.h"
 #include "tests/cli/run.h"
 
 #define HEAD "hostname \"mx.example.org\"\ndatabase \"/tmp\"\n"
@@ -608,6 +610,41 @@ test_other_definitions(void **state)
 	assert_null(strstr(r->out, "not certain"));
 }
 
+/* A configuration from before digests were kept. */
+static void
+was_before(struct run *r, const char *revision)
+{
+	struct configurations all = { 0 };
+	char digest[EXCEPTION_RULE], text[500];
+	struct err e;
+
+	snprintf(text, sizeof(text),
+	    "{\"format\":1,\"rules\":[{\"at\":\"mail\",\"rule\":\"postern.conf:6\",\"source\":\"observe reject "
+	    "550 5.7.1 \\\"No\\\" if outsider\",\"action\":\"reject\",\"digest\":\"%s\",\"observed\":true}],"
+	    "\"words\":\"0123456789ab\",\"files\":{}}",
+	    exception_digest(STR("if outsider"), digest));
+	configurations_add(&all, str_of(revision), str_of(text));
+	assert_true(configurations_store(&all, r->journal, 1, &e));
+	configurations_free(&all);
+}
+
+static void
+test_names_of_before(void **state)
+{
+	struct run *r = *state;
+
+	was_before(r, "aaaaaaaaaaaa");
+	named(r, "bbbbbbbbbbbb", FRONT, NAMED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:6", OBSERVED);
+	append_of(r, "aaaaaaaaaaaa", "postern.conf:6", OBSERVED);
+	append_of(r, "bbbbbbbbbbbb", "postern.conf:6", OBSERVED);
+	times(r, "promote postern.conf:6 --dry-run",
+	    "postern.conf:6 would have said reject 3 times, to 1 sender\n", NULL);
+	run_has(r,
+	    "not certain: 2 entries of these; the configuration was changed since, and whether `outsider`, "
+	    "`p` meant the same is not kept\n");
+}
+
 /* What may hold addresses has no digest where they are hashed: as in configurations from before there were any. */
 static void
 test_unknown_names(void **state)
@@ -822,6 +859,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_other_blocks, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_other_names, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_other_definitions, run_setup, run_teardown),
+		cmocka_unit_test_setup_teardown(test_names_of_before, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_names, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_other_files, run_setup, run_teardown),
 		cmocka_unit_test_setup_teardown(test_link, run_setup, run_teardown),
