@@ -373,9 +373,10 @@ const struct command command_promote = {
 	.help =
 	    "Shows the rule (postern.conf:12) and tells what it would have refused in the past 30 days, with\n"
 	    "likely false alarms, as `postern stats --observed` does; what another rule did that stood on the\n"
-	    "line before, or this one with other blocks around it, is left out, which is said. Then it\n"
-	    "takes the word `observe` away from the file and changes nothing else; the configuration is\n"
-	    "checked before. posternd reads it when it is told to reload.\n",
+	    "line before, or this one with other blocks around it, or when a name in it stood for something\n"
+	    "else, is left out, which is said. Then it takes the word `observe` away from the file and\n"
+	    "changes nothing else; the configuration is checked before. posternd reads it when it is told\n"
+	    "to reload.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
 	.run = run_promote,
@@ -388,9 +389,9 @@ const struct command command_demote = {
 	.help =
 	    "Shows the rule (postern.conf:12) and tells what it refused in the past 30 days, with likely false\n"
 	    "alarms; what another rule did that stood on the line before, or this one with other blocks\n"
-	    "around it, is left out, which is said. Then it puts the word `observe` in front of the rule\n"
-	    "in its file and changes nothing else; the configuration is checked before. posternd reads\n"
-	    "it when it is told to reload.\n"
+	    "around it, or when a name in it stood for something else, is left out, which is said. Then it\n"
+	    "puts the word `observe` in front of the rule in its file and changes nothing else; the\n"
+	    "configuration is checked before. posternd reads it when it is told to reload.\n"
 	    "`postern promote` is the way back.\n",
 	.options = rows,
 	.n_options = sizeof(rows) / sizeof(rows[0]),
