@@ -21,6 +21,8 @@ struct replay_world {
 	struct store *store;
 	struct arena *arena;
 	struct intern touched;
+	unsigned char *sides; /* by number of these: a bit for each side that was counted */
+	size_t cap_sides;
 	bool full;
 	/*
 	 * Rows that accepted messages write. Those in the store are there besides what was answered then; and of that, one that
@@ -73,6 +75,7 @@ replay_world_free(struct replay_world **world)
 	store_sqlite.close(&w->store);
 	intern_free(&w->touched);
 	intern_free(&w->remembered);
+	free(w->sides);
 	free(w->row);
 	arena_free(&w->arena);
 	free(w);
@@ -184,11 +187,14 @@ replay_count(struct replay *r, struct answer *a)
 {
 	int64_t now = r->entry.record->time_ms / 1000;
 	struct count_answer by[SIDES] = { { 0 } };
+	const struct replay_world *w = r->world;
 	char name[KEY_LONGEST];
+	size_t i;
 
 	if (a->failed || !replay_touched(r, a->question.name))
 		return;
-	if (r->world->full && intern_find(&r->world->touched, a->question.name) == SIZE_MAX) {
+	i = intern_find(&w->touched, a->question.name);
+	if (w->full && i == SIZE_MAX) {
 		replay_widen(&a->count, REPLAY_ANY_NUMBER, REPLAY_ANY_NUMBER);
 		a->count.hours_known = -1;
 		return;
@@ -197,6 +203,8 @@ replay_count(struct replay *r, struct answer *a)
 		struct question q = difference(name, side, a->question.name, 0);
 		struct answer one = { 0 };
 
+		if (i >= w->cap_sides || (w->sides[i] & 1U << side) == 0)
+			continue;
 		ask(r->world, &q, now, &one);
 		by[side] = one.count;
 		/* Finished hours make up what is usual. */
@@ -403,9 +411,17 @@ count(struct replay_world *w, enum side side, struct str key, int64_t n, int64_t
 	struct answer ignored = { 0 };
 	char name[KEY_LONGEST];
 	struct question q;
+	size_t i;
 
 	if (n <= 0 || !touch(w, key))
 		return;
+	i = intern_find(&w->touched, key);
+	while (i >= w->cap_sides) {
+		w->sides = xrealloc(w->sides, w->cap_sides * 2 + 64);
+		memset(w->sides + w->cap_sides, 0, w->cap_sides + 64);
+		w->cap_sides = w->cap_sides * 2 + 64;
+	}
+	w->sides[i] |= (unsigned char)(1U << side);
 	q = difference(name, side, key, n);
 	ask(w, &q, now, &ignored);
 }
