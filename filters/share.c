@@ -10,21 +10,11 @@ struct share {
 };
 
 static int64_t
-sum(const struct count_answer *answer, int64_t window)
+in_window(struct count_sums sums, int64_t window)
 {
 	if (window == MINUTE)
-		return answer->minute;
-	return window == HOUR ? answer->hour : answer->day;
-}
-
-/* The most that it may be. */
-static int64_t
-most(const struct count_answer *answer, int64_t window)
-{
-	if (window == MINUTE)
-		return answer->minute + answer->spread.minute;
-	return window == HOUR ? answer->hour + answer->spread.hour
-			      : answer->day + answer->spread.day;
+		return sums.minute;
+	return window == HOUR ? sums.hour : sums.day;
 }
 
 static struct share
@@ -61,8 +51,10 @@ percent(struct share share, int64_t least)
 static struct value
 bounds(const struct share_counts *counts, int64_t window, int64_t least)
 {
-	int64_t bad = sum(counts->bad, window), good = sum(counts->good, window);
-	int64_t bad_most = most(counts->bad, window), good_most = most(counts->good, window);
+	int64_t bad = in_window(count_least(counts->bad), window);
+	int64_t good = in_window(count_least(counts->good), window);
+	int64_t bad_most = in_window(count_most(counts->bad), window);
+	int64_t good_most = in_window(count_most(counts->good), window);
 	struct share low = share_of(bad, good_most), high = share_of(bad_most, good);
 
 	if (bad + good < least)
@@ -112,7 +104,7 @@ share_value_surge(const struct share_counts *counts, int64_t least)
 	if (!known(counts))
 		return out;
 	out = (struct value){ .type = VALUE_REAL };
-	now = share_of(sum(counts->bad, HOUR), sum(counts->good, HOUR));
+	now = share_of(counts->bad->hour, counts->good->hour);
 	usual = fraction(before(counts));
 	if (now.all >= least && before(counts).all >= least * PAST_PARTS)
 		out.real = fraction(now) / (usual > 0.01 ? usual : 0.01);

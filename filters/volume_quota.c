@@ -124,9 +124,7 @@ use_sums(struct use *use, const struct count_sums *sums, const struct take_answe
 static void
 use_room(struct use *use, const struct count_answer *c, const struct take_answer *take, int64_t n)
 {
-	const struct count_sums low = { c->burst, c->minute, c->hour, c->day };
-	const struct count_sums high = { c->burst + c->spread.burst, c->minute + c->spread.minute,
-		c->hour + c->spread.hour, c->day + c->spread.day };
+	const struct count_sums low = count_least(c), high = count_most(c);
 	struct use other = *use;
 
 	use_sums(use, &low, take, n);

@@ -81,6 +81,19 @@ count_past_known(const struct count_answer *a)
 	return a->hours_known >= 0;
 }
 
+static inline struct count_sums
+count_least(const struct count_answer *a)
+{
+	return (struct count_sums){ a->burst, a->minute, a->hour, a->day };
+}
+
+static inline struct count_sums
+count_most(const struct count_answer *a)
+{
+	return (struct count_sums){ a->burst + a->spread.burst, a->minute + a->spread.minute,
+		a->hour + a->spread.hour, a->day + a->spread.day };
+}
+
 static inline bool
 count_sums_known(const struct count_answer *a)
 {

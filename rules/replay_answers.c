@@ -197,10 +197,7 @@ fits(const struct count_sums *sums, int64_t more, const struct take_limits *limi
 static bool
 judge_take(const struct question *q, bool touched, struct answer *a)
 {
-	const struct count_answer *c = &a->count;
-	const struct count_sums low = { c->burst, c->minute, c->hour, c->day };
-	const struct count_sums high = { c->burst + c->spread.burst, c->minute + c->spread.minute,
-		c->hour + c->spread.hour, c->day + c->spread.day };
+	const struct count_sums low = count_least(&a->count), high = count_most(&a->count);
 	const struct take_limits then = a->take.limit;
 	struct take_answer *t = &a->take;
 	bool granted = t->granted;
