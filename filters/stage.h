@@ -15,7 +15,7 @@
 #include "mail/session.h"
 
 /* Raised with every change of this file or of a struct it shows. A stage of another number is not loaded. */
-#define STAGE_ABI 12
+#define STAGE_ABI 13
 
 enum stage_event {
 	EVENT_HEADER,       /* the header is complete: the moment to note questions early */
